@@ -1,0 +1,1 @@
+"""Measurements, duplicate search, and the policy that turns them into verdicts."""

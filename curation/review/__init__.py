@@ -1,0 +1,1 @@
+"""The queue of doubtful frames and what people decided about them."""

@@ -1,0 +1,1 @@
+"""Everything durable and how to read it: schema, blobs, frames, database, snapshots, splits."""

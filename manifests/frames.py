@@ -1,0 +1,218 @@
+"""From bytes to a frame: an 8-bit RGB picture with its no-data mask, decoded without trusting the file."""
+
+import gzip
+import hashlib
+import io
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
+
+from manifests.errors import DeepfieldError
+from manifests.media import describe, sniff
+from manifests.nodata import valid_mask
+
+MAX_PIXELS = 400_000_000
+_MAX_GZIP_RATIO = 200
+
+# Sizes are checked in _decode_picture against our own limit; Pillow's would warn about every mosaic.
+Image.MAX_IMAGE_PIXELS = None
+
+# The IJG luminance table at quality 50 (ITU-T T.81, annex K), summed: what quality scales.
+_IJG_LUMINANCE_SUM = 3681
+
+
+class UndecodableError(DeepfieldError):
+    """The bytes are not a complete picture that can be used. `reason` is one word of the refusal vocabulary."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A decoded picture.
+
+    `rgb` is uint8 (H, W, 3), display values; `valid` is bool (H, W), False where there is no data.
+    `linear` holds the counts of a FITS image as float32 (H, W), NaN outside coverage, else None.
+    """
+
+    rgb: np.ndarray
+    valid: np.ndarray
+    channels: int
+    domain: str
+    media_type: str
+    linear: np.ndarray | None
+    jpeg_quality: int | None
+
+    @property
+    def height(self) -> int:
+        """Rows."""
+        return self.rgb.shape[0]
+
+    @property
+    def width(self) -> int:
+        """Columns."""
+        return self.rgb.shape[1]
+
+
+def decode(source: bytes | Path, max_pixels: int = MAX_PIXELS) -> Frame:
+    """Decode JPEG, PNG, TIFF or FITS (gzip too) bytes, or the file of that name.
+
+    16-bit pictures are scaled to 8 bits, palettes and CMYK become RGB, EXIF orientation is applied, transparent
+    pixels count as no-data. FITS counts are stretched for display by `stretch`, rows flipped so that north-up
+    images show north up.
+
+    Raises:
+        UndecodableError: not a picture (`not_a_picture`), cut short or damaged (`corrupt`), or larger than
+            `max_pixels` (`too_large`).
+    """
+    try:
+        data = source if isinstance(source, bytes) else source.read_bytes()
+    except OSError as error:
+        raise UndecodableError("corrupt", f"{error.filename} cannot be read: {error.strerror}.") from error
+    media_type = sniff(data[:16])
+    if media_type == "application/gzip":
+        data = _gunzip(data, max_pixels)
+        media_type = sniff(data[:16])
+        if media_type != "image/fits":
+            raise UndecodableError("not_a_picture", f"The gzip file holds {describe(data[:256])}, not FITS.")
+    if media_type is None:
+        raise UndecodableError("not_a_picture", f"This is {describe(data[:256])}, not a JPEG, PNG, TIFF or FITS file.")
+    if media_type == "image/fits":
+        return _decode_fits(data, max_pixels)
+    return _decode_picture(data, media_type, max_pixels)
+
+
+def pixel_digest(frame: Frame) -> str:
+    """SHA-256 of the decoded pixels and their shape: equal for files that differ in metadata only."""
+    digest = hashlib.sha256(repr(frame.rgb.shape).encode())
+    digest.update(np.ascontiguousarray(frame.rgb).data)
+    return digest.hexdigest()
+
+
+def stretch(counts: np.ndarray) -> np.ndarray:
+    """Asinh stretch of linear counts (H, W) for display, uint8; blank pixels become 0.
+
+    Limits at the 0.5 and 99.5 percentiles with the softening of Lupton et al. 2004 (PASP 116, 133), Q = 3.
+    """
+    finite = np.isfinite(counts)
+    if not finite.any():
+        return np.zeros(counts.shape, np.uint8)
+    low, middle, high = np.percentile(counts[finite], [0.5, 50.0, 99.5])
+    # an empty field must stay dark: do not stretch its noise to white
+    high = max(high, middle + 5.0 * (middle - low))
+    span = high - low if high > low else 1.0
+    scaled = np.where(finite, np.clip((counts - low) / span, 0.0, None), 0.0)
+    bright = np.arcsinh(3.0 * scaled) / np.arcsinh(3.0)
+    return (np.clip(bright, 0.0, 1.0) * 255.0 + 0.5).astype(np.uint8)
+
+
+def _gunzip(data: bytes, max_pixels: int) -> bytes:
+    limit = min(max_pixels * 8, len(data) * _MAX_GZIP_RATIO)
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(data)) as handle:
+            out = handle.read(limit + 1)
+    except (EOFError, OSError) as error:
+        raise UndecodableError("corrupt", f"The gzip file is cut short or damaged: {error}.") from error
+    if len(out) > limit:
+        raise UndecodableError("too_large", "The gzip file unpacks to far more than a picture of its size would.")
+    return out
+
+
+def _decode_picture(data: bytes, media_type: str, max_pixels: int) -> Frame:
+    ImageFile.LOAD_TRUNCATED_IMAGES = False
+    try:
+        image = Image.open(io.BytesIO(data))
+        if image.width * image.height > max_pixels:
+            raise UndecodableError(
+                "too_large",
+                f"The picture has {image.width}x{image.height} pixels, more than the limit of {max_pixels} "
+                "(DEEPFIELD_MAX_PIXELS).",
+            )
+        quality = _jpeg_quality(image) if media_type == "image/jpeg" else None
+        image.load()
+        rgb, alpha, channels = _to_rgb(ImageOps.exif_transpose(image))
+    except UndecodableError:
+        raise
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError, MemoryError) as error:
+        # Pillow reports damage by any of these, depending on the format
+        raise UndecodableError("corrupt", f"The picture is cut short or damaged: {error}.") from error
+    valid = valid_mask(rgb)
+    if alpha is not None:
+        valid &= alpha > 0
+    return Frame(rgb, valid, channels, "stretched", media_type, None, quality)
+
+
+def _to_rgb(image: Image.Image) -> tuple[np.ndarray, np.ndarray | None, int]:
+    alpha = np.asarray(image.convert("RGBA"))[..., 3] if image.has_transparency_data else None
+    if image.mode.startswith("I") or image.mode == "F":
+        values = np.asarray(image, dtype=np.float64)
+        top = 65535.0 if image.mode.startswith("I;16") or values.max(initial=0) > 255 else 255.0
+        if image.mode == "F" and values.max(initial=0) <= 1.0:
+            top = 1.0
+        gray = (np.clip(np.nan_to_num(values) / top, 0, 1) * 255 + 0.5).astype(np.uint8)
+        return np.repeat(gray[..., None], 3, axis=2), alpha, 1
+    channels = 1 if image.mode in ("1", "L", "LA") else 3
+    return np.asarray(image.convert("RGB")), alpha, channels
+
+
+def _jpeg_quality(image: Image.Image) -> int | None:
+    """Quality on the IJG scale whose luminance table has the same sum as this file's."""
+    tables = getattr(image, "quantization", None)
+    if not tables:
+        return None
+    total = sum(tables[min(tables)])
+    scale = 100.0 * total / _IJG_LUMINANCE_SUM
+    quality = (200.0 - scale) / 2.0 if scale <= 100.0 else 5000.0 / scale
+    return int(min(100, max(1, round(quality))))
+
+
+def _decode_fits(data: bytes, max_pixels: int) -> Frame:
+    # imported here: astropy takes most of a second, and most frames are JPEGs
+    from astropy.io import fits  # noqa: PLC0415
+    from astropy.utils.exceptions import AstropyWarning  # noqa: PLC0415
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", AstropyWarning)
+            with fits.open(io.BytesIO(data), memmap=False) as hdus:
+                images = [hdu for hdu in hdus if hdu.is_image and hdu.header.get("NAXIS", 0) >= 2]
+                if not images:
+                    raise UndecodableError("not_a_picture", "The FITS file holds no image, only tables or headers.")
+                chosen = next((hdu for hdu in images if hdu.name == "SCI"), images[0])
+                shape = tuple(chosen.header[f"NAXIS{i}"] for i in range(chosen.header["NAXIS"], 0, -1))
+                if int(np.prod(shape, dtype=np.int64)) > max_pixels:
+                    raise UndecodableError("too_large", f"The FITS image has shape {shape}, more than the limit.")
+                values = np.asarray(chosen.data, dtype=np.float32)
+    except UndecodableError:
+        raise
+    except (OSError, ValueError, TypeError, KeyError, EOFError) as error:
+        # astropy reports damage by any of these
+        raise UndecodableError("corrupt", f"The FITS file is cut short or damaged: {error}.") from error
+    return fits_frame(values)
+
+
+def fits_frame(values: np.ndarray) -> Frame:
+    """Frame of FITS counts: (H, W), or (3, H, W) for colour planes R, G, B; the first row is the bottom.
+
+    Raises:
+        UndecodableError: another shape, or no finite value.
+    """
+    if values.ndim == 3 and values.shape[0] == 1:
+        values = values[0]
+    if values.ndim not in (2, 3) or (values.ndim == 3 and values.shape[0] != 3):
+        raise UndecodableError("not_a_picture", f"The FITS image has shape {values.shape}; expected two axes.")
+    values = values[..., ::-1, :]
+    finite = np.isfinite(values)
+    valid = finite if values.ndim == 2 else finite.any(axis=0)
+    if not valid.any():
+        raise UndecodableError("corrupt", "The FITS image holds no finite value.")
+    if values.ndim == 3:
+        rgb = np.stack([stretch(plane) for plane in values], axis=2)
+        return Frame(rgb, valid, 3, "linear", "image/fits", np.nanmean(values, axis=0), None)
+    gray = stretch(values)
+    return Frame(np.repeat(gray[..., None], 3, axis=2), valid, 1, "linear", "image/fits", values.copy(), None)

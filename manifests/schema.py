@@ -1,0 +1,192 @@
+"""The columns of a manifest row: name, type, unit and meaning, in one place.
+
+Names in the first two groups are those of IVOA ObsCore 1.1 (https://www.ivoa.net/documents/ObsCore/) where it has
+one: angles in ICRS degrees, times in MJD, wavelengths in metres. Our own columns carry their unit in the name.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import pandas as pd
+
+from manifests.errors import DeepfieldError
+
+DType = Literal["string", "int64", "float64", "bool"]
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: every value of `string`, `float64` and nullable `bool` columns may be null, `int64` may not."""
+
+    name: str
+    dtype: DType
+    unit: str
+    meaning: str
+
+
+def _text(name: str, meaning: str) -> Column:
+    return Column(name, "string", "", meaning)
+
+
+def _number(name: str, unit: str, meaning: str) -> Column:
+    return Column(name, "float64", unit, meaning)
+
+
+def _count(name: str, unit: str, meaning: str) -> Column:
+    return Column(name, "int64", unit, meaning)
+
+
+def _flag(name: str, meaning: str) -> Column:
+    return Column(name, "bool", "", meaning)
+
+
+IDENTITY = (
+    _text("image_id", "SHA-256 of the original bytes, hexadecimal"),
+    _text("source_name", "File name or dataset as the archive had it"),
+    _text("product_id", "Archive and its name for the product, joined by a colon"),
+    _text("aliases", "Other products that turned out to be the same bytes, comma-separated"),
+    _text("release_id", "Release or visit the picture belongs to; pictures of one release share a split"),
+)
+
+OBSCORE = (
+    _text("dataproduct_type", "Always image"),
+    _number("calib_level", "", "ObsCore calibration level, 0 to 4"),
+    _text("obs_collection", "Archive the picture came from"),
+    _text("obs_id", "Name of the observation or dataset"),
+    _text("obs_title", "Title the archive gives"),
+    _text("obs_publisher_did", "Identifier of the dataset at its publisher"),
+    _text("obs_creator_name", "Principal investigator or credit line"),
+    _text("obs_release_date", "Date the picture became public, ISO 8601"),
+    _text("access_url", "Address the bytes came from"),
+    _text("access_format", "Media type by the bytes themselves"),
+    _number("access_estsize", "kB", "Size of the file"),
+    _text("target_name", "Object, as the archive names it"),
+    _number("s_ra", "deg", "Right ascension of the centre, ICRS"),
+    _number("s_dec", "deg", "Declination of the centre, ICRS"),
+    _number("s_fov", "deg", "Diameter of the region covered"),
+    _text("s_region", "Footprint as STC-S polygons"),
+    _number("s_resolution", "arcsec", "Pixel scale of the original"),
+    _number("t_min", "d", "Start of the first exposure, MJD"),
+    _number("t_max", "d", "End of the last exposure, MJD"),
+    _number("t_exptime", "s", "Total exposure time"),
+    _number("em_min", "m", "Shortest wavelength"),
+    _number("em_max", "m", "Longest wavelength"),
+    _text("facility_name", "Telescope"),
+    _text("instrument_name", "Instrument and detector"),
+)
+
+PROVENANCE = (
+    _text("filters", "Filters, red to blue, separated by a slash"),
+    _text("credit", "Credit line to print with the picture"),
+    _text("licence", "Licence or usage note"),
+    _flag("synthetic_position", "True where the position is made up, as in a local archive of loose files"),
+    _text("fetched_at", "When the bytes arrived, ISO 8601 UTC"),
+)
+
+FRAME = (
+    _count("size_bytes", "byte", "Length of the original bytes"),
+    _count("width_px", "px", "Width of the decoded frame; 0 where it could not be decoded"),
+    _count("height_px", "px", "Height of the decoded frame; 0 where it could not be decoded"),
+    _count("channels", "", "1 for grayscale files, 3 for colour"),
+    _text("domain", "stretched (display values) or linear (FITS counts)"),
+    _number("jpeg_quality", "", "IJG quality estimated from the quantisation tables; null where not JPEG"),
+)
+
+MEASURES = (
+    _number("coverage", "", "Share of the pixels that are not no-data"),
+    _number("noise_sigma_dn", "DN", "Noise of the luminance, 0 to 255 scale, by second differences"),
+    _number("clipped_fraction", "", "Share of valid pixels with all three channels at 250 or above"),
+    _number("clipped_blob_fraction", "", "Largest connected clipped blob over the valid area"),
+    _number("median_level_dn", "DN", "Median luminance over the valid area"),
+    _number("p999_level_dn", "DN", "99.9th percentile of the luminance over the valid area"),
+    _number("peaks_per_mpx", "1/Mpx", "Local maxima well above the noise"),
+    _number("chroma_p99_dn", "DN", "99th percentile of |R-G| + |G-B| at half size"),
+    _flag("grayscale", "True where the frame has no colour, whatever its file mode"),
+    _number(
+        "colour_rank",
+        "",
+        "Second over first singular value of the colour covariance; near 0 is one tinted filter",
+    ),
+    _number("fake_green_dn", "DN", "Mean |G - (R+B)/2|; near 0 where green was made from two filters"),
+    _number("flat_fraction", "", "Share of valid pixels in the most common 8-bit colour"),
+)
+
+FINGERPRINTS = (
+    _text("pixel_sha256", "SHA-256 of the decoded pixels and their shape"),
+    _text("phash64", "64-bit DCT perceptual hash, 16 hexadecimal digits"),
+    _text("phash256", "256-bit DCT perceptual hash, 64 hexadecimal digits"),
+)
+
+VERDICT = (
+    _text("duplicate_of", "image_id of the kept frame this one repeats, or null"),
+    _text("duplicate_kind", "exact (same pixels) or same_rendering, or null"),
+    _text("group_id", "Smallest image_id of the frames that must share a split"),
+    _text("split", "train, val, test or none"),
+    _text("verdict", "accept, review or reject, by the policy"),
+    _text("reasons", "Rules that decided, comma-separated"),
+    _text("rule_values", "What each rule measured against its threshold, readable"),
+    _text("decision", "accept or reject where a person decided, else null"),
+    _text("decided_by", "Who decided"),
+    _text("decided_at", "When, ISO 8601 UTC"),
+    _text("policy_digest", "SHA-256 of the policy that gave the verdict"),
+    _text("measure_version", "Version of the measurements"),
+)
+
+GROUPS: tuple[tuple[str, tuple[Column, ...]], ...] = (
+    ("Identity", IDENTITY),
+    ("ObsCore", OBSCORE),
+    ("Provenance", PROVENANCE),
+    ("Frame", FRAME),
+    ("Measurements", MEASURES),
+    ("Fingerprints", FINGERPRINTS),
+    ("Verdict", VERDICT),
+)
+
+COLUMNS: tuple[Column, ...] = tuple(column for _, group in GROUPS for column in group)
+
+_PANDAS = {"string": "object", "int64": "int64", "float64": "float64", "bool": "boolean"}
+
+
+def conform(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows with every column of the schema, in its order and type; missing columns become null.
+
+    Raises:
+        DeepfieldError: a column is unknown, a value does not fit its type, or `image_id` is missing or repeated.
+    """
+    unknown = sorted(set(rows.columns) - {column.name for column in COLUMNS})
+    if unknown:
+        raise DeepfieldError(f"The manifest has no column {unknown[0]!r}: add it to manifests/schema.py first.")
+    out = {}
+    for column in COLUMNS:
+        values = rows[column.name] if column.name in rows else pd.Series([None] * len(rows), index=rows.index)
+        out[column.name] = _typed(values, column)
+    frame = pd.DataFrame(out).reset_index(drop=True)
+    if frame["image_id"].isna().any() or frame["image_id"].duplicated().any():
+        raise DeepfieldError("Every manifest row needs an image_id of its own; one is missing or repeated.")
+    return frame
+
+
+def _typed(values: pd.Series, column: Column) -> pd.Series:
+    try:
+        if column.dtype == "string":
+            return values.astype(object).map(str, na_action="ignore").where(values.notna(), None)
+        if column.dtype == "int64":
+            whole = pd.to_numeric(values, errors="raise").fillna(0)
+            if (whole != whole.round()).any():
+                raise ValueError("not a whole number")
+            return whole.astype("int64")
+        return values.astype(_PANDAS[column.dtype])
+    except (TypeError, ValueError) as error:
+        raise DeepfieldError(f"Column {column.name} must be {column.dtype}: {error}.") from error
+
+
+def markdown() -> str:
+    """The documentation of all columns as Markdown tables, one per group."""
+    parts = []
+    for title, group in GROUPS:
+        parts.append(f"## {title}\n\n| column | type | unit | meaning |\n|---|---|---|---|")
+        parts += [f"| `{c.name}` | {c.dtype} | {c.unit} | {c.meaning} |" for c in group]
+        parts.append("")
+    return "\n".join(parts)

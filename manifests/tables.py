@@ -1,0 +1,102 @@
+"""Tables of the catalogue: what was asked of the archives, what came, and what people decided.
+
+The migrations in `manifests/migrations` create them; a change here needs a migration there.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
+
+METADATA = MetaData()
+
+# A piece of an archive that was asked for its products: a cone on the sky, a list page, a folder.
+tiles = Table(
+    "tiles",
+    METADATA,
+    Column("tile_id", String(64), primary_key=True),
+    Column("archive", String(32), nullable=False),
+    Column("request", Text, nullable=False),  # canonical text of what was asked
+    Column("status", String(16), nullable=False),  # open, done, failed
+    Column("products", Integer, nullable=False, default=0),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("error", Text),
+    Column("updated_at", String(32), nullable=False),
+)
+
+products = Table(
+    "products",
+    METADATA,
+    Column("product_id", String(255), primary_key=True),
+    Column("archive", String(32), nullable=False),
+    Column("access_url", Text, nullable=False),
+    Column("record", Text, nullable=False),  # ObsCore columns as JSON
+    Column("status", String(16), nullable=False),  # open, got, refused, failed
+    Column("sha256", String(64)),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("error", Text),
+    Column("found_at", String(32), nullable=False),
+    Column("updated_at", String(32), nullable=False),
+    Index("products_by_status", "archive", "status"),
+    Index("products_by_sha256", "sha256"),
+)
+
+# Which tile a product was found in: a product near a border is found by several.
+tile_products = Table(
+    "tile_products",
+    METADATA,
+    Column("tile_id", String(64), ForeignKey("tiles.tile_id"), primary_key=True),
+    Column("product_id", String(255), ForeignKey("products.product_id"), primary_key=True),
+)
+
+# Every attempt to fetch a product, appended and never changed.
+fetches = Table(
+    "fetches",
+    METADATA,
+    Column("fetch_id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("product_id", String(255), ForeignKey("products.product_id"), nullable=False, index=True),
+    Column("url", Text, nullable=False),
+    Column("outcome", String(16), nullable=False),  # got, refused, failed
+    Column("http_status", Integer),
+    Column("size_bytes", BigInteger),
+    Column("seconds", Float, nullable=False),
+    Column("sha256", String(64)),
+    Column("error", Text),
+    Column("started_at", String(32), nullable=False),
+)
+
+# What people said, appended and never changed: undo is a new row.
+decisions = Table(
+    "decisions",
+    METADATA,
+    Column("decision_id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("image_id", String(64), nullable=False, index=True),
+    Column("action", String(16), nullable=False),  # accept, reject, skip, undo
+    Column("reasons", Text, nullable=False, default=""),
+    Column("note", Text, nullable=False, default=""),
+    Column("reviewer", String(128), nullable=False),
+    Column("origin", String(32), nullable=False),  # cli, web, import
+    Column("seconds", Float),
+    Column("undoes", Integer),  # decision_id that an undo takes back
+    Column("snapshot_id", String(64)),
+    Column("policy_digest", String(64)),
+    Column("decided_at", String(32), nullable=False),
+)
+
+# Who is looking at which item, and until when.
+claims = Table(
+    "claims",
+    METADATA,
+    Column("image_id", String(64), primary_key=True),
+    Column("reviewer", String(128), nullable=False),
+    Column("claimed_at", String(32), nullable=False),
+    Column("expires_at", String(32), nullable=False),
+)

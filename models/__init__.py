@@ -1,0 +1,1 @@
+"""Colour science and networks: plain PyTorch, no I/O beyond loading weights."""

@@ -1,0 +1,1 @@
+"""Packs, losses, recipes, the training loop, evaluation and the model registry."""
