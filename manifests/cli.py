@@ -1,0 +1,183 @@
+"""`deepfield manifest`: looking at snapshots, comparing, checking and exporting them."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+manifest_app = typer.Typer(
+    no_args_is_help=True,
+    help="Look at the versioned dataset: its rows, history, differences; check and export it.",
+)
+
+SnapshotOption = Annotated[
+    str | None, typer.Option("--snapshot", help="Snapshot id or the beginning of one; the newest by default.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON lines for programs.")]
+
+
+@manifest_app.command()
+def show(
+    image: Annotated[str | None, typer.Argument(help="An image_id or its beginning: all its columns.")] = None,
+    snapshot: SnapshotOption = None,
+    verdict: Annotated[str | None, typer.Option(help="Only rows with this verdict: accept, review or reject.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Most rows to print.")] = 20,
+    as_json: JsonOption = False,
+) -> None:
+    """Show a summary and rows of a snapshot, or everything about one image."""
+    from manifests.errors import DeepfieldError
+    from manifests.settings import load_settings
+    from manifests.snapshots import read_info, read_snapshot, resolve
+
+    folder = load_settings().manifest_dir
+    info = read_info(folder, resolve(folder, snapshot))
+    rows = read_snapshot(folder, info.snapshot_id)
+    if verdict is not None:
+        rows = rows[rows["verdict"] == verdict]
+    if image is not None:
+        rows = rows[rows["image_id"].str.startswith(image)]
+        if len(rows) != 1:
+            found = "no image" if rows.empty else f"{len(rows)} images"
+            raise DeepfieldError(f"Snapshot {info.snapshot_id} has {found} whose id begins with {image!r}.")
+    if as_json:
+        for record in rows.to_dict("records") if image else rows.head(limit).to_dict("records"):
+            typer.echo(json.dumps(_plain(record)))
+        return
+    if image is not None:
+        for name, value in _plain(rows.iloc[0].to_dict()).items():
+            typer.echo(f"{name:22} {'-' if value is None else value}")
+        return
+    counts = ", ".join(f"{count} {name}" for name, count in info.verdicts.items()) or "no rows"
+    typer.echo(f"snapshot {info.snapshot_id}  {info.created_at}  {info.rows} images: {counts}")
+    for row in rows.head(limit).itertuples():
+        size = f"{row.width_px}x{row.height_px}"
+        typer.echo(f"{row.image_id[:12]}  {row.verdict:7} {size:>11}  {row.source_name}  {row.reasons or ''}".rstrip())
+    if len(rows) > limit:
+        typer.echo(f"... {len(rows) - limit} more: use --limit")
+
+
+@manifest_app.command()
+def log(as_json: JsonOption = False) -> None:
+    """List the snapshots, newest first."""
+    from dataclasses import asdict
+
+    from manifests.errors import DeepfieldError
+    from manifests.settings import load_settings
+    from manifests.snapshots import history
+
+    folder = load_settings().manifest_dir
+    infos = history(folder)
+    if not infos:
+        raise DeepfieldError(f"There is no snapshot in {folder} yet: run `deepfield curate` first.")
+    for info in infos:
+        if as_json:
+            typer.echo(json.dumps(asdict(info)))
+        else:
+            counts = ", ".join(f"{count} {name}" for name, count in info.verdicts.items())
+            typer.echo(f"{info.snapshot_id}  {info.rows:>7} images: {counts}  {info.note}".rstrip())
+
+
+@manifest_app.command()
+def diff(
+    before: Annotated[str | None, typer.Argument(help="Older snapshot; the parent of the newer by default.")] = None,
+    after: Annotated[str | None, typer.Argument(help="Newer snapshot; HEAD by default.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show which images came, went or changed between two snapshots."""
+    from collections import Counter
+    from dataclasses import asdict
+
+    from manifests.diff import diff as compare
+    from manifests.errors import DeepfieldError
+    from manifests.settings import load_settings
+    from manifests.snapshots import read_info, read_snapshot, resolve
+
+    folder = load_settings().manifest_dir
+    newer = read_info(folder, resolve(folder, after))
+    older = before or newer.parent
+    if older is None:
+        raise DeepfieldError(f"Snapshot {newer.snapshot_id} is the first: name two snapshots to compare.")
+    older = resolve(folder, older)
+    changes = compare(read_snapshot(folder, older), read_snapshot(folder, newer.snapshot_id))
+    if as_json:
+        for change in changes:
+            typer.echo(json.dumps(asdict(change)))
+        return
+    typer.echo(f"{older} -> {newer.snapshot_id}")
+    for change in changes:
+        if change.column == "image_id":
+            typer.echo(f"{change.image_id[:12]}  {'added' if change.after else 'removed'}")
+        else:
+            typer.echo(f"{change.image_id[:12]}  {change.column}: {change.before} -> {change.after}")
+    totals = Counter(change.column for change in changes)
+    typer.echo(", ".join(f"{count} x {column}" for column, count in sorted(totals.items())) or "no difference")
+
+
+@manifest_app.command()
+def verify(snapshot: SnapshotOption = None) -> None:
+    """Re-hash the parts of a snapshot and the original bytes of its images."""
+    from manifests.blobs import BlobStore
+    from manifests.errors import DeepfieldError
+    from manifests.settings import load_settings
+    from manifests.snapshots import read_snapshot, resolve
+    from manifests.snapshots import verify as check
+
+    settings = load_settings()
+    snapshot_id = resolve(settings.manifest_dir, snapshot)
+    faults = check(settings.manifest_dir, snapshot_id)
+    images = [] if faults else read_snapshot(settings.manifest_dir, snapshot_id, ["image_id"])["image_id"].tolist()
+    blobs = BlobStore(settings.blobs_dir)
+    with typer.progressbar(images, label="blobs", file=_stderr(), hidden=not _stderr().isatty()) as progress:
+        for image_id in progress:
+            if not blobs.intact(image_id):
+                state = "has changed since it was stored" if image_id in blobs else "is missing"
+                faults.append(f"Blob {image_id} {state}: scrape it again.")
+    for fault in faults:
+        typer.echo(fault, err=True)
+    if faults:
+        raise DeepfieldError(f"Snapshot {snapshot_id} has {len(faults)} fault{'s' if len(faults) > 1 else ''}.")
+    typer.echo(f"snapshot {snapshot_id}: all parts and {len(images)} blobs are intact")
+
+
+@manifest_app.command()
+def export(
+    out: Annotated[Path, typer.Argument(help="File or folder to write; it must not exist yet.")],
+    kind: Annotated[
+        str | None, typer.Option("--format", help="csv, jsonl, parquet or folder; by default from the name of OUT.")
+    ] = None,
+    snapshot: SnapshotOption = None,
+    verdict: Annotated[
+        str | None, typer.Option(help="Only rows that are accept, review or reject, decisions counted.")
+    ] = None,
+) -> None:
+    """Write a snapshot as a table, or its pictures as a folder with a table beside them."""
+    from manifests.blobs import BlobStore
+    from manifests.export import effective_verdict
+    from manifests.export import export as write
+    from manifests.settings import load_settings
+    from manifests.snapshots import read_snapshot
+
+    settings = load_settings()
+    rows = read_snapshot(settings.manifest_dir, snapshot)
+    if verdict is not None:
+        rows = rows[effective_verdict(rows) == verdict].reset_index(drop=True)
+    chosen = kind or {".csv": "csv", ".jsonl": "jsonl", ".parquet": "parquet", "": "folder"}.get(out.suffix, out.suffix)
+    write(rows, out, chosen, BlobStore(settings.blobs_dir))
+    typer.echo(f"{len(rows)} images in {out}")
+
+
+def _stderr() -> Any:
+    import sys
+
+    return sys.stderr
+
+
+def _plain(record: dict[str, Any]) -> dict[str, Any]:
+    """A row with null for whatever pandas uses instead, and plain numbers, so that JSON can hold it."""
+    import pandas as pd
+
+    return {
+        name: None if pd.isna(value) else value.item() if hasattr(value, "item") else value
+        for name, value in record.items()
+    }
