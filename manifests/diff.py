@@ -34,4 +34,4 @@ def diff(before: pd.DataFrame, after: pd.DataFrame) -> list[Change]:
 
 
 def _text(value: object) -> str | None:
-    return None if pd.isna(value) else str(value)  # type: ignore[call-overload]
+    return None if pd.isna(value) else str(value)

@@ -7,6 +7,7 @@ _WHITE = 252  # HLA previews paint no-data 255; JPEG moves it by up to three lev
 _BLACK = 2
 _MIN_AREA = 0.004  # of the frame: smaller flat patches are star cores or clipped sky
 _WORK_SIDE = 512
+_MAX_CORNERS = 24  # WFPC2 staircases and chip pairs have 4 to 12, nebulae on clipped sky 33 and more
 
 
 def valid_mask(rgb: np.ndarray) -> np.ndarray:
@@ -64,9 +65,9 @@ def _has_straight_outline(part: np.ndarray) -> bool:
         if is_hole and cv2.contourArea(contour) < 0.002 * part.size:
             cv2.drawContours(outline, [contour], -1, 1, cv2.FILLED)
             continue
-        polygon = cv2.approxPolyDP(contour, 0.012 * max(part.shape), True)
+        polygon = cv2.approxPolyDP(contour, 0.008 * max(part.shape), True)
         corners += len(polygon)
         cv2.drawContours(outline, [polygon], -1, 0 if is_hole else 1, cv2.FILLED)
     union = int((outline | part).sum())
     agreement = int((outline & part).sum()) / union if union else 0.0
-    return corners <= 40 and agreement >= 0.93
+    return corners <= _MAX_CORNERS and agreement >= 0.93
