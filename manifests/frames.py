@@ -19,6 +19,8 @@ _MAX_GZIP_RATIO = 200
 
 # Sizes are checked in _decode_picture against our own limit; Pillow's would warn about every mosaic.
 Image.MAX_IMAGE_PIXELS = None
+# Damage in metadata is no concern of a reader, damage in pixels raises
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.TiffImagePlugin")
 
 # The IJG luminance table at quality 50 (ITU-T T.81, annex K), summed: what quality scales.
 _IJG_LUMINANCE_SUM = 3681

@@ -3,55 +3,66 @@
 import cv2
 import numpy as np
 
-_WHITE = 252  # HLA previews paint no-data 255; JPEG moves it by up to three levels
+# Sure and possible levels of a void. HLA previews paint it 255, and JPEG rings around the edges of a chip by tens of
+# levels; black has no such room, as the sky beside it is nearly black too.
+_WHITE, _NEAR_WHITE = 252, 225
 _BLACK = 2
-_MIN_AREA = 0.004  # of the frame: smaller flat patches are star cores or clipped sky
+
 _WORK_SIDE = 512
+_MIN_AREA = 0.004  # of the frame: smaller flat patches are star cores or clipped sky
 _MAX_CORNERS = 24  # WFPC2 staircases and chip pairs have 4 to 12, nebulae on clipped sky 33 and more
+_GAP_LENGTH, _GAP_WIDTH = 0.25, 0.05  # of the longer side: a gap between chips inside the frame
 
 
 def valid_mask(rgb: np.ndarray) -> np.ndarray:
     """Mask of the pixels that hold data, bool (H, W), for an 8-bit picture (H, W, 3).
 
     No-data is a large flat patch of white or black that touches the border and has the outline of detector chips:
-    few straight edges. Sky that was clipped to black is flat too, but its outline is ragged and stars dot it.
-    White chip gaps inside the frame count as well: a gap is flat, thin and straight.
+    few straight edges. Sky that was clipped to black is flat too, but its outline is ragged and stars dot it. White
+    gaps between chips count as well where they are long and thin.
     """
-    height, width = rgb.shape[:2]
-    shrink = max(1, round(max(height, width) / _WORK_SIDE))
     darkest, brightest = rgb.min(axis=2), rgb.max(axis=2)
-    void = np.zeros((height, width), bool)
-    for flat, may_be_inside in ((darkest >= _WHITE, True), (brightest <= _BLACK, False)):
-        if flat.mean() < _MIN_AREA / 4:
-            continue
-        void |= _void(flat, shrink, may_be_inside)
+    void = np.zeros(rgb.shape[:2], bool)
+    if (darkest >= _WHITE).mean() > _MIN_AREA / 4:
+        void |= _void(darkest >= _WHITE, darkest >= _NEAR_WHITE, gaps=True)
+    if (brightest <= _BLACK).mean() > _MIN_AREA / 4:
+        void |= _void(brightest <= _BLACK, brightest <= _BLACK, gaps=False)
     return ~void
 
 
-def _void(flat: np.ndarray, shrink: int, may_be_inside: bool) -> np.ndarray:
-    """No-data among the flat pixels: large or thin straight components, grown back to the flat pixels around them."""
-    height, width = flat.shape
-    small = cv2.resize(
-        flat.astype(np.float32),
-        (max(1, width // shrink), max(1, height // shrink)),
-        interpolation=cv2.INTER_AREA,
-    )
-    core = cv2.morphologyEx((small > 0.9).astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+def _void(sure: np.ndarray, possible: np.ndarray, gaps: bool) -> np.ndarray:
+    """No-data among the possible pixels: components that hold sure ones and have the shape of a void."""
+    height, width = sure.shape
+    shrink = max(1, round(max(height, width) / _WORK_SIDE))
+    size = (max(1, width // shrink), max(1, height // shrink))
+    kernel = np.ones((3, 3), np.uint8)
+    seeds = cv2.morphologyEx(_shrunk(sure, size), cv2.MORPH_OPEN, kernel)
+    core = cv2.morphologyEx(_shrunk(possible, size), cv2.MORPH_OPEN, kernel)
     count, labels, stats, _ = cv2.connectedComponentsWithStats(core, connectivity=4)
     keep = np.zeros_like(core)
     for label in range(1, count):
-        x, y, w, h, area = stats[label]
-        touches = x == 0 or y == 0 or x + w == core.shape[1] or y + h == core.shape[0]
-        if area < _MIN_AREA * core.size and not (may_be_inside and max(w, h) > 0.2 * max(core.shape)):
-            continue
         part = (labels == label).astype(np.uint8)
-        if _has_straight_outline(part) and (touches or may_be_inside):
+        if not (part & seeds).any():
+            continue
+        x, y, w, h, area = stats[label]
+        touches = x == 0 or y == 0 or x + w == size[0] or y + h == size[1]
+        large = touches and area >= _MIN_AREA * core.size
+        if (large or (gaps and _is_gap(part))) and _has_straight_outline(part):
             keep = np.maximum(keep, part)
     if not keep.any():
-        return np.zeros_like(flat)
+        return np.zeros_like(sure)
     grown = cv2.dilate(keep, np.ones((5, 5), np.uint8))
-    full = cv2.resize(grown, (width, height), interpolation=cv2.INTER_NEAREST).astype(bool)
-    return full & flat
+    return cv2.resize(grown, (width, height), interpolation=cv2.INTER_NEAREST).astype(bool) & possible
+
+
+def _shrunk(flags: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    return (cv2.resize(flags.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0.9).astype(np.uint8)
+
+
+def _is_gap(part: np.ndarray) -> bool:
+    _, sides, _ = cv2.minAreaRect(cv2.findNonZero(part))
+    side = max(part.shape)
+    return max(sides) > _GAP_LENGTH * side and min(sides) < _GAP_WIDTH * side
 
 
 def _has_straight_outline(part: np.ndarray) -> bool:
@@ -59,11 +70,11 @@ def _has_straight_outline(part: np.ndarray) -> bool:
     contours, hierarchy = cv2.findContours(part, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
     outline = np.zeros_like(part)
     corners = 0
-    for contour, links in zip(contours, hierarchy[0], strict=True):
+    # outer contours first: a hole drawn before them would be filled again
+    for contour, links in sorted(zip(contours, hierarchy[0], strict=True), key=lambda pair: pair[1][3] >= 0):
         is_hole = links[3] >= 0
         # specks inside the void are compression noise; a large hole is the picture itself
         if is_hole and cv2.contourArea(contour) < 0.002 * part.size:
-            cv2.drawContours(outline, [contour], -1, 1, cv2.FILLED)
             continue
         polygon = cv2.approxPolyDP(contour, 0.008 * max(part.shape), True)
         corners += len(polygon)

@@ -5,6 +5,7 @@ The migrations in `manifests/migrations` create them; a change here needs a migr
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     Float,
     ForeignKey,
@@ -38,8 +39,12 @@ products = Table(
     Column("product_id", String(255), primary_key=True),
     Column("archive", String(32), nullable=False),
     Column("access_url", Text, nullable=False),
-    Column("record", Text, nullable=False),  # ObsCore columns as JSON
-    Column("status", String(16), nullable=False),  # open, got, refused, failed
+    Column("record", Text, nullable=False),  # manifest columns that are known before decoding, as JSON
+    Column("expects_colour", Boolean, nullable=False),  # a grey picture is then refused
+    # open: not asked yet; got; refused: came and is of no use; gone: the archive has it no more;
+    # failed: did not come, and is asked again by the next run
+    Column("status", String(16), nullable=False),
+    Column("reason", String(32)),  # one word why it is refused, gone or failed
     Column("sha256", String(64)),
     Column("attempts", Integer, nullable=False, default=0),
     Column("error", Text),

@@ -1,0 +1,169 @@
+"""Decoding: formats, depth, masks, damage."""
+
+import gzip
+import io
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from manifests.frames import UndecodableError, decode, pixel_digest, stretch
+
+
+def encoded(array, kind, **options):
+    out = io.BytesIO()
+    Image.fromarray(array).save(out, kind, **options)
+    return out.getvalue()
+
+
+def sky(height=96, width=128, seed=0):
+    rng = np.random.default_rng(seed)
+    return rng.integers(5, 200, (height, width, 3), dtype=np.uint8)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_lossless_formats_come_back_exactly(kind):
+    picture = sky()
+    frame = decode(encoded(picture, kind))
+    assert np.array_equal(frame.rgb, picture)
+    assert frame.valid.all()
+    assert (frame.channels, frame.domain, frame.jpeg_quality) == (3, "stretched", None)
+
+
+@pytest.mark.parametrize("quality", [30, 50, 75, 85, 92, 95])
+def test_jpeg_quality_is_read_from_the_tables(quality):
+    frame = decode(encoded(sky(), "JPEG", quality=quality))
+    assert abs(frame.jpeg_quality - quality) <= 1
+
+
+def test_grayscale_files_have_one_channel():
+    frame = decode(encoded(sky()[..., 0], "JPEG"))
+    assert frame.channels == 1
+    assert frame.rgb.shape == (96, 128, 3)
+
+
+def test_sixteen_bits_are_scaled():
+    values = np.linspace(0, 65535, 64 * 64).astype(np.uint16).reshape(64, 64)
+    frame = decode(encoded(values, "PNG"))
+    assert frame.rgb[0, 0, 0] == 0
+    assert frame.rgb[-1, -1, 0] == 255
+    assert abs(int(frame.rgb[32, 0, 1]) - 128) <= 1
+
+
+def test_transparent_pixels_hold_no_data():
+    picture = np.dstack([sky(), np.full((96, 128), 255, np.uint8)])
+    picture[:10, :, 3] = 0
+    frame = decode(encoded(picture, "PNG"))
+    assert not frame.valid[:10].any()
+    assert frame.valid[10:].all()
+
+
+def test_fits_counts_keep_their_values_and_north_is_up():
+    counts = np.random.default_rng(1).normal(10, 2, (80, 100)).astype(np.float32)
+    counts[:8] = np.nan
+    counts[70, 50] = 500
+    out = io.BytesIO()
+    fits.HDUList([fits.PrimaryHDU(), fits.ImageHDU(counts, name="SCI")]).writeto(out)
+    for data in (out.getvalue(), gzip.compress(out.getvalue())):
+        frame = decode(data)
+        assert frame.domain == "linear"
+        assert not frame.valid[-8:].any()
+        assert frame.valid[:-8].all()
+        assert frame.linear[80 - 1 - 70, 50] == 500
+        assert frame.rgb[80 - 1 - 70, 50].min() == 255
+
+
+def test_a_rotated_chip_on_white_is_masked():
+    height = width = 400
+    y, x = np.mgrid[:height, :width] - 200
+    inside = (np.abs(x * 0.94 + y * 0.34) < 130) & (np.abs(-x * 0.34 + y * 0.94) < 130)
+    picture = np.where(inside[..., None], sky(height, width) // 4, 255).astype(np.uint8)
+    frame = decode(encoded(picture, "JPEG", quality=85))
+    assert (frame.valid == inside).mean() > 0.97
+
+
+def test_a_black_staircase_is_masked_and_clipped_sky_is_not():
+    picture = sky(400, 400)
+    picture[:150, 250:] = 0
+    frame = decode(encoded(picture, "JPEG", quality=90))
+    assert not frame.valid[:140, 260:].any()
+    assert frame.valid[160:].all()
+    y, x = np.mgrid[:400, :400]
+    wave = 70 + 12 * np.sin(np.arctan2(y - 200, x - 200) * 23)
+    nebula = np.where((np.hypot(y - 200, x - 200) < wave)[..., None], sky(400, 400), 0).astype(np.uint8)
+    assert decode(encoded(nebula, "PNG")).valid.all()
+
+
+def test_white_stars_are_data():
+    picture = np.full((300, 300, 3), 8, np.uint8)
+    picture[140:160, 140:160] = 255
+    assert decode(encoded(picture, "PNG")).valid.all()
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "not_a_picture"),
+        (b"<!DOCTYPE html><html>gone</html>", "not_a_picture"),
+        (b"dataset parameter is required", "not_a_picture"),
+        (b"\xff\xd8\xff\xe0 nothing else", "corrupt"),
+        (b"SIMPLE  =                    T", "corrupt"),
+    ],
+)
+def test_other_bytes_are_refused_with_a_reason(data, reason):
+    with pytest.raises(UndecodableError) as caught:
+        decode(data)
+    assert caught.value.reason == reason
+
+
+def test_too_many_pixels_are_refused_before_decoding():
+    with pytest.raises(UndecodableError) as caught:
+        decode(encoded(np.zeros((2000, 2000), np.uint8), "PNG"), max_pixels=1_000_000)
+    assert caught.value.reason == "too_large"
+    assert "2000x2000" in str(caught.value)
+
+
+PICTURES = [
+    encoded(sky(), "JPEG", quality=80),
+    encoded(sky(), "PNG"),
+    encoded(sky(), "TIFF", compression="tiff_deflate"),
+]
+
+
+@settings(max_examples=60, deadline=None)
+@given(which=st.integers(0, 2), keep=st.floats(0, 0.99), flips=st.lists(st.integers(0, 10**6), max_size=5))
+def test_damage_is_an_error_or_a_picture_never_a_crash(which, keep, flips):
+    data = bytearray(PICTURES[which][: int(len(PICTURES[which]) * keep)])
+    for flip in flips:
+        if data:
+            data[flip % len(data)] ^= 1 << flip % 8
+    try:
+        frame = decode(bytes(data))
+    except UndecodableError as error:
+        assert error.reason in {"corrupt", "not_a_picture", "too_large"}
+    else:
+        assert frame.rgb.dtype == np.uint8
+
+
+@pytest.mark.parametrize("cut", [0.3, 0.6, 0.9, 0.999])
+def test_a_jpeg_cut_short_is_corrupt(cut):
+    with pytest.raises(UndecodableError) as caught:
+        decode(PICTURES[0][: int(len(PICTURES[0]) * cut)])
+    assert caught.value.reason == "corrupt"
+
+
+def test_the_pixel_digest_ignores_metadata():
+    picture = sky()
+    first, second = encoded(picture, "PNG"), encoded(picture, "PNG", compress_level=1)
+    assert first != second
+    assert pixel_digest(decode(first)) == pixel_digest(decode(second))
+    assert pixel_digest(decode(first)) != pixel_digest(decode(encoded(picture.transpose(1, 0, 2), "PNG")))
+
+
+def test_an_empty_field_is_not_stretched_to_white():
+    noise = np.random.default_rng(2).normal(0, 1, (200, 200)).astype(np.float32)
+    assert np.median(stretch(noise)) < 130
+    assert stretch(np.full((4, 4), np.nan, np.float32)).max() == 0

@@ -1,0 +1,137 @@
+"""Snapshots: immutable, verified, readable by others."""
+
+import json
+from datetime import UTC, datetime
+
+import duckdb
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from manifests.errors import DeepfieldError
+from manifests.schema import COLUMNS, conform, markdown
+from manifests.snapshots import head, history, read_info, read_snapshot, resolve, verify, write_snapshot
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+def rows(*images, **columns):
+    return pd.DataFrame({"image_id": [i * 64 for i in images], "verdict": ["accept"] * len(images), **columns})
+
+
+def write(folder, table, second=0):
+    return write_snapshot(table, manifest_dir=folder, policy_digest="p", now=NOW.replace(second=second))
+
+
+def test_head_names_the_newest_and_the_parent_is_kept(tmp_path):
+    assert head(tmp_path) is None
+    first = write(tmp_path, rows("a"))
+    second = write(tmp_path, rows("a", "b"), 1)
+    assert head(tmp_path) == second.snapshot_id
+    assert (tmp_path / "HEAD").read_text() == second.snapshot_id + "\n"
+    assert [info.snapshot_id for info in history(tmp_path)] == [second.snapshot_id, first.snapshot_id]
+    assert len(read_snapshot(tmp_path, first.snapshot_id)) == 1
+
+
+def test_the_same_rows_in_any_order_are_the_same_snapshot(tmp_path):
+    first = write(tmp_path, rows("a", "b", s_ra=[1.0, 2.0]))
+    again = write(tmp_path, rows("b", "a", s_ra=[2.0, 1.0]), 1)
+    assert again == first
+
+
+text = st.none() | st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=30)
+number = st.none() | st.floats(allow_nan=False, width=64)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(st.tuples(text, number, st.none() | st.booleans(), st.integers(0, 2**53)), min_size=1, max_size=8))
+def test_pandas_pyarrow_and_duckdb_read_what_was_written(tmp_path_factory, values):
+    folder = tmp_path_factory.mktemp("manifest")
+    table = pd.DataFrame(values, columns=["target_name", "s_ra", "grayscale", "size_bytes"])
+    table["image_id"] = [f"{i:064x}" for i in range(len(values))]
+    table["verdict"] = "accept"
+    info = write(folder, table)
+    path = folder / "snapshots" / info.snapshot_id / "part-00000.parquet"
+    names = ["image_id", "target_name", "s_ra", "grayscale", "size_bytes"]
+
+    def plain(records):
+        return [tuple(None if pd.isna(v) else v for v in record) for record in records]
+
+    ours = plain(read_snapshot(folder)[names].astype(object).itertuples(index=False, name=None))
+    arrow = [tuple(r[n] for n in names) for r in pq.read_table(path).to_pylist()]
+    duck = duckdb.sql(f"SELECT {', '.join(names)} FROM '{path}' ORDER BY image_id").fetchall()
+    pandas = plain(pd.read_parquet(path, engine="pyarrow")[names].astype(object).itertuples(index=False, name=None))
+    assert plain(arrow) == ours
+    assert plain(duck) == ours
+    assert pandas == ours
+    assert [row[1] for row in ours] == [v[0] for v in values]
+    assert [row[4] for row in ours] == [v[3] for v in values]
+
+
+def test_every_column_survives(tmp_path):
+    sample = {"string": "x", "int64": 7, "float64": 0.1, "bool": True}
+    full = pd.DataFrame([{c.name: sample[c.dtype] for c in COLUMNS}])
+    write(tmp_path, full)
+    assert read_snapshot(tmp_path).iloc[0].to_dict() == full.iloc[0].to_dict()
+
+
+def test_a_flipped_bit_in_a_part_is_found(tmp_path):
+    info = write(tmp_path, rows("a", "b"))
+    assert verify(tmp_path) == []
+    part = tmp_path / "snapshots" / info.snapshot_id / info.parts[0].name
+    data = bytearray(part.read_bytes())
+    data[len(data) // 2] ^= 1
+    part.write_bytes(data)
+    assert "has changed" in verify(tmp_path)[0]
+
+
+@pytest.mark.parametrize("wanted", ["", "nope", "20260102T030405Z-zz"])
+def test_an_unknown_snapshot_is_one_sentence(tmp_path, wanted):
+    write(tmp_path, rows("a"))
+    with pytest.raises(DeepfieldError, match="There is no snapshot"):
+        resolve(tmp_path, wanted)
+
+
+def test_a_beginning_must_be_unambiguous(tmp_path):
+    write(tmp_path, rows("a"))
+    write(tmp_path, rows("b"), 1)
+    with pytest.raises(DeepfieldError, match="Several snapshots"):
+        resolve(tmp_path, "2026")
+
+
+def test_a_damaged_description_is_one_sentence(tmp_path):
+    info = write(tmp_path, rows("a"))
+    path = tmp_path / "snapshots" / info.snapshot_id / "snapshot.json"
+    path.write_text(json.dumps({"snapshot_id": "x"}))
+    with pytest.raises(DeepfieldError, match="damaged"):
+        read_info(tmp_path, info.snapshot_id)
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        (rows("a", colour=["red"]), "no column 'colour'"),
+        (rows("a", "a"), "image_id of its own"),
+        (rows("a", width_px=[1.5]), "width_px must be int64"),
+        (rows("a", s_ra=["north"]), "s_ra must be float64"),
+    ],
+)
+def test_rows_that_do_not_fit_are_refused(tmp_path, table, message):
+    with pytest.raises(DeepfieldError, match=message):
+        write(tmp_path, table)
+    assert head(tmp_path) is None
+    assert not list(tmp_path.glob("snapshots/*"))
+
+
+def test_missing_columns_become_null():
+    table = conform(rows("a"))
+    assert list(table.columns) == [column.name for column in COLUMNS]
+    assert table["s_ra"].isna().all()
+    assert table["width_px"].tolist() == [0]
+
+
+def test_the_documentation_names_every_column():
+    text = markdown()
+    assert all(f"| `{column.name}` |" in text for column in COLUMNS)
