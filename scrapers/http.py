@@ -1,0 +1,343 @@
+"""The way to an archive: GET requests that are paced, tried again, checked, and kept to the archive's own hosts.
+
+Whether a reply is good is judged by its bytes and inside the retry loop: archives answer errors with status 200,
+cut pictures short, and answer rightly the second time.
+"""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from http.cookiejar import DefaultCookiePolicy
+from importlib.metadata import version
+from typing import Generic, Literal, TypeVar
+from urllib.parse import urljoin, urlsplit
+
+import requests
+import urllib3
+from requests.adapters import HTTPAdapter
+
+from manifests.errors import DeepfieldError, UsageError
+from manifests.settings import Settings
+from scrapers.hosts import HostList, Origin, is_private
+from scrapers.politeness import Gates, HostPausedError, SystemClock, backoff_s, retry_after_s
+from scrapers.robots import Robots
+
+Kind = Literal["transient", "permanent", "refused"]
+T = TypeVar("T")
+Check = Callable[[bytes], T]
+
+_CHUNK = 1 << 16
+_REDIRECTS = 5  # RFC 9309, 2.3.1.2 asks for five at least
+_CONNECT_S = 20.0
+_TRANSFER_S = 900.0
+_LONGEST_PAUSE_S = 600.0
+_PASSING = frozenset({408, 421, 425, 429})  # and every 5xx
+_MOVED = frozenset({301, 302, 303, 307, 308})
+
+
+class HttpError(DeepfieldError):
+    """A request that brought nothing usable.
+
+    `kind` says what to do: `transient` may go well later, `permanent` is the archive's final answer, `refused` is
+    our own. `reason` is one word for counting, the text a plain sentence; `attempts` says what was tried.
+    """
+
+    def __init__(self, kind: Kind, reason: str, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.kind: Kind = kind
+        self.reason = reason
+        self.status = status
+        self.attempts: tuple[Attempt, ...] = ()
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One request as it went: `error` is None where it brought what was wanted."""
+
+    url: str
+    started_at: str
+    seconds: float
+    http_status: int | None
+    size_bytes: int | None
+    error: str | None
+
+
+@dataclass(frozen=True)
+class Reply(Generic[T]):
+    """A good reply: the bytes, what the check made of them, and the attempts it took."""
+
+    url: str
+    body: bytes
+    value: T
+    attempts: tuple[Attempt, ...]
+
+
+@dataclass(frozen=True)
+class _Answer:
+    status: int
+    headers: requests.structures.CaseInsensitiveDict[str]
+    body: bytes
+
+
+def now_utc() -> str:
+    """The present moment, ISO 8601 UTC, to the millisecond."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def user_agent(contact: str | None) -> str:
+    """How Deepfield introduces itself: name, version and, where set, whom to write to.
+
+    Raises:
+        UsageError: the contact cannot stand in a header.
+    """
+    name = f"Deepfield/{version('deepfield')}"
+    if not contact:
+        return name
+    if not (contact.isascii() and contact.isprintable()) or set(contact) & set("()"):
+        raise UsageError(
+            f"DEEPFIELD_CONTACT={contact!r} cannot be sent to an archive: give a mail address or a web page, "
+            "without brackets or special characters."
+        )
+    return f"{name} (+{contact})"
+
+
+class PoliteClient:
+    """Fetches addresses of one archive; safe for many threads.
+
+    `friends` are host names, besides the archive's own address, that it may send us to. Only the archive's own
+    address may be private or on loopback.
+    """
+
+    def __init__(
+        self,
+        base: str,
+        settings: Settings,
+        gates: Gates,
+        friends: frozenset[str] = frozenset(),
+        first_backoff_s: float = 1.0,
+    ) -> None:
+        self._hosts = HostList(base, friends)
+        self._settings = settings
+        self._gates = gates
+        self._first_backoff_s = first_backoff_s
+        self._robots = Robots(self._read_robots, gates.clock)
+        self._session = requests.Session()
+        # without cookies nothing in a session changes, so that threads may share it
+        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        # a proxy of the environment knows nothing of servers on this machine
+        self._session.trust_env = not is_private(self._hosts.own.host, look_up=False)
+        adapter = HTTPAdapter(pool_connections=4, pool_maxsize=settings.connections, max_retries=0)
+        self._session.mount("http://", adapter)
+        self._session.mount("https://", adapter)
+        self._session.headers.update({"User-Agent": user_agent(settings.contact), "Accept": "*/*"})
+
+    @property
+    def base(self) -> str:
+        """The archive's address, without a slash at the end."""
+        return self._hosts.base
+
+    def get(self, url: str, check: Check[T], params: dict[str, str] | None = None) -> Reply[T]:
+        """Fetch an address until `check` accepts the bytes.
+
+        `check` gets the whole body and returns what it makes of it, or raises `HttpError`: transient ones are
+        tried again, up to `Settings.attempts` times, after the host's `Retry-After` or a doubling wait.
+
+        Raises:
+            HttpError: nothing usable came; its `attempts` say what was tried.
+        """
+        try:
+            target = requests.Request("GET", url, params=params).prepare().url or url
+        except requests.RequestException as error:
+            raise HttpError("permanent", "bad_url", f"{url!r} is not an address that can be asked.") from error
+        return self._persist(target, check, self._obey_robots)
+
+    def stop(self) -> None:
+        """End every wait at once; requests under way end with their reply."""
+        if isinstance(self._gates.clock, SystemClock):
+            self._gates.clock.stop()
+
+    def _persist(self, url: str, check: Check[T], admit: Callable[[str], None]) -> Reply[T]:
+        """Try until the check accepts, the error is final, or the attempts are used up."""
+        attempts: list[Attempt] = []
+        while True:
+            admit(url)
+            started_at, start = now_utc(), self._gates.clock.now()
+            status, size = None, None
+            try:
+                final, answer = self._follow(url, admit)
+                status, size = answer.status, len(answer.body)
+                value = check(answer.body)
+            except HttpError as error:
+                seconds = self._gates.clock.now() - start
+                attempts.append(Attempt(url, started_at, seconds, error.status or status, size, str(error)))
+                error.attempts = tuple(attempts)
+                if error.kind != "transient" or error.reason == "paused" or len(attempts) >= self._settings.attempts:
+                    raise
+            else:
+                seconds = self._gates.clock.now() - start
+                attempts.append(Attempt(url, started_at, seconds, status, size, None))
+                return Reply(final, answer.body, value, tuple(attempts))
+            self._gates.clock.sleep(backoff_s(len(attempts), self._first_backoff_s))
+
+    def _follow(self, url: str, admit: Callable[[str], None]) -> tuple[str, _Answer]:
+        """One request and the redirects it leads to; the address that answered and its answer."""
+        here = url
+        for _ in range(_REDIRECTS + 1):
+            answer = self._send(here)
+            if answer.status not in _MOVED:
+                return here, answer
+            target = urljoin(here, answer.headers.get("Location", ""))
+            if urlsplit(here).scheme == "https" and urlsplit(target).scheme == "http":
+                raise HttpError("refused", "elsewhere", f"{here} redirects to {target}, which is not encrypted.")
+            admit(target)
+            here = target
+        raise HttpError("permanent", "redirects", f"{url} redirects more than {_REDIRECTS} times.")
+
+    def _obey_robots(self, url: str) -> None:
+        """Admit an address of the archive's own hosts that its robots.txt allows."""
+        origin = Origin.of(url)
+        if origin is None or not self._hosts.allows(origin):
+            where = origin.name if origin else url
+            raise HttpError(
+                "refused", "elsewhere", f"The archive points to {where}, which is not one of its own hosts: not asked."
+            )
+        rules = self._robots.rules(origin.url)
+        if rules.interval_s > 0:
+            self._gates.gate(origin.name).bucket.slow_down(1.0 / rules.interval_s)
+        if not rules.allow(url):
+            path = urlsplit(url).path
+            raise HttpError("refused", "robots", f"The robots.txt of {origin.name} forbids robots to ask {path}.")
+
+    def _read_robots(self, origin: str) -> str:
+        """The text of a robots.txt; empty where the host has none."""
+
+        def admit(url: str) -> None:
+            # RFC 9309, 2.3.1.2: a robots.txt may move to another host, but ours do not lead inside
+            hop = Origin.of(url)
+            if hop is None or (hop != self._hosts.own and is_private(hop.host)):
+                raise HttpError("refused", "elsewhere", f"{origin}/robots.txt redirects to {url}: not followed.")
+
+        try:
+            return self._persist(f"{origin}/robots.txt", lambda body: body.decode("utf-8", "replace"), admit).value
+        except HttpError as error:
+            if error.status is not None and 400 <= error.status < 500 and error.status not in _PASSING:
+                return ""
+            if error.status is None:
+                raise
+            raise HttpError(
+                "transient",
+                "robots",
+                f"{origin} answers {error.status} when asked for its robots.txt, which means that robots must stay "
+                "away for now; try again later.",
+                error.status,
+            ) from error
+
+    def _send(self, url: str) -> _Answer:
+        """One request, at the host's pace. A redirect or good status is returned, any other raised."""
+        origin = Origin.of(url)
+        if origin is None:
+            raise HttpError("permanent", "bad_url", f"{url!r} is not an address that can be asked.")
+        gate = self._gates.gate(origin.name)
+        try:
+            with gate.slot(_LONGEST_PAUSE_S):
+                start = self._gates.clock.now()
+                with self._session.get(
+                    url, stream=True, allow_redirects=False, timeout=(_CONNECT_S, self._settings.timeout_s)
+                ) as response:
+                    if response.status_code in _MOVED:
+                        return _Answer(response.status_code, response.headers, b"")
+                    if response.status_code != 200:
+                        wait = retry_after_s(response.headers.get("Retry-After"))
+                        if wait:
+                            gate.bucket.pause(wait)
+                        raise _status_error(response.status_code, origin.name)
+                    return _Answer(200, response.headers, self._read(response, url, start))
+        except HostPausedError as error:
+            raise HttpError(
+                "transient",
+                "paused",
+                f"{origin.name} asks to be left alone for {error.seconds / 60:.0f} minutes; try again after that.",
+            ) from error
+        except requests.Timeout as error:
+            raise HttpError(
+                "transient", "unreachable", f"{origin.name} did not answer within {self._settings.timeout_s:.0f} s."
+            ) from error
+        except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError) as error:
+            raise HttpError("transient", "unreachable", f"{origin.name} cannot be reached: {_cause(error)}.") from error
+        except (requests.exceptions.ContentDecodingError, urllib3.exceptions.HTTPError) as error:
+            raise HttpError(
+                "transient", "broken_off", f"The reply of {origin.name} broke off: {_cause(error)}."
+            ) from error
+        except requests.RequestException as error:
+            raise HttpError("permanent", "bad_url", f"{url!r} cannot be asked: {error}.") from error
+
+    def _read(self, response: requests.Response, url: str, start: float) -> bytes:
+        """The whole body, within the limits of size and time."""
+        limit = self._settings.max_bytes
+        declared = response.headers.get("Content-Length", "")
+        size, parts = 0, []
+        if not (declared.isdigit() and int(declared) > limit):
+            # read1 returns what has come: a server that drips cannot hold us beyond the deadline
+            while chunk := response.raw.read1(_CHUNK, decode_content=True):
+                parts.append(chunk)
+                size += len(chunk)
+                if size > limit:
+                    break
+                if self._gates.clock.now() - start > _TRANSFER_S:
+                    raise HttpError("transient", "slow", f"{url} was not here after {_TRANSFER_S:.0f} s: given up.")
+            else:
+                return b"".join(parts)
+        raise HttpError(
+            "refused", "too_large", f"{url} is larger than the limit of {limit} bytes (DEEPFIELD_MAX_BYTES)."
+        )
+
+
+_SHARING = threading.Lock()
+
+
+def shared_client(base: str, settings: Settings, friends: frozenset[str] = frozenset()) -> PoliteClient:
+    """The client of this process for an archive: all threads and tasks that use it keep its politeness together."""
+    with _SHARING:
+        return _client(base, settings, friends)
+
+
+@lru_cache
+def _client(base: str, settings: Settings, friends: frozenset[str]) -> PoliteClient:
+    return PoliteClient(base, settings, _gates(settings.requests_per_second, settings.connections), friends)
+
+
+@lru_cache
+def _gates(rate: float, connections: int) -> Gates:
+    return Gates(rate, connections)
+
+
+def _status_error(status: int, host: str) -> HttpError:
+    if status in _PASSING or status >= 500:
+        return HttpError("transient", "busy", f"{host} answers with status {status}; try again later.", status)
+    if status in (404, 410):
+        return HttpError("permanent", "gone", f"{host} does not have this any more (status {status}).", status)
+    return HttpError("permanent", "status", f"{host} answers with status {status}.", status)
+
+
+def _cause(error: BaseException) -> str:
+    """The innermost reason of a failed connection, in a few words."""
+    seen: list[BaseException] = []
+    queue: list[BaseException] = [error]
+    while queue:
+        one = queue.pop()
+        if one in seen:
+            continue
+        seen.append(one)
+        linked = (one.__cause__, one.__context__, getattr(one, "reason", None), *one.args)
+        queue += [other for other in linked if isinstance(other, BaseException)]
+    if any(isinstance(one, urllib3.exceptions.NameResolutionError) for one in seen):
+        return "its name is not known here"
+    if any(isinstance(one, ConnectionRefusedError) for one in seen):
+        return "nothing answers at that address"
+    if any(isinstance(one, requests.exceptions.SSLError) for one in seen):
+        return "no encrypted connection can be made"
+    return next(
+        (one.strerror.lower() for one in seen if isinstance(one, OSError) and one.strerror), "the connection was cut"
+    )

@@ -1,0 +1,260 @@
+"""The crawl ledger: what was asked of the archives, what they offered, what came of it.
+
+Every function is one transaction, may be repeated without harm, and may run in several threads and processes at
+once. Transactions that write begin with the write: SQLite cannot turn a reader into a writer while another writes.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple, TypeVar
+
+from sqlalchemy import Engine, Table, case, func, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from manifests.tables import fetches, products, tile_products, tiles
+from scrapers.http import Attempt, now_utc
+from scrapers.products import Product, Tile
+
+Status = Literal["got", "refused", "gone", "failed"]
+T = TypeVar("T")
+
+_BATCH = 500  # names in one IN (...)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of fetching a product; `product` carries what its bytes turned out to be where they came."""
+
+    product: Product
+    status: Status
+    attempts: tuple[Attempt, ...]
+    sha256: str | None = None
+    reason: str | None = None
+    error: str | None = None
+
+
+class Line(NamedTuple):
+    """The least the ledger can say of a product: a crawl holds a hundred thousand of them."""
+
+    product_id: str
+    status: str
+    sha256: str | None
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A product as the ledger has it. `status` is also `open` where nothing was tried yet."""
+
+    product: Product
+    status: str
+    sha256: str | None
+
+
+@dataclass(frozen=True)
+class Count:
+    """How many products of an archive are in which state, and why; `tiles` counts with the same words."""
+
+    archive: str
+    what: Literal["tiles", "products"]
+    status: str
+    reason: str | None
+    number: int
+
+
+def plan(engine: Engine, planned: Sequence[Tile]) -> None:
+    """Write down tiles that are to be asked; those already known stay as they are."""
+    now = now_utc()
+    rows = [
+        {"tile_id": t.tile_id, "archive": t.archive, "request": t.request, "status": "open", "updated_at": now}
+        for t in planned
+    ]
+    if rows:
+        with engine.begin() as connection:
+            connection.execute(_insert(engine, tiles).on_conflict_do_nothing(), _sorted(rows, "tile_id"))
+
+
+def unasked(engine: Engine, planned: Sequence[Tile]) -> list[Tile]:
+    """Those of the tiles that have not been answered yet, in the order given."""
+    done: set[str] = set()
+    with engine.connect() as connection:
+        for ids in _batches([tile.tile_id for tile in planned]):
+            query = select(tiles.c.tile_id).where(tiles.c.tile_id.in_(ids), tiles.c.status == "done")
+            done.update(connection.scalars(query))
+    return [tile for tile in planned if tile.tile_id not in done]
+
+
+def tile_done(engine: Engine, tile: Tile, found: Sequence[Product]) -> None:
+    """Write down a tile's answer: its products and that it need not be asked again.
+
+    A product that is known already gets the new address and record, unless its bytes are here: what a picture was
+    when it came is not changed afterwards.
+    """
+    now = now_utc()
+    rows = [
+        {
+            "product_id": product.product_id,
+            "archive": product.archive,
+            "access_url": product.access_url,
+            "record": json.dumps(product.record(), sort_keys=True),
+            "expects_colour": product.expects_colour,
+            "status": "open",
+            "attempts": 0,
+            "found_at": now,
+            "updated_at": now,
+        }
+        for product in found
+    ]
+    links = [{"tile_id": tile.tile_id, "product_id": product.product_id} for product in found]
+    upsert = _insert(engine, products)
+    upsert = upsert.on_conflict_do_update(
+        index_elements=["product_id"],
+        set_={name: upsert.excluded[name] for name in ("access_url", "record", "expects_colour", "updated_at")},
+        where=products.c.status != "got",
+    )
+    with engine.begin() as connection:
+        if rows:
+            connection.execute(upsert, _sorted(rows, "product_id"))
+            connection.execute(_insert(engine, tile_products).on_conflict_do_nothing(), _sorted(links, "product_id"))
+        connection.execute(_tile_update(tile).values(status="done", products=len(found), error=None))
+
+
+def tile_failed(engine: Engine, tile: Tile, error: str) -> None:
+    """Write down that a tile was asked in vain; an earlier answer stays good."""
+    status = case((tiles.c.status == "done", "done"), else_="failed")
+    with engine.begin() as connection:
+        connection.execute(_tile_update(tile).values(status=status, error=error))
+
+
+def scope(
+    engine: Engine, of_tiles: Sequence[Tile], wanted: Callable[[dict[str, Any]], bool] | None = None
+) -> list[Line]:
+    """All products found in the tiles, each once, in the order of their names; `wanted` may judge their records."""
+    columns = [products.c.product_id, products.c.status, products.c.sha256]
+    if wanted:
+        columns.append(products.c.record)
+    found: dict[str, Line] = {}
+    with engine.connect() as connection:
+        for ids in _batches([tile.tile_id for tile in of_tiles]):
+            query = (
+                select(*columns)
+                .join_from(products, tile_products)
+                .where(tile_products.c.tile_id.in_(ids))
+                .execution_options(yield_per=_BATCH)
+            )
+            for row in connection.execute(query):
+                if wanted is None or wanted(json.loads(row.record)):
+                    found[row.product_id] = Line(row.product_id, row.status, row.sha256)
+    return [found[name] for name in sorted(found)]
+
+
+def entries(engine: Engine, product_ids: Sequence[str]) -> list[Entry]:
+    """The products of those names, in the order given; unknown names are left out."""
+    found: dict[str, Entry] = {}
+    with engine.connect() as connection:
+        for ids in _batches(product_ids):
+            for row in connection.execute(select(products).where(products.c.product_id.in_(ids))):
+                product = Product.from_record(row.archive, json.loads(row.record), expects_colour=row.expects_colour)
+                found[row.product_id] = Entry(product, row.status, row.sha256)
+    return [found[name] for name in product_ids if name in found]
+
+
+def record_outcome(engine: Engine, outcome: Outcome) -> None:
+    """Write down what came of a product, and every attempt it took.
+
+    Where another process brought the picture meanwhile, its success stays.
+    """
+    product, last = outcome.product, len(outcome.attempts) - 1
+    values: dict[str, Any] = {
+        "status": outcome.status,
+        "reason": outcome.reason,
+        "error": outcome.error,
+        "attempts": products.c.attempts + len(outcome.attempts),
+        "updated_at": now_utc(),
+    }
+    if outcome.status == "got":
+        values |= {"sha256": outcome.sha256, "record": json.dumps(product.record(), sort_keys=True)}
+    change = update(products).where(products.c.product_id == product.product_id)
+    if outcome.status != "got":
+        change = change.where(products.c.status != "got")
+    tried = [
+        {
+            "product_id": product.product_id,
+            "url": attempt.url,
+            "outcome": outcome.status if number == last else "failed",
+            "http_status": attempt.http_status,
+            "size_bytes": attempt.size_bytes,
+            "seconds": attempt.seconds,
+            "sha256": outcome.sha256 if number == last else None,
+            "error": attempt.error,
+            "started_at": attempt.started_at,
+        }
+        for number, attempt in enumerate(outcome.attempts)
+    ]
+    with engine.begin() as connection:
+        connection.execute(change.values(values))
+        if tried:
+            connection.execute(insert(fetches), tried)
+
+
+def reopen(engine: Engine, product_ids: Sequence[str]) -> None:
+    """Forget that products were refused or gone, so that they are asked for again."""
+    for ids in _batches(product_ids):
+        with engine.begin() as connection:
+            connection.execute(
+                update(products)
+                .where(products.c.product_id.in_(ids), products.c.status.in_(("refused", "gone")))
+                .values(status="open", reason=None, error=None, updated_at=now_utc())
+            )
+
+
+def counts(engine: Engine) -> list[Count]:
+    """Numbers of tiles and products by archive, state and reason."""
+    out = []
+    with engine.connect() as connection:
+        for row in connection.execute(
+            select(tiles.c.archive, tiles.c.status, func.count())
+            .group_by(tiles.c.archive, tiles.c.status)
+            .order_by(tiles.c.archive, tiles.c.status)
+        ):
+            out.append(Count(row[0], "tiles", row[1], None, row[2]))
+        key = (products.c.archive, products.c.status, products.c.reason)
+        for row in connection.execute(select(*key, func.count()).group_by(*key).order_by(*key)):
+            out.append(Count(row[0], "products", row[1], row[2], row[3]))
+    return out
+
+
+def last_errors(engine: Engine, number: int) -> list[tuple[str, str, str]]:
+    """The newest errors of tiles and products: when, what, and the sentence; the newest first."""
+    with engine.connect() as connection:
+        rows = [
+            (row[0], row[1], row[2])
+            for table, name in ((tiles, tiles.c.request), (products, products.c.product_id))
+            for row in connection.execute(
+                select(table.c.updated_at, name, table.c.error)
+                .where(table.c.error.is_not(None))
+                .order_by(table.c.updated_at.desc(), name)
+                .limit(number)
+            )
+        ]
+    return sorted(rows, reverse=True)[:number]
+
+
+def _tile_update(tile: Tile) -> Any:
+    change = update(tiles).where(tiles.c.tile_id == tile.tile_id)
+    return change.values(attempts=tiles.c.attempts + 1, updated_at=now_utc())
+
+
+def _insert(engine: Engine, table: Table) -> Any:
+    """An INSERT that knows ON CONFLICT, which only the dialects have."""
+    return (postgresql if engine.dialect.name == "postgresql" else sqlite).insert(table)
+
+
+def _sorted(rows: list[dict[str, Any]], key: str) -> list[dict[str, Any]]:
+    """Rows in one order everywhere, so that two writers on PostgreSQL cannot wait for each other."""
+    return sorted(rows, key=lambda row: row[key])
+
+
+def _batches(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    for start in range(0, len(items), _BATCH):
+        yield items[start : start + _BATCH]

@@ -1,0 +1,101 @@
+"""What an archive says about one picture before anything is downloaded."""
+
+import hashlib
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, Self
+
+_LONGEST_ID = 255
+
+
+def product_id(archive: str, name: str) -> str:
+    """Identifier of a product: archive and its own name for it, joined by a colon, at most 255 characters.
+
+    A longer name keeps its end and gets the start of its SHA-256, so that it stays unique.
+    """
+    whole = f"{archive}:{name}"
+    if len(whole) <= _LONGEST_ID:
+        return whole
+    digest = hashlib.sha256(name.encode()).hexdigest()[:16]
+    return f"{archive}:{digest}-{name[-(_LONGEST_ID - len(archive) - 18) :]}"
+
+
+@dataclass(frozen=True)
+class Product:
+    """One picture of an archive.
+
+    Fields after `expects_colour` carry ObsCore names, or those of `manifests/schema.py`, and its units: degrees,
+    MJD, metres, seconds, arcsec per pixel, kB; `None` where the archive does not say.
+
+    `expects_colour` says that the archive promised a colour picture: a grey one is then an error of the archive.
+    """
+
+    archive: str
+    product_id: str
+    source_name: str
+    release_id: str
+    expects_colour: bool = False
+
+    dataproduct_type: str | None = "image"
+    calib_level: int | None = None
+    obs_collection: str | None = None
+    obs_id: str | None = None
+    obs_title: str | None = None
+    obs_publisher_did: str | None = None
+    obs_creator_name: str | None = None
+    obs_release_date: str | None = None
+    access_url: str = ""
+    access_format: str | None = None
+    access_estsize: float | None = None
+    target_name: str | None = None
+    s_ra: float | None = None
+    s_dec: float | None = None
+    s_fov: float | None = None
+    s_region: str | None = None
+    s_resolution: float | None = None
+    t_min: float | None = None
+    t_max: float | None = None
+    t_exptime: float | None = None
+    em_min: float | None = None
+    em_max: float | None = None
+    facility_name: str | None = None
+    instrument_name: str | None = None
+
+    filters: str | None = None
+    credit: str | None = None
+    licence: str | None = None
+    synthetic_position: bool | None = None
+    fetched_at: str | None = None
+
+    def record(self) -> dict[str, Any]:
+        """The manifest columns that are known, for JSON; `from_record` reads it back."""
+        return {
+            name: value for name, value in asdict(self).items() if value is not None and name not in _OUTSIDE_RECORD
+        }
+
+    @classmethod
+    def from_record(cls, archive: str, record: dict[str, Any], *, expects_colour: bool) -> Self:
+        """The product of a record; keys that this version does not know are left out."""
+        return cls(archive=archive, expects_colour=expects_colour, **{k: v for k, v in record.items() if k in _RECORD})
+
+    def arrived(self, *, access_format: str, size_bytes: int, fetched_at: str) -> Self:
+        """The product with what its bytes turned out to be."""
+        return replace(
+            self, access_format=access_format, access_estsize=round(size_bytes / 1000, 3), fetched_at=fetched_at
+        )
+
+
+_OUTSIDE_RECORD = frozenset({"archive", "expects_colour"})
+_RECORD = frozenset(field.name for field in fields(Product)) - _OUTSIDE_RECORD
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One question to an archive: `request` is its canonical text, equal for equal questions."""
+
+    archive: str
+    request: str
+
+    @property
+    def tile_id(self) -> str:
+        """SHA-256 of archive and request, hexadecimal."""
+        return hashlib.sha256(f"{self.archive}\n{self.request}".encode()).hexdigest()
