@@ -1,0 +1,62 @@
+"""Networks by name: from a plain dictionary, as it stands in a file, to a network and back."""
+
+from dataclasses import asdict, fields
+from typing import Any
+
+from torch import nn
+
+from models.discriminators import PatchGAN, PatchGANConfig, SRGANDiscriminator, SRGANDiscriminatorConfig
+from models.srresnet import SRResNet, SRResNetConfig
+from models.unet import UNet, UNetConfig
+
+NetworkConfig = UNetConfig | SRResNetConfig | PatchGANConfig | SRGANDiscriminatorConfig
+
+_CATALOGUE: dict[str, tuple[type[Any], type[nn.Module]]] = {
+    "unet": (UNetConfig, UNet),
+    "srresnet": (SRResNetConfig, SRResNet),
+    "patchgan": (PatchGANConfig, PatchGAN),
+    "srgan_discriminator": (SRGANDiscriminatorConfig, SRGANDiscriminator),
+}
+
+
+def build(config: NetworkConfig) -> nn.Module:
+    """The network of a config, with fresh weights from torch's random generator.
+
+    Raises:
+        ValueError: no network has a config of this type.
+    """
+    return _CATALOGUE[name_of(config)][1](config)
+
+
+def name_of(config: NetworkConfig) -> str:
+    """The network's name in the catalogue.
+
+    Raises:
+        ValueError: no network has a config of this type.
+    """
+    for name, (kind, _) in _CATALOGUE.items():
+        if type(config) is kind:
+            return name
+    raise ValueError(f"{type(config).__name__} is not the config of a known network")
+
+
+def to_dict(config: NetworkConfig) -> dict[str, Any]:
+    """The config as JSON types, with the network's name under `network`."""
+    return {"network": name_of(config)} | asdict(config)
+
+
+def from_dict(values: dict[str, Any]) -> NetworkConfig:
+    """The config that `to_dict` wrote; JSON's lists become tuples again.
+
+    Raises:
+        ValueError: the network or a setting is unknown, or a value is out of range.
+    """
+    name = values.get("network")
+    if name not in _CATALOGUE:
+        raise ValueError(f"unknown network {name!r}; known are {', '.join(sorted(_CATALOGUE))}")
+    kind = _CATALOGUE[name][0]
+    settings = {key: value for key, value in values.items() if key != "network"}
+    unknown = sorted(settings.keys() - {field.name for field in fields(kind)})
+    if unknown:
+        raise ValueError(f"{name} has no setting {unknown[0]!r}")
+    return kind(**{key: tuple(value) if isinstance(value, list) else value for key, value in settings.items()})
