@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple, TypeVar
 from sqlalchemy import Engine, Table, case, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from manifests.blobs import BlobStore
 from manifests.tables import fetches, products, tile_products, tiles
 from scrapers.http import Attempt, now_utc
 from scrapers.products import Product, Tile
@@ -35,20 +36,26 @@ class Outcome:
 
 
 class Line(NamedTuple):
-    """The least the ledger can say of a product: a crawl holds a hundred thousand of them."""
+    """The least the ledger can say of a product; `status` is also `open` where nothing was tried yet.
+
+    A crawl holds a hundred thousand of them.
+    """
 
     product_id: str
     status: str
     sha256: str | None
 
+    def here(self, blobs: BlobStore) -> bool:
+        """Whether the picture came and its bytes are still in the store."""
+        return self.status == "got" and self.sha256 is not None and self.sha256 in blobs
+
 
 @dataclass(frozen=True)
 class Entry:
-    """A product as the ledger has it. `status` is also `open` where nothing was tried yet."""
+    """A product and what the ledger says of it."""
 
     product: Product
-    status: str
-    sha256: str | None
+    line: Line
 
 
 @dataclass(frozen=True)
@@ -155,7 +162,7 @@ def entries(engine: Engine, product_ids: Sequence[str]) -> list[Entry]:
         for ids in _batches(product_ids):
             for row in connection.execute(select(products).where(products.c.product_id.in_(ids))):
                 product = Product.from_record(row.archive, json.loads(row.record), expects_colour=row.expects_colour)
-                found[row.product_id] = Entry(product, row.status, row.sha256)
+                found[row.product_id] = Entry(product, Line(row.product_id, row.status, row.sha256))
     return [found[name] for name in product_ids if name in found]
 
 

@@ -1,0 +1,230 @@
+"""A crawl: ask for what is in a region, write it down, fetch what is not here yet.
+
+`crawl` does all of it in threads. Its steps are functions of their own, small enough to be a scheduler's tasks:
+`plan_tiles`, `ask_tile`, `open_products`, `fetch_batch`. All state is in the ledger and the blob store, so that a
+crawl that was killed is started again and goes on where it was.
+"""
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from sqlalchemy import Engine
+
+from manifests.blobs import BlobStore
+from manifests.settings import Settings
+from scrapers import ledger
+from scrapers.fetch import MIN_SIZE_PX, Fetched, fetch
+from scrapers.http import HttpError, PoliteClient
+from scrapers.products import Product, Tile
+from scrapers.sky import Cone, pieces, separation
+from scrapers.tally import CrawlSummary, OnProgress, Tally
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class Archive(Protocol):
+    """What a crawl needs to know of an archive."""
+
+    name: str
+    client: PoliteClient
+
+    def tile(self, cone: Cone) -> Tile:
+        """The question for the products in a cone."""
+        ...
+
+    def ask(self, tile: Tile) -> list[Product]:
+        """The products a tile has."""
+        ...
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The questions that cover a region; `within` is the region where the tiles reach beyond it, else None."""
+
+    tiles: tuple[Tile, ...]
+    within: Cone | None
+
+
+@dataclass(frozen=True)
+class Todo:
+    """Products of a region that are to be fetched, and how many others it has."""
+
+    product_ids: tuple[str, ...]
+    skipped: int
+
+
+def plan_tiles(archive: Archive, region: Cone, *, engine: Engine) -> Plan:
+    """Cut a region into questions and write them down."""
+    tiles = tuple(archive.tile(cone) for cone in pieces(region))
+    ledger.plan(engine, tiles)
+    return Plan(tiles, region if len(tiles) > 1 else None)
+
+
+def ask_tile(archive: Archive, tile: Tile, *, engine: Engine) -> int:
+    """Ask one question and write down the answer; the number of products.
+
+    Raises:
+        HttpError: there was no answer; the ledger says why.
+    """
+    try:
+        found = archive.ask(tile)
+    except HttpError as error:
+        ledger.tile_failed(engine, tile, str(error))
+        raise
+    ledger.tile_done(engine, tile, found)
+    return len(found)
+
+
+def open_products(
+    plan: Plan, *, engine: Engine, blobs: BlobStore, limit: int | None = None, refresh: bool = False
+) -> Todo:
+    """The products of a region that are to be fetched, among its first `limit` by name.
+
+    These are the ones never tried, those that failed, and those whose blob is missing. With `refresh` also those
+    that were refused or gone; they are written down as open again.
+    """
+    lines = ledger.scope(engine, plan.tiles, _touching(plan.within) if plan.within else None)[:limit]
+    if refresh:
+        ledger.reopen(engine, [line.product_id for line in lines])
+    names = []
+    for line in lines:
+        given_up = line.status in ("refused", "gone") and not refresh
+        if not line.here(blobs) and not given_up:
+            names.append(line.product_id)
+    return Todo(tuple(names), len(lines) - len(names))
+
+
+def fetch_batch(
+    client: PoliteClient,
+    product_ids: Sequence[str],
+    *,
+    engine: Engine,
+    blobs: BlobStore,
+    settings: Settings,
+    min_size: int = MIN_SIZE_PX,
+    tally: Tally | None = None,
+) -> CrawlSummary:
+    """Fetch products in threads, as many at once as the archive allows.
+
+    Those that came in meanwhile are skipped, so that a batch may be run again. When the archive stops answering,
+    the rest is left open and `stopped` says so.
+    """
+    if tally is None:
+        tally = Tally()
+        tally.found = len(product_ids)
+
+    def one(name: str) -> Fetched | None:
+        entries = ledger.entries(engine, [name])
+        if not entries or entries[0].line.here(blobs):
+            return None
+        return fetch(
+            client, entries[0].product, engine=engine, blobs=blobs, max_pixels=settings.max_pixels, min_size=min_size
+        )
+
+    _in_threads(one, product_ids, tally.add, client=client, settings=settings, tally=tally)
+    return tally.summary()
+
+
+def crawl(
+    archive: Archive,
+    region: Cone,
+    *,
+    engine: Engine,
+    blobs: BlobStore,
+    settings: Settings,
+    limit: int | None = None,
+    min_size: int = MIN_SIZE_PX,
+    refresh: bool = False,
+    on_progress: OnProgress | None = None,
+) -> CrawlSummary:
+    """Bring in a region. Run again, it asks and fetches only what is missing.
+
+    Raises:
+        HttpError: not one part of the region could be asked.
+    """
+    tally = Tally(on_progress)
+    plan = plan_tiles(archive, region, engine=engine)
+    _ask_all(archive, plan, engine, settings, tally, refresh=refresh)
+    todo = open_products(plan, engine=engine, blobs=blobs, limit=limit, refresh=refresh)
+    tally.found, tally.skipped = len(todo.product_ids) + todo.skipped, todo.skipped
+    tally.report()
+    if tally.stopped:
+        return tally.summary()
+    return fetch_batch(
+        archive.client, todo.product_ids, engine=engine, blobs=blobs, settings=settings, min_size=min_size, tally=tally
+    )
+
+
+def _ask_all(archive: Archive, plan: Plan, engine: Engine, settings: Settings, tally: Tally, *, refresh: bool) -> None:
+    def one(tile: Tile) -> HttpError | None:
+        try:
+            ask_tile(archive, tile, engine=engine)
+        except HttpError as error:
+            return error
+        return None
+
+    wanted = plan.tiles if refresh else ledger.unasked(engine, plan.tiles)
+    tally.tiles, tally.tiles_asked = len(plan.tiles), len(plan.tiles) - len(wanted)
+    _in_threads(one, wanted, tally.add_tile, client=archive.client, settings=settings, tally=tally)
+    if tally.last_tile_error and tally.tiles_failed == len(plan.tiles):
+        raise tally.last_tile_error
+
+
+def _in_threads(
+    work: Callable[[T], R],
+    items: Iterable[T],
+    each: Callable[[R], None],
+    *,
+    client: PoliteClient,
+    settings: Settings,
+    tally: Tally,
+) -> None:
+    """Hand every result to `each`, in this thread, as it is done; end early when the tally gives up on the archive.
+
+    More threads than connections: one decodes while another uses the connection. The host's gate counts those.
+    """
+    threads = settings.connections + (os.cpu_count() or 1)
+    remaining = iter(items)
+    running: set[Future[R]] = set()
+    with _pool(threads, client) as pool:
+        while True:
+            while len(running) < threads and not tally.give_up_after(2 * settings.connections):
+                item = next(remaining, None)
+                if item is None:
+                    break
+                running.add(pool.submit(work, item))
+            if not running:
+                return
+            done, running = wait(running, return_when=FIRST_COMPLETED)
+            for future in done:
+                each(future.result())
+
+
+@contextmanager
+def _pool(threads: int, client: PoliteClient) -> Iterator[ThreadPoolExecutor]:
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="crawl")
+    try:
+        yield pool
+    except KeyboardInterrupt:
+        client.stop()  # else the end would wait for every pause
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _touching(region: Cone) -> Callable[[dict[str, Any]], bool]:
+    """Whether a record's field, taken as a circle, reaches into a region; unknown positions do."""
+
+    def judge(record: dict[str, Any]) -> bool:
+        if "s_ra" not in record or "s_dec" not in record:
+            return True
+        # a square field reaches farther into its corners
+        reach = region.radius + record.get("s_fov", 0.0) * 0.7072
+        return separation(record["s_ra"], record["s_dec"], region.ra, region.dec) <= reach
+
+    return judge

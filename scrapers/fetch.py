@@ -1,0 +1,96 @@
+"""From a product to its bytes: fetched, looked at, stored, and written down, in that order."""
+
+import threading
+from dataclasses import dataclass
+
+from sqlalchemy import Engine
+
+from manifests.blobs import BlobStore
+from manifests.errors import DeepfieldError
+from manifests.frames import Frame, UndecodableError, decode
+from manifests.media import describe, sniff
+from scrapers.http import HttpError, Kind, PoliteClient, now_utc
+from scrapers.ledger import Outcome, Status, record_outcome
+from scrapers.products import Product
+
+MIN_SIZE_PX = 256
+
+# A frame of HLA's largest size takes some hundred megabytes while it is decoded, however many connections there are.
+_DECODING = threading.BoundedSemaphore(2)
+_STATUS: dict[Kind, Status] = {"transient": "failed", "permanent": "gone", "refused": "refused"}
+_AN_ERROR_PAGE = ("an HTML page", "an XML document", "text", "an empty reply")
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """What came of a product, for counting: `size_bytes` is 0 where no picture came."""
+
+    product_id: str
+    status: Status
+    size_bytes: int
+    reason: str | None
+    error: str | None
+
+
+def fetch(
+    client: PoliteClient, product: Product, *, engine: Engine, blobs: BlobStore, max_pixels: int, min_size: int
+) -> Fetched:
+    """Bring one product in: first the bytes into the blob store, then the line into the ledger.
+
+    Killed between the two, the product is fetched once more; its bytes are then found to be here.
+    """
+    try:
+        reply = client.get(product.access_url, lambda body: inspect(body, product, max_pixels, min_size))
+    except HttpError as error:
+        status = "refused" if _stays_corrupt(error) else _STATUS[error.kind]
+        record_outcome(engine, Outcome(product, status, error.attempts, reason=error.reason, error=str(error)))
+        return Fetched(product.product_id, status, 0, error.reason, str(error))
+    try:
+        blob = blobs.put(reply.body)
+    except OSError as error:
+        raise DeepfieldError(f"Nothing can be written to {blobs.root}: {error.strerror}.") from error
+    arrived = product.arrived(access_format=reply.value, size_bytes=blob.size, fetched_at=now_utc())
+    record_outcome(engine, Outcome(arrived, "got", reply.attempts, sha256=blob.sha256))
+    return Fetched(product.product_id, "got", blob.size, None, None)
+
+
+def inspect(body: bytes, product: Product, max_pixels: int, min_size: int) -> str:
+    """Media type of a picture that is whole and of use; a check for `PoliteClient.get`.
+
+    Raises:
+        HttpError: transient where an error page or a part of a picture came, for the archive may do better the
+            next time; refused where the picture is of another kind, too large, too small, or grey where colour
+            was promised.
+    """
+    media_type = sniff(body[:16])
+    if media_type is None:
+        what = describe(body[:256])
+        kind: Kind = "transient" if what in _AN_ERROR_PAGE else "refused"
+        raise HttpError(kind, "not_a_picture", f"{product.source_name}: the archive sent {what} instead of a picture.")
+    try:
+        with _DECODING:
+            frame = decode(body, max_pixels)
+    except UndecodableError as error:
+        kind = "transient" if error.reason == "corrupt" else "refused"
+        raise HttpError(kind, error.reason, f"{product.source_name}: {error}") from error
+    _refuse_unfit(frame, product, min_size)
+    return frame.media_type
+
+
+def _refuse_unfit(frame: Frame, product: Product, min_size: int) -> None:
+    if min(frame.width, frame.height) < min_size:
+        raise HttpError(
+            "refused",
+            "too_small",
+            f"{product.source_name} is {frame.width}x{frame.height} pixels, less than {min_size} on a side.",
+        )
+    if product.expects_colour and frame.channels != 3:
+        raise HttpError(
+            "refused", "not_rgb", f"{product.source_name} came in grey where a colour picture was promised."
+        )
+
+
+def _stays_corrupt(error: HttpError) -> bool:
+    """Whether the same damaged bytes came every time: then the archive has no better ones."""
+    came = {(attempt.size_bytes, attempt.error) for attempt in error.attempts}
+    return error.reason == "corrupt" and len(error.attempts) > 1 and len(came) == 1

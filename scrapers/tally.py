@@ -1,0 +1,129 @@
+"""Counting what a crawl brings, while it runs and at its end."""
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from scrapers.fetch import Fetched
+from scrapers.http import HttpError
+
+_ERRORS_KEPT = 5
+# Reasons that say something about the archive, not about the product.
+_AWAY = frozenset({"unreachable", "paused", "busy", "robots"})
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How a crawl stands: parts of the region asked, products found in it, how many came in and by what way.
+
+    `skipped` products were here before, or were given up in an earlier run; `failed` includes those that the
+    archive has no more. `bytes` and `seconds` are of this run.
+    """
+
+    tiles: int = 0
+    tiles_asked: int = 0
+    found: int = 0
+    got: int = 0
+    skipped: int = 0
+    refused: int = 0
+    failed: int = 0
+    bytes: int = 0
+    seconds: float = 0.0
+
+    @property
+    def done(self) -> int:
+        """Products that need no more work in this run."""
+        return self.got + self.skipped + self.refused + self.failed
+
+
+@dataclass(frozen=True)
+class CrawlSummary:
+    """What a crawl came to. `reasons` counts why products did not come in, `errors` are some of the sentences.
+
+    `tiles_failed` parts of the region could not be asked; `stopped` says why the crawl ended early, if it did.
+    """
+
+    progress: Progress
+    tiles_failed: int
+    reasons: dict[str, int]
+    errors: tuple[str, ...]
+    stopped: str | None
+
+
+OnProgress = Callable[[Progress], None]
+
+
+class Tally:
+    """Counts of a crawl while it runs; used by one thread."""
+
+    def __init__(self, on_progress: OnProgress | None = None) -> None:
+        self.tiles = self.tiles_asked = self.tiles_failed = self.found = self.skipped = self.bytes = 0
+        self.statuses: Counter[str] = Counter()
+        self.reasons: Counter[str] = Counter()
+        self.errors: list[str] = []
+        self.away_in_a_row = 0
+        self.last_tile_error: HttpError | None = None
+        self.stopped: str | None = None
+        self._start = time.monotonic()
+        self._on_progress = on_progress
+
+    def add_tile(self, error: HttpError | None) -> None:
+        """Count an answer or a failure."""
+        self.tiles_asked += 1
+        if error:
+            self.last_tile_error = error
+            self.tiles_failed += 1
+            self._note(error.reason, str(error))
+        else:
+            self.away_in_a_row = 0
+        self.report()
+
+    def add(self, fetched: Fetched | None) -> None:
+        """Count a product; None was here already."""
+        if fetched is None:
+            self.skipped += 1
+        else:
+            self.statuses[fetched.status] += 1
+            self.bytes += fetched.size_bytes
+            if fetched.reason and fetched.error:
+                self.reasons[fetched.reason] += 1
+                self._note(fetched.reason, fetched.error)
+            else:
+                self.away_in_a_row = 0
+        self.report()
+
+    def report(self) -> None:
+        """Tell how it stands."""
+        if self._on_progress:
+            self._on_progress(self.progress())
+
+    def progress(self) -> Progress:
+        """How it stands."""
+        return Progress(
+            self.tiles,
+            self.tiles_asked,
+            self.found,
+            self.statuses["got"],
+            self.skipped,
+            self.statuses["refused"],
+            self.statuses["failed"] + self.statuses["gone"],
+            self.bytes,
+            time.monotonic() - self._start,
+        )
+
+    def summary(self) -> CrawlSummary:
+        """What it came to."""
+        reasons = dict(sorted(self.reasons.items()))
+        return CrawlSummary(self.progress(), self.tiles_failed, reasons, tuple(self.errors), self.stopped)
+
+    def give_up_after(self, failures: int) -> bool:
+        """Whether the archive itself has been the trouble so many times in a row."""
+        if self.away_in_a_row >= failures and self.stopped is None:
+            self.stopped = f"The archive failed {failures} times in a row; what is missing stays open for a later run."
+        return self.stopped is not None
+
+    def _note(self, reason: str, error: str) -> None:
+        self.away_in_a_row = self.away_in_a_row + 1 if reason in _AWAY else 0
+        if len(self.errors) < _ERRORS_KEPT and error not in self.errors:
+            self.errors.append(error)
