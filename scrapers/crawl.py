@@ -76,7 +76,8 @@ def ask_tile(archive: Archive, tile: Tile, *, engine: Engine) -> int:
     except HttpError as error:
         ledger.tile_failed(engine, tile, str(error))
         raise
-    ledger.tile_done(engine, tile, found)
+    ledger.add_products(engine, tile, found)
+    ledger.tile_done(engine, tile)
     return len(found)
 
 

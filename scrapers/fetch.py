@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Engine
 
-from manifests.blobs import BlobStore
+from manifests.blobs import BlobStore, StoredBlob
 from manifests.errors import DeepfieldError
 from manifests.frames import Frame, UndecodableError, decode
 from manifests.media import describe, sniff
@@ -45,13 +45,22 @@ def fetch(
         status = "refused" if _stays_corrupt(error) else _STATUS[error.kind]
         record_outcome(engine, Outcome(product, status, error.attempts, reason=error.reason, error=str(error)))
         return Fetched(product.product_id, status, 0, error.reason, str(error))
-    try:
-        blob = blobs.put(reply.body)
-    except OSError as error:
-        raise DeepfieldError(f"Nothing can be written to {blobs.root}: {error.strerror}.") from error
+    blob = store(blobs, reply.body)
     arrived = product.arrived(access_format=reply.value, size_bytes=blob.size, fetched_at=now_utc())
     record_outcome(engine, Outcome(arrived, "got", reply.attempts, sha256=blob.sha256))
     return Fetched(product.product_id, "got", blob.size, None, None)
+
+
+def store(blobs: BlobStore, data: bytes) -> StoredBlob:
+    """Put bytes into the blob store.
+
+    Raises:
+        DeepfieldError: the disk does not take them.
+    """
+    try:
+        return blobs.put(data)
+    except OSError as error:
+        raise DeepfieldError(f"Nothing can be written to {blobs.root}: {error.strerror}.") from error
 
 
 def inspect(body: bytes, product: Product, max_pixels: int, min_size: int) -> str:

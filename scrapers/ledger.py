@@ -91,12 +91,14 @@ def unasked(engine: Engine, planned: Sequence[Tile]) -> list[Tile]:
     return [tile for tile in planned if tile.tile_id not in done]
 
 
-def tile_done(engine: Engine, tile: Tile, found: Sequence[Product]) -> None:
-    """Write down a tile's answer: its products and that it need not be asked again.
+def add_products(engine: Engine, tile: Tile, found: Sequence[Product]) -> None:
+    """Write down products that a tile turned out to have.
 
     A product that is known already gets the new address and record, unless its bytes are here: what a picture was
     when it came is not changed afterwards.
     """
+    if not found:
+        return
     now = now_utc()
     rows = [
         {
@@ -120,10 +122,15 @@ def tile_done(engine: Engine, tile: Tile, found: Sequence[Product]) -> None:
         where=products.c.status != "got",
     )
     with engine.begin() as connection:
-        if rows:
-            connection.execute(upsert, _sorted(rows, "product_id"))
-            connection.execute(_insert(engine, tile_products).on_conflict_do_nothing(), _sorted(links, "product_id"))
-        connection.execute(_tile_update(tile).values(status="done", products=len(found), error=None))
+        connection.execute(upsert, _sorted(rows, "product_id"))
+        connection.execute(_insert(engine, tile_products).on_conflict_do_nothing(), _sorted(links, "product_id"))
+
+
+def tile_done(engine: Engine, tile: Tile) -> None:
+    """Write down that all products of a tile are known and that it need not be asked again."""
+    number = select(func.count()).where(tile_products.c.tile_id == tile.tile_id).scalar_subquery()
+    with engine.begin() as connection:
+        connection.execute(_tile_update(tile).values(status="done", products=number, error=None))
 
 
 def tile_failed(engine: Engine, tile: Tile, error: str) -> None:
