@@ -1,0 +1,59 @@
+"""`deepfield replica`: a local archive to try things on."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+replica_app = typer.Typer(help="A local archive that speaks HLA's protocol, for trying things without the network.")
+
+
+@replica_app.callback()
+def _replica() -> None:
+    """Keep `serve` a sub-command although it is the only one."""
+
+
+@replica_app.command()
+def serve(
+    *,
+    sky: Annotated[int | None, typer.Option(help="Seed of a synthetic sky (1 if neither is given).")] = None,
+    frames: Annotated[
+        Path | None, typer.Option(help="Folder of real pictures to serve instead, at made-up positions near M101.")
+    ] = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1; 0 takes any free one.")] = 8580,
+    latency_ms: Annotated[float, typer.Option(min=0, help="Wait this long before each reply.")] = 0.0,
+    access_log: Annotated[Path | None, typer.Option(help="Write each request to this file as a JSON line.")] = None,
+    faults: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of addresses that fail once before they work.")
+    ] = 0.0,
+) -> None:
+    """Serve a local archive until Ctrl-C; its address is printed when it is ready.
+
+    Use the address as --archive-url, and search around RA 210.80, Dec 54.35 (M101), radius 1.
+    """
+    import signal
+    from threading import Event
+
+    from manifests.errors import UsageError
+    from scrapers.replica.catalogue import Archive
+    from scrapers.replica.faults import Faults
+    from scrapers.replica.frames import FrameFolder
+    from scrapers.replica.server import serve as serve_archive
+    from scrapers.replica.sky import synthetic_sky
+
+    if sky is not None and frames is not None:
+        raise UsageError("Give --sky or --frames, not both.")
+    archive: Archive = synthetic_sky(1 if sky is None else sky) if frames is None else FrameFolder(frames)
+    server = serve_archive(
+        archive,
+        port,
+        latency_s=latency_ms / 1000,
+        faults=Faults(faults) if faults else None,
+        access_log=access_log,
+    )
+    stop = Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    with server:
+        typer.echo(server.url)
+        stop.wait()

@@ -1,0 +1,53 @@
+"""One HTTP request and one reply, as plain values: what route modules take and return."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from html import escape
+from urllib.parse import parse_qsl
+
+
+@dataclass(frozen=True)
+class Request:
+    """A GET request: path, raw query, and the server's own address for links (`http://host:port`)."""
+
+    path: str
+    query: str
+    server: str
+
+    @property
+    def params(self) -> dict[str, str]:
+        """Parameters by lower-case name; of a repeated one the last counts, whatever its case."""
+        return {name.lower(): value for name, value in parse_qsl(self.query, keep_blank_values=True)}
+
+
+@dataclass(frozen=True)
+class Reply:
+    """Status, body, media type and any further headers."""
+
+    body: bytes
+    media_type: str = "text/html; charset=utf-8"
+    status: int = 200
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+Handler = Callable[[Request], Reply]
+Routes = Mapping[str, Handler]  # a path, which also answers for everything below it
+
+
+def find_handler(routes: Routes, path: str) -> Handler | None:
+    """The handler of a path: the longest route that is the path or one of its parents."""
+    parts = path.split("/")
+    for length in range(len(parts), 0, -1):
+        handler = routes.get("/".join(parts[:length]))
+        if handler is not None:
+            return handler
+    return None
+
+
+def page(title: str, text: str, status: int = 200) -> Reply:
+    """A small HTML page with one message."""
+    body = (
+        f"<!DOCTYPE html>\n<html><head><title>{escape(title)}</title></head>\n"
+        f"<body><h1>{escape(title)}</h1><p>{escape(text)}</p></body></html>\n"
+    )
+    return Reply(body.encode(), status=status)

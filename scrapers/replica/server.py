@@ -1,0 +1,215 @@
+"""The local archive as an HTTP/1.1 server on 127.0.0.1, with an access log, latency and faults."""
+
+import csv
+import errno
+import io
+import json
+import socket
+import struct
+import time
+from dataclasses import asdict, astuple, dataclass, fields
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Lock, Thread
+from typing import IO, cast
+
+from manifests.errors import DeepfieldError
+from scrapers.replica.catalogue import Archive, Truth
+from scrapers.replica.exchange import Reply, Request, Routes, find_handler, page
+from scrapers.replica.faults import FaultBook, Faults
+from scrapers.replica.hla import hla_routes
+
+
+@dataclass(frozen=True)
+class Access:
+    """One line of the access log. Status 0 is a connection closed without a reply; `bytes` is the body sent."""
+
+    time: str
+    method: str
+    path: str
+    query: str
+    status: int
+    bytes: int
+
+
+class ReplicaServer:
+    """Serves routes on a port of 127.0.0.1 (0 for a free one) from `with` until its end.
+
+    robots.txt and truth.csv are answered at once and never go wrong.
+
+    Raises:
+        DeepfieldError: the port is in use or not allowed.
+    """
+
+    def __init__(
+        self,
+        routes: Routes,
+        port: int = 0,
+        *,
+        latency_s: float = 0.0,
+        faults: Faults | None = None,
+        access_log: Path | None = None,
+        spared: frozenset[str] = frozenset(),
+    ) -> None:
+        self.routes = routes
+        self.latency_s = latency_s
+        self.faults = None if faults is None else FaultBook(faults)
+        self.spared = spared
+        self._log: list[Access] = []
+        self._log_lock = Lock()
+        try:
+            self._http = _Server(("127.0.0.1", port), _Handler)
+        except OSError as error:
+            if error.errno not in (errno.EADDRINUSE, errno.EACCES):
+                raise
+            why = "in use" if error.errno == errno.EADDRINUSE else "not open to you"
+            raise DeepfieldError(f"Port {port} is {why}: choose another with --port, or 0 for any.") from None
+        self._http.replica = self
+        self._log_file: IO[str] | None = None
+        if access_log is not None:
+            access_log.parent.mkdir(parents=True, exist_ok=True)
+            self._log_file = access_log.open("a", encoding="utf-8")
+        self._thread = Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+
+    @property
+    def url(self) -> str:
+        """Base address, without a slash at its end."""
+        return f"http://127.0.0.1:{self._http.server_address[1]}"
+
+    @property
+    def log(self) -> tuple[Access, ...]:
+        """Every request so far, in the order they ended."""
+        with self._log_lock:
+            return tuple(self._log)
+
+    def record(self, access: Access) -> None:
+        """Add a line to the log."""
+        with self._log_lock:
+            self._log.append(access)
+            if self._log_file is not None:
+                self._log_file.write(json.dumps(asdict(access)) + "\n")
+                self._log_file.flush()
+
+    def __enter__(self) -> "ReplicaServer":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.shutdown()
+        self._http.server_close()
+        self._thread.join()
+        with self._log_lock:
+            if self._log_file is not None:
+                self._log_file.close()
+                self._log_file = None
+
+
+def serve(
+    archive: Archive,
+    port: int = 0,
+    *,
+    prefix: str = "",
+    latency_s: float = 0.0,
+    faults: Faults | None = None,
+    access_log: Path | None = None,
+    crawl_delay_s: float | None = None,
+) -> ReplicaServer:
+    """An HLA of that archive under `prefix`, with /robots.txt and, for checks, /truth.csv.
+
+    Use it as `with serve(archive) as server: ... server.url`. `latency_s` is waited before each reply.
+    """
+    about = {
+        "/robots.txt": lambda request: _robots(crawl_delay_s),
+        "/truth.csv": lambda request: _truth_table(archive),
+    }
+    routes = {**hla_routes(archive, prefix), **about}
+    return ReplicaServer(
+        routes, port, latency_s=latency_s, faults=faults, access_log=access_log, spared=frozenset(about)
+    )
+
+
+def _robots(crawl_delay_s: float | None) -> Reply:
+    delay = "" if crawl_delay_s is None else f"Crawl-delay: {crawl_delay_s:g}\n"
+    return Reply(f"User-agent: *\n{delay}Disallow:\n".encode(), "text/plain; charset=utf-8")
+
+
+def _truth_table(archive: Archive) -> Reply:
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow([field.name for field in fields(Truth)])
+    table.writerows(astuple(row) for row in archive.truth)
+    return Reply(text.getvalue().encode(), "text/csv; charset=utf-8")
+
+
+class _Server(ThreadingHTTPServer):
+    replica: ReplicaServer
+    request_queue_size = 128
+    daemon_threads = True
+    block_on_close = False  # idle kept-alive connections would hold up the end
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server_version = "DeepfieldReplica"
+    disable_nagle_algorithm = True
+    wbufsize = -1  # headers and body leave together
+
+    def do_GET(self) -> None:
+        """Answer, or go wrong, and log it."""
+        replica = cast(_Server, self.server).replica
+        path, _, query = self.path.partition("?")
+        fault = None
+        if path not in replica.spared:
+            time.sleep(replica.latency_s)
+            fault = None if replica.faults is None else replica.faults.next(self.path)
+        status, sent = self._answer(Request(path, query, replica.url), fault)
+        now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        replica.record(Access(now, self.command, path, query, status, sent))
+
+    do_HEAD = do_GET
+
+    def log_message(self, format: str, *args: object) -> None:
+        """The access log keeps what the standard library would print."""
+
+    def _answer(self, request: Request, fault: str | None) -> tuple[int, int]:
+        replica = cast(_Server, self.server).replica
+        if fault == "reset":
+            # closing with linger 0 sends a reset instead of an orderly end
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.close_connection = True
+            return 0, 0
+        if replica.faults is not None:
+            again = (("Retry-After", str(replica.faults.faults.retry_after_s)),)
+            if fault == "stall":
+                time.sleep(replica.faults.faults.stall_s)
+            elif fault == "unavailable":
+                return self._send(Reply(b"Service Unavailable\n", "text/plain", 503, again))
+            elif fault == "too_many":
+                return self._send(Reply(b"Too Many Requests\n", "text/plain", 429, again))
+            elif fault == "html":
+                return self._send(page("Service message", "The archive is busy. Please try again later."))
+        handler = find_handler(replica.routes, request.path)
+        if handler is None:
+            return self._send(page("Not Found", f"{request.path} is not here.", 404))
+        return self._send(handler(request), cut=fault == "cut")
+
+    def _send(self, reply: Reply, cut: bool = False) -> tuple[int, int]:
+        """Write a reply; `cut` promises the whole body and sends half of it. Returns status and bytes sent."""
+        body = reply.body[: len(reply.body) // 2] if cut else reply.body
+        if self.command == "HEAD":
+            body = b""
+        try:
+            self.send_response(reply.status)
+            self.send_header("Content-Type", reply.media_type)
+            self.send_header("Content-Length", str(len(reply.body)))
+            for name, value in reply.headers:
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body)
+            self.wfile.flush()
+        except ConnectionError:
+            self.close_connection = True  # the client went away; its loss is in the log as what was meant for it
+        if cut:
+            self.close_connection = True
+        return reply.status, len(body)
