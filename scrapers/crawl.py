@@ -60,9 +60,9 @@ class Todo:
 
 def plan_tiles(archive: Archive, region: Cone, *, engine: Engine) -> Plan:
     """Cut a region into questions and write them down."""
-    tiles = tuple(archive.tile(cone) for cone in pieces(region))
-    ledger.plan(engine, tiles)
-    return Plan(tiles, region if len(tiles) > 1 else None)
+    plan = _plan(archive, region)
+    ledger.plan(engine, plan.tiles)
+    return plan
 
 
 def ask_tile(archive: Archive, tile: Tile, *, engine: Engine) -> int:
@@ -89,7 +89,7 @@ def open_products(
     These are the ones never tried, those that failed, and those whose blob is missing. With `refresh` also those
     that were refused or gone; they are written down as open again.
     """
-    lines = ledger.scope(engine, plan.tiles, _touching(plan.within) if plan.within else None)[:limit]
+    lines = _lines(plan, engine, limit)
     if refresh:
         ledger.reopen(engine, [line.product_id for line in lines])
     names = []
@@ -159,6 +159,37 @@ def crawl(
     return fetch_batch(
         archive.client, todo.product_ids, engine=engine, blobs=blobs, settings=settings, min_size=min_size, tally=tally
     )
+
+
+def products_in(archive: Archive, region: Cone, *, engine: Engine, limit: int | None = None) -> list[ledger.Entry]:
+    """What the ledger has of a region, in the order of names."""
+    names = [line.product_id for line in _lines(_plan(archive, region), engine, limit)]
+    return ledger.entries(engine, names)
+
+
+def look(archive: Archive, region: Cone) -> list[Product]:
+    """The products of a region in the order of their names, without writing anything down.
+
+    Raises:
+        HttpError: a part of the region cannot be asked.
+    """
+    plan = _plan(archive, region)
+    wanted = _touching(plan.within) if plan.within else None
+    found: dict[str, Product] = {}
+    for tile in plan.tiles:
+        for product in archive.ask(tile):
+            if wanted is None or wanted(product.record()):
+                found[product.product_id] = product
+    return [found[name] for name in sorted(found)]
+
+
+def _plan(archive: Archive, region: Cone) -> Plan:
+    tiles = tuple(archive.tile(cone) for cone in pieces(region))
+    return Plan(tiles, region if len(tiles) > 1 else None)
+
+
+def _lines(plan: Plan, engine: Engine, limit: int | None) -> list[ledger.Line]:
+    return ledger.scope(engine, plan.tiles, _touching(plan.within) if plan.within else None)[:limit]
 
 
 def _ask_all(archive: Archive, plan: Plan, engine: Engine, settings: Settings, tally: Tally, *, refresh: bool) -> None:

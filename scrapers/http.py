@@ -262,10 +262,17 @@ class PoliteClient:
             ) from error
         except requests.Timeout as error:
             raise HttpError(
-                "transient", "unreachable", f"{origin.name} did not answer within {self._settings.timeout_s:.0f} s."
+                "transient",
+                "unreachable",
+                f"{origin.name} did not answer within {self._settings.timeout_s:.0f} s; try again later.",
             ) from error
         except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError) as error:
-            raise HttpError("transient", "unreachable", f"{origin.name} cannot be reached: {_cause(error)}.") from error
+            raise HttpError(
+                "transient",
+                "unreachable",
+                f"{origin.name} cannot be reached: {_cause(error)}. Check the address and the network, or try again "
+                "later.",
+            ) from error
         except (requests.exceptions.ContentDecodingError, urllib3.exceptions.HTTPError) as error:
             raise HttpError(
                 "transient", "broken_off", f"The reply of {origin.name} broke off: {_cause(error)}."

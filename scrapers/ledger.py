@@ -58,6 +58,14 @@ class Entry:
     line: Line
 
 
+class Problem(NamedTuple):
+    """An error: when, of which tile or product, and what was wrong."""
+
+    at: str
+    what: str
+    text: str
+
+
 @dataclass(frozen=True)
 class Count:
     """How many products of an archive are in which state, and why; `tiles` counts with the same words."""
@@ -238,20 +246,19 @@ def counts(engine: Engine) -> list[Count]:
     return out
 
 
-def last_errors(engine: Engine, number: int) -> list[tuple[str, str, str]]:
-    """The newest errors of tiles and products: when, what, and the sentence; the newest first."""
+def last_errors(engine: Engine, number: int) -> list[Problem]:
+    """The newest errors of tiles and products, the newest first."""
+    found = []
     with engine.connect() as connection:
-        rows = [
-            (row[0], row[1], row[2])
-            for table, name in ((tiles, tiles.c.request), (products, products.c.product_id))
-            for row in connection.execute(
+        for table, name in ((tiles, tiles.c.request), (products, products.c.product_id)):
+            query = (
                 select(table.c.updated_at, name, table.c.error)
                 .where(table.c.error.is_not(None))
                 .order_by(table.c.updated_at.desc(), name)
                 .limit(number)
             )
-        ]
-    return sorted(rows, reverse=True)[:number]
+            found += [Problem(*row) for row in connection.execute(query)]
+    return sorted(found, reverse=True)[:number]
 
 
 def _tile_update(tile: Tile) -> Any:

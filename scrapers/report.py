@@ -1,0 +1,83 @@
+"""Telling a person how a crawl stands: a bar on a terminal, elsewhere a line a minute, at the end one sentence."""
+
+import sys
+import time
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+
+from scrapers.tally import CrawlSummary, Progress
+
+_A_MINUTE_S = 60.0
+
+
+class Reporter:
+    """Called with the progress of a crawl, shows it on stderr while its block lasts."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._next_line = time.monotonic() + _A_MINUTE_S
+        self._bar: Bar | None = None
+        if sys.stderr.isatty():
+            columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.fields[rate]}"))
+            self._bar = Bar(TextColumn("{task.description}"), *columns, console=Console(stderr=True), transient=True)
+            self._task = self._bar.add_task(what, total=None, rate="")
+
+    def __enter__(self) -> Self:
+        if self._bar:
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar:
+            self._bar.stop()
+
+    def __call__(self, progress: Progress) -> None:
+        """Show how it stands."""
+        if self._bar:
+            asking = progress.tiles_asked < progress.tiles
+            self._bar.update(
+                self._task,
+                description=f"{self._what}: asking" if asking else f"{self._what}: fetching",
+                total=progress.tiles if asking else progress.found,
+                completed=progress.tiles_asked if asking else progress.done,
+                rate=_rate(progress),
+            )
+        elif time.monotonic() >= self._next_line:
+            self._next_line += _A_MINUTE_S
+            sys.stderr.write(f"{self._what}: {describe(progress)}{_time_left(progress)}\n")
+            sys.stderr.flush()
+
+
+def describe(progress: Progress) -> str:
+    """A progress in words: "24 products: 20 fetched, 3 here before, 1 refused, 0 failed; 4.2 MB, 0.8 MB/s"."""
+    asked = f"{progress.tiles_asked} of {progress.tiles} parts asked, " if progress.tiles > 1 else ""
+    return (
+        f"{asked}{progress.found} products: {progress.got} fetched, {progress.skipped} here before, "
+        f"{progress.refused} refused, {progress.failed} failed; {_rate(progress)}"
+    )
+
+
+def sentence(what: str, summary: CrawlSummary) -> str:
+    """What a crawl came to, with the reasons why products did not come in."""
+    why = ", ".join(f"{number} {reason}" for reason, number in summary.reasons.items())
+    line = f"{what}: {describe(summary.progress)} in {summary.progress.seconds:.0f} s."
+    return f"{line} Not taken: {why}." if why else line
+
+
+def _rate(progress: Progress) -> str:
+    megabytes = progress.bytes / 1e6
+    return f"{megabytes:.1f} MB, {megabytes / max(progress.seconds, 0.001):.1f} MB/s"
+
+
+def _time_left(progress: Progress) -> str:
+    fetched = progress.done - progress.skipped
+    if not fetched:
+        return ""
+    minutes = (progress.found - progress.done) * progress.seconds / fetched / 60
+    return f", about {minutes:.0f} min left"
