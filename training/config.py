@@ -1,0 +1,237 @@
+"""The settings of a training run as frozen dataclasses, and how a file or the command line changes them."""
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, fields, is_dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from manifests.errors import DeepfieldError, UsageError
+from models import catalogue
+from models.discriminators import PatchGANConfig, SRGANDiscriminatorConfig
+from models.srresnet import SRResNetConfig
+from models.unet import UNetConfig
+
+Task = Literal["colorizer", "superres"]
+TASKS: tuple[Task, ...] = ("colorizer", "superres")
+
+# settings that say what the run is; to change them is to choose another recipe
+_FIXED = ("task", "recipe", "source")
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """What the networks are shown.
+
+    `frame_px`: longer side above which a frame is shrunk, once, into the pack. `crop_px`: side of a training crop.
+    `batch`: crops a step, over all processes together. `min_valid`: share of a crop that should hold data.
+    """
+
+    frame_px: int
+    crop_px: int
+    batch: int
+    min_valid: float = 0.5
+
+    def __post_init__(self) -> None:
+        if self.frame_px < 32 or self.crop_px < 16 or self.batch < 1:
+            raise ValueError("data.frame_px must be 32 or more, data.crop_px 16 or more, data.batch 1 or more")
+        if not 0.0 <= self.min_valid <= 1.0:
+            raise ValueError("data.min_valid must lie within 0 and 1")
+
+
+@dataclass(frozen=True)
+class PhaseConfig:
+    """One phase of training: how long, how fast.
+
+    `decay` "cosine" lets the learning rates fall to zero over the steps. `patience`: after so many evaluations
+    without a better score the phase ends; 0 never ends it early. The discriminator learns in the second phase only.
+    """
+
+    steps: int
+    lr_generator: float
+    lr_discriminator: float = 2e-4
+    decay: Literal["constant", "cosine"] = "constant"
+    patience: int = 10
+
+    def __post_init__(self) -> None:
+        if self.steps < 0 or self.patience < 0:
+            raise ValueError("steps and patience of a phase must be 0 or more")
+        if self.lr_generator <= 0 or self.lr_discriminator <= 0:
+            raise ValueError("learning rates must be above 0")
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """A whole run. `source` names where the recipe comes from.
+
+    `discriminator_first`: steps at the start of the adversarial phase in which only the discriminator learns.
+    `held_out_frames`: how many frames an evaluation during training looks at.
+    """
+
+    task: Task
+    recipe: str
+    source: str
+    generator: UNetConfig | SRResNetConfig
+    discriminator: PatchGANConfig | SRGANDiscriminatorConfig
+    data: DataConfig
+    pretrain: PhaseConfig
+    adversarial: PhaseConfig
+    l1_weight: float
+    adversarial_weight: float
+    discriminator_first: int = 0
+    betas: tuple[float, float] = (0.5, 0.999)
+    ema_decay: float = 0.999
+    log_every: int = 100
+    eval_every: int = 1000
+    held_out_frames: int = 50
+    seed: int = 0
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    precision: Literal["fp32", "bf16"] = "fp32"
+
+    def __post_init__(self) -> None:
+        scale = self.generator.scale if isinstance(self.generator, SRResNetConfig) else 1
+        if self.data.crop_px % scale:
+            raise ValueError(f"data.crop_px {self.data.crop_px} must be a multiple of the scale {scale}")
+        if self.pretrain.steps + self.adversarial.steps < 1:
+            raise ValueError("pretrain.steps and adversarial.steps are both 0: there is nothing to do")
+        if min(self.log_every, self.eval_every, self.held_out_frames) < 1:
+            raise ValueError("log_every, eval_every and held_out_frames must be 1 or more")
+        if not 0.0 <= self.ema_decay < 1.0:
+            raise ValueError("ema_decay must be at least 0 and below 1")
+        if self.seed < 0:
+            raise ValueError("seed must be 0 or more")
+
+
+def to_dict(config: TrainConfig) -> dict[str, Any]:
+    """The config as JSON types; networks carry their name under `network`."""
+    return asdict(config) | {
+        "generator": catalogue.to_dict(config.generator),
+        "discriminator": catalogue.to_dict(config.discriminator),
+    }
+
+
+def from_dict(values: Mapping[str, Any]) -> TrainConfig:
+    """The config that `to_dict` wrote.
+
+    Raises:
+        DeepfieldError: a setting is missing, unknown or out of range.
+    """
+    try:
+        parts = {
+            "generator": catalogue.from_dict(values["generator"]),
+            "discriminator": catalogue.from_dict(values["discriminator"]),
+            "data": DataConfig(**values["data"]),
+            "pretrain": PhaseConfig(**values["pretrain"]),
+            "adversarial": PhaseConfig(**values["adversarial"]),
+            "betas": tuple(values["betas"]),
+        }
+        return TrainConfig(**{**values, **parts})
+    except (KeyError, TypeError, ValueError) as error:
+        raise DeepfieldError(
+            f"The run's config.json cannot be used ({error}): it is damaged or another version's."
+        ) from None
+
+
+def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:
+    """`key=value` texts, keys with dots, as a nested dictionary of texts.
+
+    Raises:
+        UsageError: a text has no `=`.
+    """
+    tree: dict[str, Any] = {}
+    for text in assignments:
+        key, sign, value = text.partition("=")
+        if not sign or not key.strip():
+            raise UsageError(f"--set {text} is not of the form key=value, for example --set data.batch=8.")
+        *parents, last = key.strip().split(".")
+        branch = tree
+        for parent in parents:
+            below = branch.setdefault(parent, {})
+            if not isinstance(below, dict):
+                raise UsageError(f"--set gives {parent} a value and also sets something below it.")
+            branch = below
+        branch[last] = value.strip()
+    return tree
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The settings of a TOML file, tables as nested dictionaries.
+
+    Raises:
+        UsageError: the file is not there or not TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"The config file {path} cannot be read: {error.strerror}.") from None
+    except ValueError as error:
+        raise UsageError(f"The config file {path} is not TOML: {error}.") from None
+
+
+def override(config: TrainConfig, changes: Mapping[str, Any]) -> TrainConfig:
+    """A config with some settings changed; `changes` is nested like the config, values typed or texts.
+
+    Raises:
+        UsageError: a setting is unknown, or its value is of the wrong type or out of range.
+    """
+    for key in _FIXED:
+        if key in changes:
+            raise UsageError(f"{key} is not a setting that can be changed: choose another --recipe.")
+    try:
+        return _override(config, changes, "")
+    except ValueError as error:
+        raise UsageError(f"The settings do not go together: {error}.") from None
+
+
+def _override(part: Any, changes: Mapping[str, Any], prefix: str) -> Any:
+    hints = get_type_hints(type(part))
+    known = [field.name for field in fields(part) if prefix or field.name not in _FIXED]
+    values = {}
+    for key, raw in changes.items():
+        path = prefix + key
+        if key not in known:
+            raise UsageError(f"There is no setting {path}; known here: {', '.join(known)}.")
+        current = getattr(part, key)
+        if is_dataclass(current):
+            if not isinstance(raw, Mapping):
+                inner = ", ".join(f"{path}.{field.name}" for field in fields(current))
+                raise UsageError(f"{path} is a group of settings: set one of {inner}.")
+            values[key] = _override(current, raw, f"{path}.")
+        elif isinstance(raw, Mapping):
+            raise UsageError(f"{path} is a single setting, there is nothing below it.")
+        else:
+            values[key] = _typed(raw, hints[key], path)
+    return replace(part, **values)
+
+
+def _typed(raw: Any, kind: Any, path: str) -> Any:
+    """A value, text or typed, as the type a setting has."""
+    origin = get_origin(kind)
+    if origin is Literal:
+        if raw not in get_args(kind):
+            raise UsageError(f"{path} must be one of {', '.join(map(str, get_args(kind)))}, not {raw!r}.")
+        return raw
+    if origin is tuple:
+        return _tuple(raw, get_args(kind), path)
+    if kind is bool:
+        choices = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+        if str(raw).lower() not in choices:
+            raise UsageError(f"{path} must be true or false, not {raw!r}.")
+        return choices[str(raw).lower()]
+    wanted = {int: "a whole number", float: "a number"}.get(kind, "a text")
+    if isinstance(raw, bool) or (kind is int and isinstance(raw, float)):
+        raise UsageError(f"{path} must be {wanted}, not {raw!r}.")
+    try:
+        return kind(raw)
+    except (TypeError, ValueError):
+        raise UsageError(f"{path} must be {wanted}, not {raw!r}.") from None
+
+
+def _tuple(raw: Any, kinds: tuple[Any, ...], path: str) -> tuple[Any, ...]:
+    parts = [part for part in raw.split(",") if part.strip()] if isinstance(raw, str) else raw
+    if not isinstance(parts, list):
+        raise UsageError(f"{path} must be a list such as 1,2, not {raw!r}.")
+    if kinds[-1] is not Ellipsis and len(parts) != len(kinds):
+        raise UsageError(f"{path} needs {len(kinds)} numbers separated by commas, not {raw!r}.")
+    kind = kinds[0]
+    return tuple(_typed(part, kind, path) for part in parts)

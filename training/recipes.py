@@ -1,0 +1,112 @@
+"""The recipes: each a function that returns a whole training config and names its source.
+
+A variant takes one and changes some fields. `demo_*` is what two CPU cores finish in about a minute.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from manifests.errors import UsageError
+from models.discriminators import PatchGANConfig, SRGANDiscriminatorConfig
+from models.srresnet import SRResNetConfig
+from models.unet import UNetConfig
+from training.config import DataConfig, PhaseConfig, Task, TrainConfig, override, parse_assignments, read_toml
+
+
+def pix2pix_lab() -> TrainConfig:
+    """The conditional GAN at the paper's size, in L*a*b*: eight levels, 64 to 512 channels, 70x70 patches."""
+    return TrainConfig(
+        task="colorizer",
+        recipe="pix2pix_lab",
+        source="Isola et al. 2017, arXiv 1611.07004; L1 pretraining as in Kalvankar et al. 2021, arXiv 2112.13865",
+        generator=UNetConfig(width=64, depth=8, max_width=512, norm="channel"),
+        discriminator=PatchGANConfig(channels=3, width=64, layers=3, norm="instance"),
+        data=DataConfig(frame_px=512, crop_px=256, batch=4),
+        pretrain=PhaseConfig(steps=25_000, lr_generator=2e-4),
+        adversarial=PhaseConfig(steps=100_000, lr_generator=2e-4, lr_discriminator=2e-4),
+        l1_weight=100.0,
+        adversarial_weight=1.0,
+        discriminator_first=500,
+    )
+
+
+def srgan_ledig() -> TrainConfig:
+    """SRGAN 4x at the paper's size: 16 blocks of 64 channels, 96 px crops, batch 16, L1 as content loss."""
+    return TrainConfig(
+        task="superres",
+        recipe="srgan_ledig",
+        source="Ledig et al. 2017, arXiv 1609.04802; L1 for the VGG loss, no BatchNorm",
+        generator=SRResNetConfig(scale=4, width=64, blocks=16, end_kernel=9),
+        discriminator=SRGANDiscriminatorConfig(width=64, levels=4, spectral=True),
+        data=DataConfig(frame_px=1024, crop_px=96, batch=16),
+        pretrain=PhaseConfig(steps=300_000, lr_generator=1e-4),
+        adversarial=PhaseConfig(steps=100_000, lr_generator=1e-4, lr_discriminator=1e-4),
+        l1_weight=1.0,
+        adversarial_weight=1e-3,
+        discriminator_first=500,
+        betas=(0.9, 0.999),
+    )
+
+
+def demo_colorizer() -> TrainConfig:
+    """A narrow `pix2pix_lab` for two CPU cores and about a minute."""
+    return replace(
+        pix2pix_lab(),
+        recipe="demo_colorizer",
+        source="pix2pix_lab at a fraction of its width and depth",
+        generator=UNetConfig(width=16, depth=4, max_width=64, norm="channel"),
+        discriminator=PatchGANConfig(channels=3, width=12, layers=3, norm="none", spectral=True),
+        data=DataConfig(frame_px=384, crop_px=96, batch=8),
+        pretrain=PhaseConfig(steps=500, lr_generator=3e-3, decay="cosine", patience=0),
+        adversarial=PhaseConfig(steps=200, lr_generator=1e-3, lr_discriminator=1e-3, decay="cosine", patience=0),
+        discriminator_first=20,
+        ema_decay=0.98,
+        log_every=10,
+        eval_every=100,
+        held_out_frames=8,
+    )
+
+
+def demo_superres() -> TrainConfig:
+    """A narrow `srgan_ledig` for two CPU cores and about a minute."""
+    return replace(
+        srgan_ledig(),
+        recipe="demo_superres",
+        source="srgan_ledig at a fraction of its width and depth",
+        generator=SRResNetConfig(scale=4, width=24, blocks=4, end_kernel=3),
+        discriminator=SRGANDiscriminatorConfig(width=12, levels=4, spectral=True),
+        data=DataConfig(frame_px=1024, crop_px=96, batch=8),
+        pretrain=PhaseConfig(steps=500, lr_generator=2e-3, decay="cosine", patience=0),
+        adversarial=PhaseConfig(steps=100, lr_generator=5e-4, lr_discriminator=5e-4, decay="cosine", patience=0),
+        discriminator_first=20,
+        ema_decay=0.98,
+        log_every=10,
+        eval_every=100,
+        held_out_frames=8,
+    )
+
+
+RECIPES: dict[str, Callable[[], TrainConfig]] = {
+    recipe.__name__: recipe for recipe in (demo_colorizer, demo_superres, pix2pix_lab, srgan_ledig)
+}
+_DEFAULTS: dict[Task, str] = {"colorizer": "demo_colorizer", "superres": "demo_superres"}
+
+
+def make_config(
+    task: Task, recipe: str | None = None, file: Path | None = None, assignments: Iterable[str] = ()
+) -> TrainConfig:
+    """The config of a run: the recipe, then the TOML file's settings, then `key=value` assignments.
+
+    The file may name its recipe under `recipe`; `recipe` given here wins; without either it is the task's demo.
+
+    Raises:
+        UsageError: the recipe is unknown or another task's, or a setting cannot be used.
+    """
+    changes = read_toml(file) if file else {}
+    named = changes.pop("recipe", None)
+    name = recipe or named or _DEFAULTS[task]
+    fitting = [known for known, make in RECIPES.items() if make().task == task]
+    if name not in fitting:
+        raise UsageError(f"There is no {task} recipe {name!r}; there are {', '.join(fitting)}.")
+    return override(override(RECIPES[name](), changes), parse_assignments(assignments))
