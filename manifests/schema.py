@@ -94,29 +94,58 @@ FRAME = (
     _number("jpeg_quality", "", "IJG quality estimated from the quantisation tables; null where not JPEG"),
 )
 
+# All but `coverage` are null where fewer than 256 pixels are valid; no-data pixels have no influence on any of them.
 MEASURES = (
     _number("coverage", "", "Share of the pixels that are not no-data"),
-    _number("noise_sigma_dn", "DN", "Noise of the luminance, 0 to 255 scale, by second differences"),
+    _number(
+        "void_line_length",
+        "",
+        "Straight no-data outlines along rows and columns, in sides of the frame: pages, panels, staircases",
+    ),
+    _number("noise_sigma_dn", "DN", "Noise of the luminance, 0 to 255 scale, by the median of second differences"),
+    _number(
+        "noise_coarse_dn", "DN", "The same after averaging 4 x 4 pixels: noise correlated by drizzling or enlarging"
+    ),
+    _number("chroma_noise_dn", "DN", "Noise of R-G and B-G at half size, in quadrature"),
+    _number("detail_ratio", "", "Noise over noise at half size: below 0.3 is enlarged or smoothed, above 1.5 drawn"),
+    _number(
+        "signal_to_noise",
+        "",
+        "99.9th percentile above the median over the noise: of luminance, or of counts where linear",
+    ),
     _number("clipped_fraction", "", "Share of valid pixels with all three channels at 250 or above"),
     _number("clipped_blob_fraction", "", "Largest connected clipped blob over the valid area"),
-    _number("median_level_dn", "DN", "Median luminance over the valid area"),
-    _number("p999_level_dn", "DN", "99.9th percentile of the luminance over the valid area"),
-    _number("peaks_per_mpx", "1/Mpx", "Local maxima well above the noise"),
-    _number("chroma_p99_dn", "DN", "99th percentile of |R-G| + |G-B| at half size"),
+    _number("channel_clipped_fraction", "", "Share of valid pixels with any channel at 250 or above"),
+    _number("black_fraction", "", "Share of valid pixels with all channels at 4 or below"),
+    _number("median_level_dn", "DN", "Median luminance"),
+    _number("p999_level_dn", "DN", "99.9th percentile of the luminance"),
+    _number("peaks_per_mpx", "1/Mpx", "Local maxima well above the noise, at working size (longer side 1024 at most)"),
+    _number("round_peak_share", "", "Share of these that are round as stars are; null below 5 peaks"),
+    _number("chroma_p99_dn", "DN", "99th percentile of |R-G| + |G-B| at a quarter of the working size"),
     _flag("grayscale", "True where the frame has no colour, whatever its file mode"),
     _number(
-        "colour_rank",
-        "",
-        "Second over first singular value of the colour covariance; near 0 is one tinted filter",
+        "colour_rank", "", "Second over first singular value of the colour covariance; near 0 is one filter in one tint"
     ),
-    _number("fake_green_dn", "DN", "Mean |G - (R+B)/2|; near 0 where green was made from two filters"),
-    _number("flat_fraction", "", "Share of valid pixels in the most common 8-bit colour"),
+    _number(
+        "hue_spread",
+        "",
+        "Colour that is no function of lightness, over all colour; near 0 is one filter in any palette",
+    ),
+    _number("pure_colour_fraction", "", "Share of valid pixels that are lit and lack one channel wholly"),
+    _number("fake_green_dn", "DN", "Mean |G - (R+B)/2|; near 0 where green was made from two filters, or for gray"),
+    _number("flat_fraction", "", "Share of valid pixels that are lit and do not differ from their neighbours"),
+    _number("mode_fraction", "", "Share of valid pixels in the most common lit colour"),
+    _number("line_length", "", "Straight edges along rows and columns, in sides of the frame"),
+    _number("edge_p99_dn", "DN/px", "99th percentile of the luminance gradient"),
+    _number("axis_edge_share", "", "Share of strong gradients along rows and columns; 0.08 by chance"),
+    _number("border_fraction", "", "Depth of the one-coloured margins over height plus over width"),
+    _number("text_run", "", "Longest row of letter-like shapes"),
 )
 
 FINGERPRINTS = (
     _text("pixel_sha256", "SHA-256 of the decoded pixels and their shape"),
-    _text("phash64", "64-bit DCT perceptual hash, 16 hexadecimal digits"),
-    _text("phash256", "256-bit DCT perceptual hash, 64 hexadecimal digits"),
+    _text("phash64", "64-bit DCT perceptual hash of the valid area, 16 hexadecimal digits"),
+    _text("phash256", "256-bit DCT perceptual hash of the valid area, 64 hexadecimal digits"),
 )
 
 VERDICT = (
@@ -127,6 +156,7 @@ VERDICT = (
     _text("verdict", "accept, review or reject, by the policy"),
     _text("reasons", "Rules that decided, comma-separated"),
     _text("rule_values", "What each rule measured against its threshold, readable"),
+    _number("doubt", "", "How undecided the policy is: 0 next to a sure verdict, 1 halfway between accept and reject"),
     _text("decision", "accept or reject where a person decided, else null"),
     _text("decided_by", "Who decided"),
     _text("decided_at", "When, ISO 8601 UTC"),

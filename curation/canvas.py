@@ -1,0 +1,94 @@
+"""The views of a frame that the measurements share, made once: no-data filled, reduced to a common working size."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from manifests.frames import Frame
+
+_LONGEST_PX = 1024
+
+
+@dataclass(frozen=True)
+class Canvas:
+    """A frame at native and at working size.
+
+    `native` and `gray` are uint8 with no-data painted in the median colour of the valid area, so that no value that
+    was there before can leak; `valid` is bool. `small`, `small_gray`, `small_valid` are the same, averaged over blocks
+    of `factor` pixels so that the longer side has at most 1024; `inner` is `small_valid` less a rim of three pixels.
+    """
+
+    native: np.ndarray
+    gray: np.ndarray
+    valid: np.ndarray
+    small: np.ndarray
+    small_gray: np.ndarray
+    small_valid: np.ndarray
+    inner: np.ndarray
+    factor: int
+
+
+def canvas(frame: Frame) -> Canvas:
+    """Prepare the views of a frame that has at least one valid pixel."""
+    native = frame.rgb
+    if not frame.valid.all():
+        native = native.copy()
+        native[~frame.valid] = [histogram_median(native[..., band], frame.valid) for band in range(3)]
+    factor = max(1, -(-max(frame.valid.shape) // _LONGEST_PX))
+    small, small_valid = reduce(native, frame.valid, factor)
+    gray = luminance(native)
+    return Canvas(
+        native=native,
+        gray=gray,
+        valid=frame.valid,
+        small=small,
+        small_gray=gray if factor == 1 else luminance(small),
+        small_valid=small_valid,
+        inner=shrink(small_valid, 3),
+        factor=factor,
+    )
+
+
+def luminance(rgb: np.ndarray) -> np.ndarray:
+    """Luma of ITU-R BT.601, uint8 (H, W), of an RGB picture."""
+    return cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
+
+
+def reduce(picture: np.ndarray, valid: np.ndarray, factor: int) -> tuple[np.ndarray, np.ndarray]:
+    """Average blocks of `factor` pixels; returns the uint8 picture and which blocks are valid throughout.
+
+    Rows and columns that fill no whole block are dropped.
+    """
+    height, width = valid.shape[0] // factor, valid.shape[1] // factor
+    if factor == 1 or height == 0 or width == 0:
+        return picture, valid
+    cut = np.s_[: height * factor, : width * factor]
+    small = cv2.resize(picture[cut], (width, height), interpolation=cv2.INTER_AREA)
+    share = cv2.resize(valid[cut].view(np.uint8) * 255, (width, height), interpolation=cv2.INTER_AREA)
+    return small, share == 255
+
+
+def shrink(mask: np.ndarray, pixels: int) -> np.ndarray:
+    """The mask without the pixels nearer than `pixels` to its holes; the border of the picture is no hole."""
+    if mask.all():
+        return mask
+    kernel = np.ones((2 * pixels + 1, 2 * pixels + 1), np.uint8)
+    return cv2.erode(mask.view(np.uint8), kernel, borderType=cv2.BORDER_CONSTANT, borderValue=1).view(bool)
+
+
+def histogram(plane: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Counts of the 256 levels of a uint8 plane under the mask, float64 (256,)."""
+    counts = cv2.calcHist([np.ascontiguousarray(plane)], [0], mask.view(np.uint8), [256], [0, 256])
+    return counts.ravel().astype(np.float64)
+
+
+def histogram_quantile(counts: np.ndarray, share: float) -> float:
+    """Level below which `share` of the counts lie; 0 where there are none."""
+    cumulative = counts.cumsum()
+    return float(np.searchsorted(cumulative, share * cumulative[-1])) if cumulative[-1] else 0.0
+
+
+def histogram_median(plane: np.ndarray, mask: np.ndarray) -> int:
+    """Median level of a uint8 plane under the mask."""
+    return int(histogram_quantile(histogram(plane, mask), 0.5))

@@ -1,0 +1,50 @@
+"""Names for what a frame shows: a hash of its pixels, and perceptual hashes that survive small changes."""
+
+from dataclasses import dataclass
+
+import cv2
+import imagehash
+import numpy as np
+from PIL import Image
+
+from curation.portrait import portrait
+from manifests.frames import Frame, pixel_digest
+
+SYMMETRIES = 8  # of the square: four rotations, each plain and mirrored; the second four are mirrored
+_SIDE_PX = 64  # what a 256-bit DCT hash looks at; the 64-bit one looks at half
+
+
+@dataclass(frozen=True)
+class Fingerprints:
+    """`pixel_sha256` names the decoded pixels; the perceptual hashes are eight each, one per symmetry of the square.
+
+    Hashes are hexadecimal, the picture as it is first; None where no pixel is valid.
+    """
+
+    pixel_sha256: str
+    phash64: tuple[str, ...] | None
+    phash256: tuple[str, ...] | None
+
+
+def fingerprint(frame: Frame) -> Fingerprints:
+    """Fingerprint a frame: the DCT hashes of `imagehash.phash` (64 and 256 bits) of its valid bounding box.
+
+    The box is squeezed to a square first, so a crop changes the hash and a change of size does not.
+    """
+    cut = portrait(frame)
+    if cut is None:
+        return Fingerprints(pixel_digest(frame), None, None)
+    picture, _ = cut
+    square = cv2.resize(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), (_SIDE_PX, _SIDE_PX), interpolation=cv2.INTER_AREA)
+    turned = [Image.fromarray(np.ascontiguousarray(view)) for view in symmetries(square)]
+    return Fingerprints(
+        pixel_digest(frame),
+        tuple(str(imagehash.phash(view, hash_size=8)) for view in turned),
+        tuple(str(imagehash.phash(view, hash_size=16)) for view in turned),
+    )
+
+
+def symmetries(square: np.ndarray) -> list[np.ndarray]:
+    """The eight views of a picture (H, W): the four quarter turns, then the same mirrored left to right."""
+    mirrored = square[:, ::-1]
+    return [np.rot90(square, turns) for turns in range(4)] + [np.rot90(mirrored, turns) for turns in range(4)]

@@ -1,0 +1,158 @@
+"""The judge of near duplicates: can one picture be laid over the other, and does it then look the same?
+
+Perceptual hashes of star fields collide, so a hash only proposes. A pair counts when the local features of both agree
+on one affine map: ORB (Rublee et al. 2011, ICCV, 2564) with RANSAC (Fischler and Bolles 1981, CACM 24, 381).
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import cv2
+import numpy as np
+from scipy.stats import rankdata
+
+from curation.features import Features, Keypoints
+
+# Raise it whenever the features or the judge change: pairs judged under another version are judged again.
+JUDGE_VERSION = "1"
+
+Relation = Literal["same_rendering", "same_sky", "none"]
+
+_RATIO = 0.85  # of the nearest to the second nearest descriptor (Lowe 2004, IJCV 60, section 7.1)
+_MAX_HAMMING = 64  # of 256 bits
+_REPROJECTION_PX = 4.0
+_QUICK_INLIERS = 5
+_CELL_PX = 3.0  # several features on one spot bear one witness
+_SEED = 1_000_003
+
+MIN_INLIERS = 24
+MAX_STRETCH = 1.35
+MIN_LIGHTNESS_CORRELATION = 0.95
+MIN_COLOUR_CORRELATION = 0.95
+MIN_OVERLAP = 0.3
+_FAINT_CHROMA_DN = 2.0
+_CHROMA_BLUR_PX = 3.0
+_MIN_ALIGNED_PX = 400
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """How well two frames, `a` and `b`, fit each other.
+
+    `inliers` counts distinct places that agree on the map from a to b. `overlap` is the common area over the larger
+    picture's, 0 to 1; the correlations compare lightness (rank or linear, the better) and colour in the common area
+    and are 0 where there is no map.
+    """
+
+    inliers: int
+    mirrored: bool
+    overlap: float
+    lightness_correlation: float
+    colour_correlation: float
+
+    @property
+    def relation(self) -> Relation:
+        """`same_rendering`: one picture twice, a crop perhaps; `same_sky`: one place in another processing."""
+        if self.inliers < MIN_INLIERS:
+            return "none"
+        alike = (
+            self.lightness_correlation >= MIN_LIGHTNESS_CORRELATION
+            and self.colour_correlation >= MIN_COLOUR_CORRELATION
+        )
+        return "same_rendering" if alike and self.overlap >= MIN_OVERLAP else "same_sky"
+
+
+def judge(a: Features, b: Features, mirrored: bool) -> Judgement:
+    """Judge a pair, `b` mirrored left to right where asked. The result does not depend on earlier calls."""
+    target = b.mirrored if mirrored else b.plain
+    quick = _fit(_take(a.plain), _take(target))
+    found = _fit(a.plain, target) if quick is not None and quick[1] >= _QUICK_INLIERS else None
+    if found is None:
+        return Judgement(0, mirrored, 0.0, 0.0, 0.0)
+    matrix, inliers = found
+    if inliers < MIN_INLIERS or _stretch(matrix) > MAX_STRETCH:
+        return Judgement(0 if inliers >= MIN_INLIERS else inliers, mirrored, 0.0, 0.0, 0.0)
+    overlap, lightness, colour = _compare(a, b, matrix, mirrored)
+    return Judgement(inliers, mirrored, overlap, lightness, colour)
+
+
+def _take(points: Keypoints) -> Keypoints:
+    quick = points.quick
+    return Keypoints(points.points[quick], points.descriptors[quick], np.arange(len(quick)))
+
+
+def _fit(a: Keypoints, b: Keypoints) -> tuple[np.ndarray, int] | None:
+    """Affine map from a to b, float64 (2, 3), with the number of distinct places that agree; None without one."""
+    if len(a.points) < 8 or len(b.points) < 8:
+        return None
+    pairs = [
+        (first.queryIdx, first.trainIdx)
+        for first, second in cv2.BFMatcher(cv2.NORM_HAMMING).knnMatch(a.descriptors, b.descriptors, k=2)
+        if first.distance <= _MAX_HAMMING and first.distance < _RATIO * second.distance
+    ]
+    if len(pairs) < 4:
+        return None
+    index = np.array(pairs)
+    source, target = a.points[index[:, 0]], b.points[index[:, 1]]
+    cv2.setRNGSeed(_SEED)
+    matrix, agrees = cv2.estimateAffine2D(
+        source, target, method=cv2.RANSAC, ransacReprojThreshold=_REPROJECTION_PX, maxIters=2000, confidence=0.995
+    )
+    if matrix is None:
+        return None
+    inside = agrees.ravel() > 0
+    places = (len(np.unique((side[inside] / _CELL_PX).astype(np.int32), axis=0)) for side in (source, target))
+    return matrix, min(places)
+
+
+def _stretch(matrix: np.ndarray) -> float:
+    """Longer over shorter axis of an affine map."""
+    axes = np.linalg.svd(matrix[:, :2], compute_uv=False)
+    return float(axes[0] / max(axes[1], 1e-9))
+
+
+def _compare(a: Features, b: Features, matrix: np.ndarray, mirrored: bool) -> tuple[float, float, float]:
+    """Overlap, lightness correlation and colour correlation of a's thumbnail laid over b's."""
+    thumb = b.thumb[:, ::-1] if mirrored else b.thumb
+    valid = b.thumb_valid[:, ::-1] if mirrored else b.thumb_valid
+    into = np.diag([b.thumb_scale, b.thumb_scale, 1.0]) @ np.vstack([matrix, [0, 0, 1]])
+    into = (into @ np.diag([1 / a.thumb_scale, 1 / a.thumb_scale, 1.0]))[:2]
+    height, width = valid.shape
+    laid = cv2.warpAffine(a.thumb, into, (width, height), flags=cv2.INTER_AREA)
+    covered = cv2.warpAffine(a.thumb_valid.view(np.uint8) * 255, into, (width, height)) > 250
+    common = covered & valid
+    if common.sum() < _MIN_ALIGNED_PX:
+        return 0.0, 0.0, 0.0
+    magnification = abs(float(np.linalg.det(into[:, :2])))
+    overlap = float(common.sum()) / max(float(valid.sum()), magnification * float(a.thumb_valid.sum()))
+    laid, thumb = (cv2.GaussianBlur(picture, (0, 0), 1.5) for picture in (laid, thumb))
+    light_one, light_two = (picture[common].mean(axis=1, dtype=np.float32) for picture in (laid, thumb))
+    lightness = max(_correlation(light_one, light_two), _correlation(rankdata(light_one), rankdata(light_two)))
+    return min(1.0, overlap), lightness, _colour_correlation(laid, thumb, common)
+
+
+def _colour_correlation(one: np.ndarray, two: np.ndarray, common: np.ndarray) -> float:
+    """Correlation of the distances from the gray axis, after one curve for all channels made `one` like `two`.
+
+    A curve common to the channels is a change of stretch; what it cannot explain is another mixture of filters.
+    1 where both are nearly gray.
+    """
+    levels, wanted = one[common].ravel(), two[common].ravel()
+    counts = np.bincount(levels, minlength=256)
+    sums = np.bincount(levels, wanted, 256)
+    known = np.flatnonzero(counts)
+    curve = np.interp(np.arange(256), known, sums[known] / counts[known]).astype(np.float32)
+    parts = []
+    for picture in (curve[one], two.astype(np.float32)):
+        chroma = picture - picture.mean(axis=2, keepdims=True)
+        parts.append(cv2.GaussianBlur(chroma, (0, 0), _CHROMA_BLUR_PX)[common])
+    if max(float(part.std()) for part in parts) < _FAINT_CHROMA_DN:
+        return 1.0
+    return _correlation(*parts)
+
+
+def _correlation(one: np.ndarray, two: np.ndarray) -> float:
+    """Pearson's correlation of two arrays of one shape; 0 where one is constant."""
+    one, two = one.ravel() - one.mean(), two.ravel() - two.mean()
+    size = float(np.sqrt((one**2).sum() * (two**2).sum()))
+    return float((one * two).sum() / size) if size > 0 else 0.0

@@ -1,0 +1,144 @@
+"""How much light and how much noise: noise, clipping, levels and stars of a frame, over the valid area only."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from curation.canvas import Canvas, histogram, histogram_quantile, reduce, shrink
+
+# Immerkaer 1996, "Fast noise variance estimation", CVIU 64, 300: the difference of two Laplacians, blind to planes.
+_IMMERKAER = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
+_IMMERKAER_GAIN = 6.0  # root of the sum of the squared weights
+_MAD_TO_SIGMA = 0.6744897501960817
+# outside this range the local mean says that noise was cut off at black or white
+_NOISE_RANGE = (4.0, 248.0)
+_CLIPPED_DN = 250  # JPEG re-encoding moves 255 down by a few levels
+_MIN_SAMPLES = 200
+_PEAK_SIGMA = 6.0
+_PEAK_MIN_DN = 12.0
+_ROUND_RATIO = 2.2  # of the two curvatures of a peak: stars and round cores stay below
+
+
+@dataclass(frozen=True)
+class Clipping:
+    """Shares of the valid area: all channels clipped, the largest connected such blob, any channel clipped, black."""
+
+    all_channels: float
+    largest_blob: float
+    any_channel: float
+    black: float
+
+
+@dataclass(frozen=True)
+class Peaks:
+    """Local maxima: how many per million pixels, and which share of them is round like a star (None below 5)."""
+
+    per_mpx: float
+    round_share: float | None
+
+
+def noise_sigma(plane: np.ndarray, valid: np.ndarray) -> float | None:
+    """Standard deviation of the noise of a plane (H, W) in its own units, by second differences.
+
+    Immerkaer's mask with the median in place of the mean of the absolute response, which stays within a few per cent
+    of the truth in crowds and nebulae. None where fewer than 200 pixels can be used. For uint8 planes only
+    places whose mean of 5 x 5 pixels is well inside the range count, because clipping removes noise.
+    """
+    usable = shrink(valid, 1)
+    if plane.dtype == np.uint8:
+        mean = cv2.blur(plane, (5, 5))
+        usable = usable & (mean >= _NOISE_RANGE[0]) & (mean <= _NOISE_RANGE[1])
+        response = np.abs(cv2.filter2D(plane, cv2.CV_16S, _IMMERKAER)[usable])
+        median = _median_of_counts(np.bincount(response)) if response.size >= _MIN_SAMPLES else None
+    else:
+        response = np.abs(cv2.filter2D(np.where(valid, plane, 0).astype(np.float32), cv2.CV_32F, _IMMERKAER)[usable])
+        median = float(np.median(response)) if response.size >= _MIN_SAMPLES else None
+    return None if median is None else median / (_IMMERKAER_GAIN * _MAD_TO_SIGMA)
+
+
+def coarse_noise_sigma(view: Canvas, factor: int) -> float | None:
+    """Noise of the luminance after averaging blocks of `factor` pixels, DN: what drizzling or enlarging correlated."""
+    gray, valid = reduce(view.gray, view.valid, factor)
+    return noise_sigma(gray, valid)
+
+
+def chroma_noise_sigma(view: Canvas) -> float | None:
+    """Noise of the colour differences R-G and B-G at half size, added in quadrature, DN."""
+    picture, valid = reduce(view.native, view.valid, 2)
+    red, green, blue = (plane.astype(np.int16) for plane in cv2.split(picture))
+    parts = []
+    for difference in (red - green, blue - green):
+        # halved to fit eight bits around 128; noise_sigma then drops what clips
+        sigma = noise_sigma(((difference + 256) >> 1).astype(np.uint8), valid)
+        if sigma is None:
+            return None
+        parts.append(2.0 * sigma)
+    return float(np.hypot(*parts))
+
+
+def levels(view: Canvas) -> tuple[float, float]:
+    """Median and 99.9th percentile of the luminance over the valid area, DN."""
+    counts = histogram(view.gray, view.valid)
+    return histogram_quantile(counts, 0.5), histogram_quantile(counts, 0.999)
+
+
+def clipping(view: Canvas) -> Clipping:
+    """Share of the valid area that is clipped or black, and the largest blob clipped in all channels.
+
+    Requiring all channels keeps coloured stars and nebulae out; a star core is a small blob, a burnt nebula is not.
+    """
+    red, green, blue = cv2.split(view.native)
+    brightest = cv2.max(cv2.max(red, green), blue)
+    area = int(view.valid.sum())
+    clipped = (cv2.min(cv2.min(red, green), blue) >= _CLIPPED_DN) & view.valid
+    largest = 0
+    if clipped.any():
+        _, _, stats, _ = cv2.connectedComponentsWithStats(clipped.view(np.uint8), connectivity=8)
+        largest = int(stats[1:, cv2.CC_STAT_AREA].max())
+    return Clipping(
+        all_channels=float(clipped.sum() / area),
+        largest_blob=largest / area,
+        any_channel=float(((brightest >= _CLIPPED_DN) & view.valid).sum() / area),
+        black=float(((brightest <= _NOISE_RANGE[0]) & view.valid).sum() / area),
+    )
+
+
+def peaks(view: Canvas) -> Peaks:
+    """Count maxima of a difference of Gaussians (1.2 and 4 px at working size) above six times its noise and 12 DN."""
+    gray = view.small_gray.astype(np.float32)
+    fine = cv2.GaussianBlur(gray, (0, 0), 1.2)
+    bumps = fine - cv2.GaussianBlur(gray, (0, 0), 4.0)
+    inside = bumps[view.inner]
+    if inside.size < _MIN_SAMPLES:
+        return Peaks(0.0, None)
+    sample = inside[:: max(1, inside.size // 100_000)]
+    scatter = float(np.median(np.abs(sample))) / _MAD_TO_SIGMA
+    cut = max(_PEAK_SIGMA * scatter, _PEAK_MIN_DN)
+    is_peak = (bumps > cut) & (bumps == cv2.dilate(bumps, np.ones((7, 7), np.uint8))) & view.inner
+    is_peak[[0, -1], :] = False
+    is_peak[:, [0, -1]] = False
+    y, x = np.nonzero(is_peak)
+    share = _round_share(fine, y, x) if len(y) >= 5 else None
+    return Peaks(len(y) / inside.size * 1e6, share)
+
+
+def _round_share(smooth: np.ndarray, y: np.ndarray, x: np.ndarray) -> float:
+    """Share of peaks whose curvatures are both downward and differ by less than 2.2 times (Lowe 2004, section 4.1)."""
+    centre = smooth[y, x]
+    d_xx = smooth[y, x + 1] + smooth[y, x - 1] - 2 * centre
+    d_yy = smooth[y + 1, x] + smooth[y - 1, x] - 2 * centre
+    d_xy = (smooth[y + 1, x + 1] + smooth[y - 1, x - 1] - smooth[y + 1, x - 1] - smooth[y - 1, x + 1]) / 4
+    trace, determinant = d_xx + d_yy, d_xx * d_yy - d_xy**2
+    limit = (_ROUND_RATIO + 1) ** 2 / _ROUND_RATIO
+    return float(((trace < 0) & (determinant > 0) & (trace**2 < limit * determinant)).mean())
+
+
+def _median_of_counts(counts: np.ndarray) -> float:
+    """Median of absolute whole numbers given their counts, each spread evenly over the unit around it."""
+    cumulative = counts.cumsum()
+    half = cumulative[-1] / 2
+    value = int(np.searchsorted(cumulative, half))
+    below = float(cumulative[value - 1]) if value else 0.0
+    low = max(0.0, value - 0.5)
+    return low + (value + 0.5 - low) * (half - below) / float(counts[value])
