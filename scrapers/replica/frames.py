@@ -42,7 +42,7 @@ class FrameFolder:
 
     Raises:
         UsageError: there is no such folder.
-        DeepfieldError: there is no picture in it.
+        DeepfieldError: there is no picture in it, or a file cannot be read.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -72,12 +72,15 @@ def _pictures(folder: Path) -> Iterator[_File]:
     for path in sorted(folder.rglob("*")):
         if path.name.startswith(".") or not path.is_file():
             continue
-        with path.open("rb") as handle:
-            media_type = sniff(handle.read(16))
-            if media_type not in _PICTURES:
-                continue
-            handle.seek(0)
-            digest = hashlib.file_digest(handle, "sha256").hexdigest()
+        try:
+            with path.open("rb") as handle:
+                media_type = sniff(handle.read(16))
+                if media_type not in _PICTURES:
+                    continue
+                handle.seek(0)
+                digest = hashlib.file_digest(handle, "sha256").hexdigest()
+        except OSError as error:
+            raise DeepfieldError(f"{path} cannot be read: {error.strerror}.") from None
         yield _File(path, media_type, digest, *_size(path))
 
 

@@ -96,17 +96,16 @@ def point_spread(visit: Visit, band: Filter) -> FloatArray:
 
 
 def chip_mask(visit: Visit, dither_px: np.ndarray) -> np.ndarray:
-    """Which px of the grid a chip covered, bool (ny, nx). Three or more exposures step across the chip gap."""
+    """Which px of the grid a chip covered, bool (ny, nx)."""
     rows, columns = np.indices((visit.grid.ny, visit.grid.nx), dtype=np.float32)
     dx = columns - (visit.grid.crpix[0] - 0.5) - dither_px[0]
     dy = rows - (visit.grid.crpix[1] - 0.5) - dither_px[1]
     turn = np.radians(visit.roll_deg)
     u = (dx * np.cos(turn) + dy * np.sin(turn)) / visit.side_px
     v = (-dx * np.sin(turn) + dy * np.cos(turn)) / visit.side_px
-    step = 0.008 if visit.exposures >= 3 else 0.0
     mask = np.zeros(rows.shape, bool)
-    for x0, y0, x1, y1 in visit.chips or visit.camera.chips:
-        mask |= (u >= x0) & (u < x1) & (v >= max(y0 - step, -0.5)) & (v < min(y1 + step, 0.5))
+    for x0, y0, x1, y1 in visit.covered:
+        mask |= (u >= x0) & (u < x1) & (v >= y0) & (v < y1)
     return mask
 
 

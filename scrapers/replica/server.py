@@ -39,7 +39,7 @@ class ReplicaServer:
     robots.txt and truth.csv are answered at once and never go wrong.
 
     Raises:
-        DeepfieldError: the port is in use or not allowed.
+        DeepfieldError: the port is in use or not allowed, or the log cannot be written.
     """
 
     def __init__(
@@ -58,6 +58,7 @@ class ReplicaServer:
         self.spared = spared
         self._log: list[Access] = []
         self._log_lock = Lock()
+        self._log_file = None if access_log is None else _open_log(access_log)
         try:
             self._http = _Server(("127.0.0.1", port), _Handler)
         except OSError as error:
@@ -66,10 +67,6 @@ class ReplicaServer:
             why = "in use" if error.errno == errno.EADDRINUSE else "not open to you"
             raise DeepfieldError(f"Port {port} is {why}: choose another with --port, or 0 for any.") from None
         self._http.replica = self
-        self._log_file: IO[str] | None = None
-        if access_log is not None:
-            access_log.parent.mkdir(parents=True, exist_ok=True)
-            self._log_file = access_log.open("a", encoding="utf-8")
         self._thread = Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
 
     @property
@@ -79,7 +76,7 @@ class ReplicaServer:
 
     @property
     def log(self) -> tuple[Access, ...]:
-        """Every request so far, in the order they ended."""
+        """Every request so far, in the order of their replies."""
         with self._log_lock:
             return tuple(self._log)
 
@@ -142,6 +139,14 @@ def _truth_table(archive: Archive) -> Reply:
     return Reply(text.getvalue().encode(), "text/csv; charset=utf-8")
 
 
+def _open_log(path: Path) -> IO[str]:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("a", encoding="utf-8")
+    except OSError as error:
+        raise DeepfieldError(f"The access log {path} cannot be written: {error.strerror}.") from None
+
+
 class _Server(ThreadingHTTPServer):
     replica: ReplicaServer
     request_queue_size = 128
@@ -156,49 +161,49 @@ class _Handler(BaseHTTPRequestHandler):
     wbufsize = -1  # headers and body leave together
 
     def do_GET(self) -> None:
-        """Answer, or go wrong, and log it."""
+        """Answer, or go wrong."""
         replica = cast(_Server, self.server).replica
         path, _, query = self.path.partition("?")
         fault = None
         if path not in replica.spared:
             time.sleep(replica.latency_s)
             fault = None if replica.faults is None else replica.faults.next(self.path)
-        status, sent = self._answer(Request(path, query, replica.url), fault)
-        now = datetime.now(UTC).isoformat(timespec="milliseconds")
-        replica.record(Access(now, self.command, path, query, status, sent))
+        self._answer(Request(path, query, replica.url), fault)
 
     do_HEAD = do_GET
 
     def log_message(self, format: str, *args: object) -> None:
         """The access log keeps what the standard library would print."""
 
-    def _answer(self, request: Request, fault: str | None) -> tuple[int, int]:
+    def _answer(self, request: Request, fault: str | None) -> None:
         replica = cast(_Server, self.server).replica
         if fault == "reset":
+            self._record(0, 0)
             # closing with linger 0 sends a reset instead of an orderly end
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self.close_connection = True
-            return 0, 0
-        if replica.faults is not None:
+        elif fault in ("unavailable", "too_many") and replica.faults is not None:
             again = (("Retry-After", str(replica.faults.faults.retry_after_s)),)
-            if fault == "stall":
+            status, text = (503, "Service Unavailable") if fault == "unavailable" else (429, "Too Many Requests")
+            self._send(Reply(f"{text}\n".encode(), "text/plain", status, again))
+        elif fault == "html":
+            self._send(page("Service message", "The archive is busy. Please try again later."))
+        else:
+            if fault == "stall" and replica.faults is not None:
                 time.sleep(replica.faults.faults.stall_s)
-            elif fault == "unavailable":
-                return self._send(Reply(b"Service Unavailable\n", "text/plain", 503, again))
-            elif fault == "too_many":
-                return self._send(Reply(b"Too Many Requests\n", "text/plain", 429, again))
-            elif fault == "html":
-                return self._send(page("Service message", "The archive is busy. Please try again later."))
-        handler = find_handler(replica.routes, request.path)
-        if handler is None:
-            return self._send(page("Not Found", f"{request.path} is not here.", 404))
-        return self._send(handler(request), cut=fault == "cut")
+            handler = find_handler(replica.routes, request.path)
+            if handler is None:
+                self._send(page("Not Found", f"{request.path} is not here.", 404))
+            else:
+                self._send(handler(request), cut=fault == "cut")
 
-    def _send(self, reply: Reply, cut: bool = False) -> tuple[int, int]:
-        """Write a reply; `cut` promises the whole body and sends half of it. Returns status and bytes sent."""
+    def _send(self, reply: Reply, cut: bool = False) -> None:
+        """Write a reply; `cut` promises the whole body and sends half of it."""
         body = reply.body[: len(reply.body) // 2] if cut else reply.body
         if self.command == "HEAD":
             body = b""
+        self._record(reply.status, len(body))
+        self.close_connection = self.close_connection or cut
         try:
             self.send_response(reply.status)
             self.send_header("Content-Type", reply.media_type)
@@ -209,7 +214,10 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(body)
             self.wfile.flush()
         except ConnectionError:
-            self.close_connection = True  # the client went away; its loss is in the log as what was meant for it
-        if cut:
-            self.close_connection = True
-        return reply.status, len(body)
+            self.close_connection = True  # the client went away; the log has what was meant for it
+
+    def _record(self, status: int, sent: int) -> None:
+        """Log a reply before it leaves, so that a client that has it finds it in the log."""
+        path, _, query = self.path.partition("?")
+        now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        cast(_Server, self.server).replica.record(Access(now, self.command, path, query, status, sent))

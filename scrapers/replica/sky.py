@@ -202,19 +202,23 @@ class _Slot:
 
 
 def _cycle(rng: np.random.Generator) -> list[_Slot]:
-    """Mix the plan; a spiral comes first, and each repetition follows what it repeats."""
+    """Mix the plan; a spiral comes first, and each repetition follows what it repeats within about twenty visits."""
     slots = [_Slot(entry, number) for entry in _PLAN for number in range(entry.count)]
     slots = [slots[0], *(slots[1 + place] for place in rng.permutation(len(slots) - 1))]
     good = [place for place, slot in enumerate(slots) if slot.entry.label == "good"]
     wide = [place for place in good if slots[place].entry.kind in _WIDE_KINDS]
-    overlapped = sorted(rng.choice(wide, _OVERLAPS, replace=False).tolist())
+    overlapped = rng.choice(wide, _OVERLAPS, replace=False).tolist()
     repeated = rng.choice([place for place in good if place not in overlapped], len(_RELEASES), replace=False).tolist()
     for place in overlapped:
         slots[place] = replace(slots[place], shared=True)
-        slots.append(replace(slots[place], partner=place))
-    for place, release in zip(repeated, _RELEASES, strict=True):
-        slots.append(replace(slots[place], partner=place, release=release))
-    return slots
+    again = [replace(slots[place], partner=place) for place in overlapped]
+    again += [replace(slots[place], partner=place, release=how) for place, how in zip(repeated, _RELEASES, strict=True)]
+    keys = [float(place) for place in range(len(slots))]
+    keys += [slot.partner + rng.uniform(0.5, 20) for slot in again if slot.partner is not None]
+    order = np.argsort(keys).tolist()
+    found = {place: position for position, place in enumerate(order)}
+    mixed = [(slots + again)[place] for place in order]
+    return [slot if slot.partner is None else replace(slot, partner=found[slot.partner]) for slot in mixed]
 
 
 def _fresh(rng: np.random.Generator, slot: _Slot, index: int, sides_px: tuple[int, int]) -> Visit:
@@ -301,7 +305,8 @@ def _elsewhere(seed: int, number: int, sides_px: tuple[int, int]) -> Visit:
 def _position(index: int) -> Point:
     """Places on a spiral about M101: the first cycle within a degree and crowded to the middle, then evenly outward."""
     reach = 0.98 / CYCLE
-    radius = reach * index if index < CYCLE else 0.98 * sqrt(index / CYCLE)
+    # a twentieth of a step off, so that the gap between the chips of the first visit does not hide M101 itself
+    radius = reach * (index + 0.05) if index < CYCLE else 0.98 * sqrt(index / CYCLE)
     angle = np.radians(GOLDEN_ANGLE_DEG * index)
     plane = Grid(*M101, 2, 2, 1.0)
     ra, dec = plane.to_sky(radius * np.cos(angle), radius * np.sin(angle))

@@ -8,35 +8,26 @@ import numpy as np
 
 from scrapers.replica.arrays import ByteArray, FloatArray
 
-_BINS = 50_000
 _Q = 3.0
 _DISPLAY_RANGE = {1: 0.7, 2: 0.4, 3: 0.33}
 
 
 def limits(pixels: FloatArray, percent: float) -> tuple[float, float]:
-    """Low and high count of the display range: the (100 - p)th and p-th percentile of finite px by histogram.
+    """Low and high count of the display range: the (100 - p)th and p-th percentile of the finite px.
 
-    When both fall within ten bins (a few wild px stretch the histogram) it is made again over that narrow part.
-    The high limit is raised to median + 5 (median - low) where it is less, so that noise alone stays dark.
-    (0, 1) where no px is finite or all are equal.
+    The service finds them in a histogram that it narrows until the bins are fine enough; these are the values
+    that comes to. The high limit is raised to median + 5 (median - low) where it is less, so that noise alone
+    stays dark. (0, 1) where no px is finite or all are equal.
     """
-    values = pixels[np.isfinite(pixels)].astype(np.float64)
-    if not values.size or values.min() == values.max():
+    values = pixels[np.isfinite(pixels)]
+    if not values.size:
         return 0.0, 1.0
-    lowest, highest = values.min(), values.max()
-    for _ in range(8):
-        width = (highest - lowest) / _BINS
-        below = float(np.count_nonzero(values < lowest))
-        counts, edges = np.histogram(values, bins=_BINS, range=(lowest, highest))
-        share = (below + np.cumsum(counts)) / values.size * 100
-        first, last = np.searchsorted(share, (100 - percent, percent))
-        first, last = min(int(first), _BINS - 1), min(int(last), _BINS - 1)
-        low, high = float(edges[first]), float(edges[last + 1])
-        if last - first > 10 or width <= np.spacing(abs(highest) + abs(lowest)):
-            break
-        lowest, highest = low, high
-    median = float(edges[min(int(np.searchsorted(share, 50)), _BINS - 1) + 1])
-    return low, max(high, median + 5 * (median - low))
+    ranks = (100 - percent, 50.0, percent, 100.0)
+    low, median, high, highest = (float(value) for value in np.percentile(values, ranks, method="inverted_cdf"))
+    high = max(high, median + 5 * (median - low))
+    if high <= low:
+        high = highest  # nearly all px are equal: what differs is what there is to see
+    return (low, high) if high > low else (0.0, 1.0)
 
 
 def to_bytes(bands: list[FloatArray], percent: float, asinh: bool = True) -> ByteArray:

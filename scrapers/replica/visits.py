@@ -77,11 +77,19 @@ class Visit:
         """The dataset that stands for the visit: its colour product, or its only filter."""
         return self.dataset(*self.color_elements)
 
+    @property
+    def covered(self) -> tuple[Rectangle, ...]:
+        """The chips on the unit square; three or more exposures step across the gap between them."""
+        step = 0.008 if self.exposures >= 3 else 0.0
+        return tuple(
+            (x0, max(y0 - step, -0.5), x1, min(y1 + step, 0.5)) for x0, y0, x1, y1 in self.chips or self.camera.chips
+        )
+
     def polygons(self) -> tuple[Polygon, ...]:
         """Footprints of the chips; for WFPC2 also a line without area, as its real footprints have."""
         centre_x, centre_y = self.grid.crpix[0] - 0.5, self.grid.crpix[1] - 0.5
         found: list[Polygon] = []
-        for x0, y0, x1, y1 in self.chips or self.camera.chips:
+        for x0, y0, x1, y1 in self.covered:
             corners = (rotated(x, y, self.roll_deg) for x, y in ((x0, y0), (x1, y0), (x1, y1), (x0, y1)))
             found.append(
                 tuple(self.grid.to_sky(centre_x + self.side_px * x, centre_y + self.side_px * y) for x, y in corners)
