@@ -89,7 +89,7 @@ def _by_wcs(header: fits.Header) -> dict[str, Any]:
         if not equatorial or (wcs.wcs.equinox not in (2000.0, 0.0) and np.isfinite(wcs.wcs.equinox)):
             return {}
         width, height = header["NAXIS1"], header["NAXIS2"]
-        corners = wcs.calc_footprint(axes=(width, height))
+        corners = wcs.calc_footprint(axes=(width, height), center=False)
         ra, dec = wcs.all_pix2world([[(width - 1) / 2, (height - 1) / 2]], 0)[0]
         scale = float(np.mean(proj_plane_pixel_scales(wcs)))
     except _DAMAGE:

@@ -3,7 +3,6 @@
 import gzip
 import hashlib
 import os
-import re
 import time
 import zlib
 from collections.abc import Iterator
@@ -23,15 +22,13 @@ from scrapers.fetch import Fetched, store
 from scrapers.fitsheader import read_header
 from scrapers.http import Attempt, now_utc
 from scrapers.ledger import Outcome
-from scrapers.products import Product, Tile, product_id
+from scrapers.products import Product, Tile, product_id, release_of
 from scrapers.tally import CrawlSummary, OnProgress, Tally
 
 NAME = "folder"
 
 _STEP = 256
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".fits", ".fit", ".fits.gz", ".fit.gz")
-# ESA/Hubble's ids: a release of four digits and a letter for the picture; pictures of a release belong together.
-_RELEASE = re.compile(r"(?P<release>(heic|opo|potw|ann)\d{4})[a-z]{1,2}\d*(?![a-z0-9])", re.IGNORECASE)
 
 
 def scrape_folder(
@@ -149,12 +146,11 @@ def _read(path: Path, settings: Settings) -> tuple[bytes, str | None, str | None
 def _product(path: Path, folder: Path, data: bytes) -> Product:
     """The product of a file. Its id carries the content: the same name in another folder is another picture."""
     name, stem = _text(path.relative_to(folder)), _text(path.with_suffix("").name)
-    release = _RELEASE.match(stem)
     return Product(
         archive=NAME,
         product_id=product_id(NAME, f"{name}#{hashlib.sha256(data).hexdigest()[:12]}"),
         source_name=_text(path.name),
-        release_id=release["release"].lower() if release else f"{NAME}:{name}",
+        release_id=release_of(stem) or f"{NAME}:{name}",
         obs_collection=NAME,
         obs_id=stem,
         access_url=path.absolute().as_uri(),

@@ -12,10 +12,10 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from manifests.errors import UsageError
 from manifests.settings import Settings
-from scrapers.hosts import Origin
+from scrapers.hosts import Origin, is_private
 from scrapers.http import PoliteClient, shared_client
 from scrapers.passbands import wavelengths_m
-from scrapers.products import Product, Tile, product_id
+from scrapers.products import Product, Tile, product_id, release_of
 from scrapers.sky import Cone
 from scrapers.votable import Row, read_rows
 
@@ -31,12 +31,13 @@ _LEVELS = {
     "color": {4},
     "hlsp": {5},
     "best": {2, 3, 4, 5},
-    "all": {0, 1, 2, 3, 4, 5},
+    "all": {1, 2, 3, 4, 5},
 }
 _CALIB_LEVEL = {1: 2, 2: 3, 3: 3, 4: 3, 5: 4}  # HLA's product level to ObsCore's; MAST has 3 for combined ones
 _COLOUR_LEVEL = 4
 _PUBLIC_HOST = "hla.stsci.edu"  # whose addresses a mirror repeats as they are
 _FRIENDS = frozenset({_PUBLIC_HOST, "archive.stsci.edu", "mast.stsci.edu"})
+_MADE_UP = "SYNTHETIC-POSITION"  # target by which our local archive marks loose pictures
 _CREDIT = "NASA, ESA and the Hubble Legacy Archive (STScI/NASA, ST-ECF/ESA, CADC/NRC/CSA)"
 _MJD_ZERO = datetime(1858, 11, 17, tzinfo=UTC)
 _FIRST_LIGHT = 1990
@@ -117,14 +118,17 @@ def products(rows: Iterable[Row], base: str, levels: set[int]) -> list[Product]:
 
     Left out are rows of other levels (a server may not know `imagetype`) and rows without a picture.
     """
+    own = Origin.of(base)
+    # what a server on this machine serves is not NASA's to be credited for
+    credit = None if own is None or is_private(own.host, look_up=False) else _CREDIT
     found: dict[str, Product] = {}
     for row in rows:
-        dataset, level = _text(row, "dataset"), _number(row, "level")
+        dataset, level = _text(row, "dataset"), _positive(row, "level")
         if dataset is None or dataset in found or (level is not None and level not in levels):
             continue
         url = picture_url(row, base)
         if url:
-            found[dataset] = _product(dataset, row, url)
+            found[dataset] = _product(dataset, row, url, credit)
     return list(found.values())
 
 
@@ -166,8 +170,8 @@ def _rebased(url: str, base: str) -> str:
     return f"{base}{parts.path}" + (f"?{parts.query}" if parts.query else "")
 
 
-def _product(dataset: str, row: Row, url: str) -> Product:
-    level, filters, detector = _number(row, "level"), _text(row, "spectral_elt"), _text(row, "detector")
+def _product(dataset: str, row: Row, url: str, credit: str | None) -> Product:
+    level, filters, detector = _positive(row, "level"), _text(row, "spectral_elt"), _text(row, "detector")
     shortest, longest = wavelengths_m(detector, filters)
     scale = _positive(row, "scale")
     pixels = max(_numbers(row.get("naxis")), default=0.0)
@@ -178,7 +182,7 @@ def _product(dataset: str, row: Row, url: str) -> Product:
         archive=NAME,
         product_id=product_id(NAME, dataset),
         source_name=dataset,
-        release_id=_visit(row) or dataset,
+        release_id=_visit(row) or release_of(dataset) or dataset,
         expects_colour=level == _COLOUR_LEVEL,
         calib_level=_CALIB_LEVEL.get(int(level)) if level is not None else None,
         obs_collection="HLA",
@@ -201,7 +205,8 @@ def _product(dataset: str, row: Row, url: str) -> Product:
         facility_name="HST",
         instrument_name=detector,
         filters=filters,
-        credit=_CREDIT,
+        credit=credit,
+        synthetic_position=_text(row, "target") == _MADE_UP,
     )
 
 
@@ -236,7 +241,7 @@ def _number(row: Row, column: str) -> float | None:
 
 
 def _positive(row: Row, column: str) -> float | None:
-    # -9999 stands for unknown in replies since 2015
+    # -9999 stands for unknown in replies since 2015; an empty cell of whole numbers is read as 0
     number = _number(row, column)
     return number if number is not None and number > 0 else None
 

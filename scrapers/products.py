@@ -1,10 +1,12 @@
 """What an archive says about one picture before anything is downloaded."""
 
 import hashlib
+import re
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Self
 
 _LONGEST_ID = 255
+_RELEASE = re.compile(r"(?<![a-z0-9])(?P<release>(heic|opo|potw|ann)\d{4})[a-z]{1,2}\d*(?![a-z0-9])", re.IGNORECASE)
 
 
 def product_id(archive: str, name: str) -> str:
@@ -17,6 +19,15 @@ def product_id(archive: str, name: str) -> str:
         return whole
     digest = hashlib.sha256(name.encode()).hexdigest()[:16]
     return f"{archive}:{digest}-{name[-(_LONGEST_ID - len(archive) - 18) :]}"
+
+
+def release_of(name: str) -> str | None:
+    """The release that a picture's name tells: `opo9738` for `opo9738c10`, `heic0206` for `heic0206g_screen`.
+
+    ESA/Hubble numbers its releases so, with a letter for each picture; pictures of a release belong together.
+    """
+    found = _RELEASE.search(name)
+    return found["release"].lower() if found else None
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ import difflib
 import re
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from urllib.parse import quote
 
 from manifests.errors import UsageError
@@ -62,11 +62,11 @@ def table() -> tuple[Target, ...]:
 
     Positions are good to 0.01 degrees; for nebulae of a degree and more they point at the part Hubble looked at.
     """
-    text = (files("scrapers") / "targets.csv").read_text(encoding="utf-8")
-    return tuple(
-        Target(row["name"], tuple(filter(None, row["also"].split(";"))), float(row["ra"]), float(row["dec"]))
-        for row in csv.DictReader(text.splitlines())
-    )
+    with Path(__file__).with_name("targets.csv").open(encoding="utf-8", newline="") as handle:
+        return tuple(
+            Target(row["name"], tuple(filter(None, row["also"].split(";"))), float(row["ra"]), float(row["dec"]))
+            for row in csv.DictReader(handle)
+        )
 
 
 @cache
