@@ -30,7 +30,7 @@ def test_a_crawl_and_its_summary(scrape: Scrape, host: FakeHost) -> None:
     serve_colour_rows(host, 5)
     result = scrape("hla", "--target", "M101", "--archive-url", host.url)
     assert result.exit_code == 0, result.exception
-    assert "hla: 5 products: 5 fetched, 0 here before, 0 refused, 0 failed" in result.stderr
+    assert "hla: 5 products: 5 fetched, 0 known before, 0 refused, 0 failed" in result.stderr
     assert "MB/s" in result.stderr
     assert result.stdout == ""
     position = ("--ra", "14:03:12.6", "--dec", "+54:20:57")
