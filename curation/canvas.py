@@ -16,7 +16,7 @@ class Canvas:
 
     `native` and `gray` are uint8 with no-data painted in the median colour of the valid area, so that no value that
     was there before can leak; `valid` is bool. `small`, `small_gray`, `small_valid` are the same, averaged over blocks
-    of `factor` pixels so that the longer side has at most 1024; `inner` is `small_valid` less a rim of three pixels.
+    of `factor` pixels so that the longer side has at most 1024; `inner` is `small_valid` less a rim of six pixels.
     """
 
     native: np.ndarray
@@ -45,7 +45,7 @@ def canvas(frame: Frame) -> Canvas:
         small=small,
         small_gray=gray if factor == 1 else luminance(small),
         small_valid=small_valid,
-        inner=shrink(small_valid, 3),
+        inner=shrink(small_valid, 6),
         factor=factor,
     )
 

@@ -30,6 +30,7 @@ class Measures:
     chroma_noise_dn: float | None = None
     detail_ratio: float | None = None
     signal_to_noise: float | None = None
+    signal_fraction: float | None = None
     clipped_fraction: float | None = None
     clipped_blob_fraction: float | None = None
     channel_clipped_fraction: float | None = None
@@ -77,6 +78,7 @@ def measure(frame: Frame) -> Measures:
         chroma_noise_dn=signal.chroma_noise_sigma(view),
         detail_ratio=None if noise is None or halved is None else noise / max(halved, _NOISE_FLOOR_DN),
         signal_to_noise=_signal_to_noise(frame, noise, median, top),
+        signal_fraction=signal.signal_fraction(view),
         clipped_fraction=clipped.all_channels,
         clipped_blob_fraction=clipped.largest_blob,
         channel_clipped_fraction=clipped.any_channel,

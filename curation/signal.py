@@ -13,8 +13,9 @@ _IMMERKAER_GAIN = 6.0  # root of the sum of the squared weights
 _MAD_TO_SIGMA = 0.6744897501960817
 # outside this range the local mean says that noise was cut off at black or white
 _NOISE_RANGE = (4.0, 248.0)
-_CLIPPED_DN = 250  # JPEG re-encoding moves 255 down by a few levels
+_CLIPPED_DN = 240  # enlarging, palettes and JPEG leave what was clipped at 243 to 255
 _MIN_SAMPLES = 200
+_SIGNAL_SIGMA, _SIGNAL_MIN_DN = 5.0, 15.0
 _PEAK_SIGMA = 6.0
 _PEAK_MIN_DN = 12.0
 _ROUND_RATIO = 2.2  # of the two curvatures of a peak: stars and round cores stay below
@@ -81,6 +82,21 @@ def levels(view: Canvas) -> tuple[float, float]:
     """Median and 99.9th percentile of the luminance over the valid area, DN."""
     counts = histogram(view.gray, view.valid)
     return histogram_quantile(counts, 0.5), histogram_quantile(counts, 0.999)
+
+
+def signal_fraction(view: Canvas) -> float:
+    """Share of the valid area that stands out from the sky, after averaging 2 x 2 pixels.
+
+    Out of the sky means above its level, the lower quartile, by five times the noise and by 15 DN. A frame of noise
+    has none, one of a few stars a per cent or two.
+    """
+    gray, valid = reduce(view.small_gray, view.inner, 2)
+    noise = noise_sigma(gray, valid) or 0.0
+    counts = histogram(gray, valid)
+    if not counts.sum():
+        return 0.0
+    cut = histogram_quantile(counts, 0.25) + max(_SIGNAL_SIGMA * noise, _SIGNAL_MIN_DN)
+    return float(counts[int(cut) + 1 :].sum() / counts.sum())
 
 
 def clipping(view: Canvas) -> Clipping:

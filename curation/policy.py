@@ -1,0 +1,225 @@
+"""The policy: readable rules over measurements that turn a frame into accept, review or reject, with reasons.
+
+Thresholds live in a TOML file, each with the set and date it was calibrated on; nothing here looks at pixels.
+"""
+
+import hashlib
+import json
+import math
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from datetime import date
+from numbers import Real
+from pathlib import Path
+from typing import Any, Literal
+
+from manifests import schema
+from manifests.errors import UsageError
+
+DEFAULT_POLICY = Path(__file__).with_name("default_policy.toml")
+
+VERDICTS = ("accept", "review", "reject")
+Verdict = Literal["accept", "review", "reject"]
+Side = Literal["above", "below"]
+
+_MEASURABLE = {c.name: c.unit for c in (*schema.FRAME, *schema.MEASURES) if c.dtype in ("float64", "int64")}
+_DOMAINS = ("any", "stretched", "linear")
+
+
+@dataclass(frozen=True)
+class Rate:
+    """Precision and recall of a threshold for bad frames, 0 to 1, on the calibration set."""
+
+    precision: float
+    recall: float
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Where a threshold comes from: which frames, when, and how well it found the bad ones among them."""
+
+    frames: str
+    on: date
+    review: Rate
+    reject: Rate | None = None
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A measurement, the side on which it is suspect, and from where on it is doubtful or surely bad.
+
+    `reason` is the word given to people; rules that name one defect by several measurements share it.
+    """
+
+    reason: str
+    measure: str
+    side: Side
+    review: float
+    reject: float | None = None
+    domain: str = "any"
+    calibration: Calibration | None = None
+
+    def exceeds(self, value: float, threshold: float) -> bool:
+        """Whether a value lies on the suspect side of a threshold."""
+        return value > threshold if self.side == "above" else value < threshold
+
+    def describe(self, value: float, threshold: float) -> str:
+        """The value against the threshold, with its unit, as people read it."""
+        unit = _MEASURABLE[self.measure]
+        sign = ">" if self.side == "above" else "<"
+        return f"{self.measure} {value:.3g} {sign} {threshold:g}{' ' + unit if unit else ''} ({self.reason})"
+
+    def depth(self, value: float) -> float:
+        """How far between the two thresholds a doubtful value lies, 0 to 1; 0.5 where there is no sure one."""
+        if self.reject is None:
+            return 0.5
+        return min(1.0, max(0.0, (value - self.review) / (self.reject - self.review)))
+
+
+@dataclass(frozen=True)
+class Policy:
+    """All rules, and how many different doubts together make a sure rejection."""
+
+    name: str
+    doubts_to_reject: int
+    rules: tuple[Rule, ...]
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of everything that can change a verdict, hexadecimal."""
+        deciding = {
+            "doubts_to_reject": self.doubts_to_reject,
+            "rules": [{k: v for k, v in asdict(rule).items() if k != "calibration"} for rule in self.rules],
+        }
+        return hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Ruling:
+    """What the policy says of a frame: verdict, reasons in the order of the rules, values, and how undecided it was.
+
+    `doubt` is 0 next to a sure verdict and 1 halfway between acceptance and rejection.
+    """
+
+    verdict: Verdict
+    reasons: tuple[str, ...]
+    values: str
+    doubt: float
+
+
+def rule_on(policy: Policy, row: Mapping[str, Any]) -> Ruling:
+    """Apply a policy to one frame, given as the manifest columns of the groups Frame and Measurements.
+
+    A rule whose measurement is missing says nothing. One sure rule rejects; so do `doubts_to_reject` different
+    doubtful reasons; fewer ask for a review.
+    """
+    sure: list[tuple[Rule, float, float]] = []
+    doubtful: list[tuple[Rule, float, float]] = []
+    for rule in policy.rules:
+        value = _number(row.get(rule.measure))
+        if value is None or rule.domain not in ("any", row.get("domain")):
+            continue
+        if rule.reject is not None and rule.exceeds(value, rule.reject):
+            sure.append((rule, value, rule.reject))
+        elif rule.exceeds(value, rule.review):
+            doubtful.append((rule, value, rule.review))
+    doubts = {rule.reason for rule, _, _ in doubtful}
+    named = sure + doubtful
+    reasons = tuple(dict.fromkeys(rule.reason for rule, _, _ in named))
+    values = "; ".join(rule.describe(value, threshold) for rule, value, threshold in named)
+    if sure:
+        return Ruling("reject", reasons, values, 0.0)
+    if len(doubts) >= policy.doubts_to_reject:
+        values += f"; {len(doubts)} doubts >= {policy.doubts_to_reject} together reject"
+        return Ruling("reject", reasons, values, 0.0)
+    if not doubts:
+        return Ruling("accept", (), "", 0.0)
+    depth = max(rule.depth(value) for rule, value, _ in doubtful)
+    badness = max(depth, len(doubts) / policy.doubts_to_reject)
+    return Ruling("review", reasons, values, 1.0 - abs(2.0 * badness - 1.0))
+
+
+def load_policy(path: Path = DEFAULT_POLICY) -> Policy:
+    """Read a policy file.
+
+    Raises:
+        UsageError: the file is missing, is not TOML, or has an unknown key, measurement or impossible value.
+    """
+    try:
+        text = path.read_text()
+    except OSError as error:
+        raise UsageError(f"The policy {path} cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError:
+        raise UsageError(f"The policy {path} is not a text file: write it as TOML.") from None
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"The policy {path} is not TOML: {error}.") from error
+    try:
+        return _policy(document)
+    except ValueError as error:
+        raise UsageError(f"The policy {path} cannot be used: {error}.") from error
+
+
+def _policy(document: dict[str, Any]) -> Policy:
+    _known(document, {field.name for field in fields(Policy)}, "the policy")
+    limit = document.get("doubts_to_reject")
+    if not isinstance(limit, int) or isinstance(limit, bool) or limit < 2:
+        raise ValueError("doubts_to_reject must be a whole number of at least 2")
+    rules = document.get("rules")
+    if not isinstance(rules, list) or not rules:
+        raise ValueError("it has no [[rules]]")
+    return Policy(str(document.get("name", "unnamed")), limit, tuple(_rule(entry) for entry in rules))
+
+
+def _rule(entry: dict[str, Any]) -> Rule:
+    _known(entry, {field.name for field in fields(Rule)}, "a rule")
+    reason, measure, side = entry.get("reason"), entry.get("measure"), entry.get("side")
+    where = f"rule {reason!r} on {measure!r}"
+    if not isinstance(reason, str) or not reason.replace("_", "").isalnum():
+        raise ValueError(f"{where}: reason must be one word")
+    if measure not in _MEASURABLE:
+        raise ValueError(f"{where}: there is no such measurement; there are {', '.join(sorted(_MEASURABLE))}")
+    if side not in ("above", "below"):
+        raise ValueError(f"{where}: side must be above or below")
+    if entry.get("domain", "any") not in _DOMAINS:
+        raise ValueError(f"{where}: domain must be one of {', '.join(_DOMAINS)}")
+    review, reject = _number(entry.get("review")), _number(entry.get("reject"))
+    if review is None or ("reject" in entry and reject is None):
+        raise ValueError(f"{where}: review must be a number, and reject too where it is given")
+    if reject is not None and (reject <= review if side == "above" else reject >= review):
+        raise ValueError(f"{where}: reject must lie further {side} than review")
+    calibration = _calibration(entry["calibration"], where) if "calibration" in entry else None
+    return Rule(reason, measure, side, review, reject, entry.get("domain", "any"), calibration)
+
+
+def _calibration(entry: dict[str, Any], where: str) -> Calibration:
+    _known(entry, {field.name for field in fields(Calibration)}, f"the calibration of {where}")
+    if not isinstance(entry.get("on"), date) or not isinstance(entry.get("frames"), str) or "review" not in entry:
+        raise ValueError(f"{where}: a calibration names its frames, the date `on` and the rates of `review`")
+    rates = {name: _rate(entry[name], where) for name in ("review", "reject") if name in entry}
+    return Calibration(entry["frames"], entry["on"], rates["review"], rates.get("reject"))
+
+
+def _rate(entry: dict[str, Any], where: str) -> Rate:
+    _known(entry, {"precision", "recall"}, f"a rate of {where}")
+    values = [_number(entry.get(name)) for name in ("precision", "recall")]
+    if any(value is None or not 0 <= value <= 1 for value in values):
+        raise ValueError(f"{where}: precision and recall are numbers from 0 to 1")
+    return Rate(float(entry["precision"]), float(entry["recall"]))
+
+
+def _known(entry: object, names: set[str], where: str) -> None:
+    if not isinstance(entry, dict):
+        raise ValueError(f"{where} must be a table")
+    unknown = sorted(set(entry) - names)
+    if unknown:
+        raise ValueError(f"{where} has the unknown key {unknown[0]!r}; known are {', '.join(sorted(names))}")
+
+
+def _number(value: object) -> float | None:
+    """A finite number, or None for what is missing or none; pandas says missing in several ways."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return None
+    return float(value) if math.isfinite(value) else None
