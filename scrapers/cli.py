@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from scrapers.tally import CrawlSummary
+from scrapers.shared_cli import (
+    JsonOption,
+    LimitOption,
+    ListOption,
+    MinSizeOption,
+    RefreshOption,
+    finish,
+    hint_contact,
+    print_products,
+)
+from scrapers.sites_cli import esahubble
 
 scrape_app = typer.Typer(
     no_args_is_help=True,
     help="Bring pictures in. What is here already is never fetched again; stop at any time and start again.",
 )
-
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON lines for programs.")]
-LimitOption = Annotated[int | None, typer.Option(min=1, help="Only the first N products, by name.", metavar="N")]
 
 
 @scrape_app.command()
@@ -38,9 +43,7 @@ def hla(
         str | None, typer.Option("--filter", help="Filters, comma-separated: F814W,F606W. All by default.")
     ] = None,
     limit: LimitOption = None,
-    list_only: Annotated[
-        bool, typer.Option("--list", help="Show the products only: nothing is downloaded or written down.")
-    ] = False,
+    list_only: ListOption = False,
     as_json: JsonOption = False,
     archive_url: Annotated[
         str | None,
@@ -48,10 +51,8 @@ def hla(
             help="Another server that speaks HLA's protocol, such as `deepfield replica serve`.", metavar="URL"
         ),
     ] = None,
-    min_size: Annotated[int, typer.Option(min=1, help="Least width and height in pixels.", metavar="PX")] = 256,
-    refresh: Annotated[
-        bool, typer.Option("--refresh", help="Ask again for what was asked already, and for what was refused or gone.")
-    ] = False,
+    min_size: MinSizeOption = 256,
+    refresh: RefreshOption = False,
 ) -> None:
     """Fetch pictures of a region from the Hubble Legacy Archive (colour pictures by default).
 
@@ -91,13 +92,11 @@ def hla(
         "another --imagetype, or fewer conditions."
     )
     if list_only:
-        products = look(archive, region)[:limit]
-        if not products:
+        if not print_products([product.record() for product in look(archive, region)[:limit]], as_json):
             raise nothing
-        _print_products([product.record() for product in products], as_json)
         return
     engine, blobs = open_database(settings.database), BlobStore(settings.blobs_dir)
-    _hint_contact(archive.client.base, settings.contact)
+    hint_contact(archive.client.base, settings.contact)
     with Reporter("hla") as report:
         summary = crawl(
             archive,
@@ -116,7 +115,10 @@ def hla(
         for entry in products_in(archive, region, engine=engine, limit=limit):
             found = {"status": entry.line.status, "image_id": entry.line.sha256}
             typer.echo(json.dumps(entry.product.record() | found))
-    _finish("hla", summary)
+    finish("hla", summary)
+
+
+scrape_app.command()(esahubble)
 
 
 @scrape_app.command()
@@ -140,7 +142,7 @@ def folder(
         summary = scrape_folder(
             directory, engine=engine, blobs=blobs, settings=settings, limit=limit, on_progress=report
         )
-    _finish("folder", summary)
+    finish("folder", summary)
 
 
 @scrape_app.command()
@@ -168,52 +170,3 @@ def status(as_json: JsonOption = False) -> None:
         typer.echo("newest errors:")
     for error in errors:
         typer.echo(f"  {error.at}  {error.what}  {error.text}")
-
-
-def _finish(archive: str, summary: CrawlSummary) -> None:
-    """Say what a crawl came to; raise where it is not done."""
-    from manifests.errors import DeepfieldError
-    from scrapers.report import sentence
-
-    typer.echo(sentence(archive, summary), err=True)
-    progress = summary.progress
-    if summary.stopped:
-        raise DeepfieldError(summary.stopped)
-    if summary.tiles_failed:
-        raise DeepfieldError(
-            f"{summary.tiles_failed} of {progress.tiles} parts of the region could not be asked; run the command "
-            f"again. {summary.errors[0]}"
-        )
-    if not progress.got and not progress.skipped:
-        raise DeepfieldError(f"None of the {progress.found} products could be brought in. {summary.errors[0]}")
-    for error in summary.errors:
-        typer.echo(f"  {error}", err=True)
-
-
-def _print_products(records: list[dict[str, Any]], as_json: bool) -> None:
-    if as_json:
-        for record in records:
-            typer.echo(json.dumps(record))
-        return
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("obs_id", "filters", "instrument", "s_ra", "s_dec", "t_exptime", "target", box=None)
-    for record in records:
-        numbers = [
-            "" if record.get(name) is None else f"{record[name]:.{digits}f}"
-            for name, digits in (("s_ra", 5), ("s_dec", 5), ("t_exptime", 0))
-        ]
-        words = [str(record.get(name, "")) for name in ("obs_id", "filters", "instrument_name")]
-        table.add_row(*words, *numbers, str(record.get("target_name", "")))
-    # on a terminal as wide as that; elsewhere nothing is cut off
-    Console(width=None if sys.stdout.isatty() else 200).print(table)
-    typer.echo(f"{len(records)} products", err=True)
-
-
-def _hint_contact(base: str, contact: str | None) -> None:
-    """Ask once per crawl for an address, where the archive is a public one."""
-    from scrapers.hosts import HostList, is_private
-
-    if not contact and not is_private(HostList(base).own.host, look_up=False):
-        typer.echo("Set DEEPFIELD_CONTACT to your mail address, so that the archive can reach you.", err=True)

@@ -17,7 +17,7 @@ from sqlalchemy import Engine
 from manifests.blobs import BlobStore
 from manifests.settings import Settings
 from scrapers import ledger
-from scrapers.fetch import MIN_SIZE_PX, Fetched, fetch
+from scrapers.fetch import MIN_SIZE_PX, Describe, Fetched, fetch
 from scrapers.http import HttpError, PoliteClient
 from scrapers.products import Product, Tile
 from scrapers.sky import Cone, pieces, separation
@@ -109,11 +109,12 @@ def fetch_batch(
     settings: Settings,
     min_size: int = MIN_SIZE_PX,
     tally: Tally | None = None,
+    describe: Describe | None = None,
 ) -> CrawlSummary:
     """Fetch products in threads, as many at once as the archive allows.
 
     Those that came in meanwhile are skipped, so that a batch may be run again. When the archive stops answering,
-    the rest is left open and `stopped` says so.
+    the rest is left open and `stopped` says so. `describe` finds the file of products known by their pages only.
     """
     if tally is None:
         tally = Tally()
@@ -124,7 +125,13 @@ def fetch_batch(
         if not entries or entries[0].line.here(blobs):
             return None
         return fetch(
-            client, entries[0].product, engine=engine, blobs=blobs, max_pixels=settings.max_pixels, min_size=min_size
+            client,
+            entries[0].product,
+            engine=engine,
+            blobs=blobs,
+            max_pixels=settings.max_pixels,
+            min_size=min_size,
+            describe=describe,
         )
 
     _in_threads(one, product_ids, tally.add, client=client, settings=settings, tally=tally)
@@ -163,8 +170,12 @@ def crawl(
 
 def products_in(archive: Archive, region: Cone, *, engine: Engine, limit: int | None = None) -> list[ledger.Entry]:
     """What the ledger has of a region, in the order of names."""
-    names = [line.product_id for line in _lines(_plan(archive, region), engine, limit)]
-    return ledger.entries(engine, names)
+    return planned_products(_plan(archive, region), engine=engine, limit=limit)
+
+
+def planned_products(plan: Plan, *, engine: Engine, limit: int | None = None) -> list[ledger.Entry]:
+    """What the ledger has of a plan's tiles, in the order of names."""
+    return ledger.entries(engine, [line.product_id for line in _lines(plan, engine, limit)])
 
 
 def look(archive: Archive, region: Cone) -> list[Product]:

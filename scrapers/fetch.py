@@ -1,7 +1,9 @@
 """From a product to its bytes: fetched, looked at, stored, and written down, in that order."""
 
 import threading
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from sqlalchemy import Engine
 
@@ -9,16 +11,29 @@ from manifests.blobs import BlobStore, StoredBlob
 from manifests.errors import DeepfieldError
 from manifests.frames import Frame, UndecodableError, decode
 from manifests.media import describe, sniff
-from scrapers.http import HttpError, Kind, PoliteClient, now_utc
+from scrapers.avm import annotate
+from scrapers.http import Attempt, HttpError, Kind, PoliteClient, Reply, now_utc
 from scrapers.ledger import Outcome, Status, record_outcome
 from scrapers.products import Product
 
 MIN_SIZE_PX = 256
+PAGE = "text/html"  # `access_format` of a product that is known by its page only
 
 # A frame of HLA's largest size takes some hundred megabytes while it is decoded, however many connections there are.
 _DECODING = threading.BoundedSemaphore(2)
 _STATUS: dict[Kind, Status] = {"transient": "failed", "permanent": "gone", "refused": "refused"}
 _AN_ERROR_PAGE = ("an HTML page", "an XML document", "text", "an empty reply")
+
+
+@dataclass(frozen=True)
+class Described:
+    """What a product's page says: the product as each of the files it may be fetched as, the best first."""
+
+    choices: tuple[Product, ...]
+    attempts: tuple[Attempt, ...]
+
+
+Describe = Callable[[Product], Described]
 
 
 @dataclass(frozen=True)
@@ -33,22 +48,59 @@ class Fetched:
 
 
 def fetch(
-    client: PoliteClient, product: Product, *, engine: Engine, blobs: BlobStore, max_pixels: int, min_size: int
+    client: PoliteClient,
+    product: Product,
+    *,
+    engine: Engine,
+    blobs: BlobStore,
+    max_pixels: int,
+    min_size: int,
+    describe: Describe | None = None,
 ) -> Fetched:
     """Bring one product in: first the bytes into the blob store, then the line into the ledger.
 
-    Killed between the two, the product is fetched once more; its bytes are then found to be here.
+    A product that is known by its page only is described first. Killed between bytes and line, the product is
+    fetched once more; its bytes are then found to be here.
     """
+    earlier: tuple[Attempt, ...] = ()
     try:
-        reply = client.get(product.access_url, lambda body: inspect(body, product, max_pixels, min_size))
+        choices: Sequence[Product] = (product,)
+        if describe is not None and product.access_format == PAGE:
+            described = describe(product)
+            choices, earlier = described.choices, described.attempts
+        chosen, reply, failed = _first_good(client, choices, max_pixels, min_size)
     except HttpError as error:
         status = "refused" if _stays_corrupt(error) else _STATUS[error.kind]
-        record_outcome(engine, Outcome(product, status, error.attempts, reason=error.reason, error=str(error)))
+        attempts = earlier + error.attempts
+        record_outcome(engine, Outcome(product, status, attempts, reason=error.reason, error=str(error)))
         return Fetched(product.product_id, status, 0, error.reason, str(error))
     blob = store(blobs, reply.body)
-    arrived = product.arrived(access_format=reply.value, size_bytes=blob.size, fetched_at=now_utc())
-    record_outcome(engine, Outcome(arrived, "got", reply.attempts, sha256=blob.sha256))
+    arrived = chosen.arrived(access_format=reply.value, size_bytes=blob.size, fetched_at=now_utc())
+    arrived = annotate(arrived, reply.body)
+    record_outcome(engine, Outcome(arrived, "got", earlier + failed + reply.attempts, sha256=blob.sha256))
     return Fetched(product.product_id, "got", blob.size, None, None)
+
+
+def _first_good(
+    client: PoliteClient, choices: Sequence[Product], max_pixels: int, min_size: int
+) -> tuple[Product, Reply[str], tuple[Attempt, ...]]:
+    """The first choice that the archive has and that is of use, its reply, and the attempts on those before it.
+
+    What fails for now is not replaced by a lesser file: the next run may get it.
+    """
+    failed: tuple[Attempt, ...] = ()
+    for number, choice in enumerate(choices, start=1):
+        try:
+            check = partial(inspect, product=choice, max_pixels=max_pixels, min_size=min_size)
+            reply = client.get(choice.access_url, check)
+        except HttpError as error:
+            failed += error.attempts
+            if error.kind == "transient" or number == len(choices):
+                error.attempts = failed
+                raise
+        else:
+            return choice, reply, failed
+    raise ValueError("no choice was given")
 
 
 def store(blobs: BlobStore, data: bytes) -> StoredBlob:

@@ -99,6 +99,12 @@ def unasked(engine: Engine, planned: Sequence[Tile]) -> list[Tile]:
     return [tile for tile in planned if tile.tile_id not in done]
 
 
+def is_planned(engine: Engine, tile: Tile) -> bool:
+    """Whether a tile was ever written down."""
+    with engine.connect() as connection:
+        return connection.scalar(select(tiles.c.tile_id).where(tiles.c.tile_id == tile.tile_id)) is not None
+
+
 def add_products(engine: Engine, tile: Tile, found: Sequence[Product]) -> None:
     """Write down products that a tile turned out to have.
 
@@ -195,7 +201,11 @@ def record_outcome(engine: Engine, outcome: Outcome) -> None:
         "updated_at": now_utc(),
     }
     if outcome.status == "got":
-        values |= {"sha256": outcome.sha256, "record": json.dumps(product.record(), sort_keys=True)}
+        values |= {
+            "sha256": outcome.sha256,
+            "access_url": product.access_url,
+            "record": json.dumps(product.record(), sort_keys=True),
+        }
     change = update(products).where(products.c.product_id == product.product_id)
     if outcome.status != "got":
         change = change.where(products.c.status != "got")
@@ -203,7 +213,7 @@ def record_outcome(engine: Engine, outcome: Outcome) -> None:
         {
             "product_id": product.product_id,
             "url": attempt.url,
-            "outcome": outcome.status if number == last else "failed",
+            "outcome": outcome.status if number == last else "failed" if attempt.error else "got",
             "http_status": attempt.http_status,
             "size_bytes": attempt.size_bytes,
             "seconds": attempt.seconds,

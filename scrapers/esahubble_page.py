@@ -1,0 +1,223 @@
+"""Reading ESA/Hubble's pages: the list in its script, and the page of a picture, before and since July 2024."""
+
+import html
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, replace
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from bs4 import BeautifulSoup, Tag
+
+from scrapers.avm import bands, place_at
+from scrapers.fetch import PAGE
+from scrapers.gallery import PicturePage
+from scrapers.http import HttpError
+from scrapers.jsliteral import read_variable
+from scrapers.products import Product, product_id, release_of
+from scrapers.releases import publisher_name
+from scrapers.text import angle, date, plain_text
+from scrapers.versions import Version, stated_bytes, version_of
+
+LICENCE = "CC BY 4.0"
+
+# Renditions of the whole picture by the folder they lie in, the smallest first; wallpapers are crops.
+_RENDITIONS = ("screen", "publicationjpg", "large", "publicationtiff", "publicationtiff10k", "publicationtiff25k")
+_ORIGINAL = len(_RENDITIONS) + 1
+_WAVELENGTH = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>nm|[µμ]m|microns?|mm|cm)")
+_IN_NM = {"nm": 1.0, "mm": 1e6, "cm": 1e7}  # any other unit is micrometres
+_FIELD = re.compile(r"(?P<width>\d+(?:\.\d+)?)\s*x\s*(?P<height>\d+(?:\.\d+)?)\s*(?P<unit>arcsec|arcmin|deg)")
+_IN_DEG = {"arcsec": 1 / 3600, "arcmin": 1 / 60, "deg": 1.0}
+_PIXELS = re.compile(r"(\d+)\s*x\s*(\d+)\s*px")
+_SHOWING = re.compile(r"Showing\s+\d+\s+to\s+(?P<last>\d+)\s+of\s+(?P<all>\d+)")
+_ROTATION = re.compile(r"\bspatial_rotation\s*=\s*(-?\d+(?:\.\d+)?)")
+_HUBBLE = "hubble space telescope"
+_SCREEN_WIDTH_PX = 1280.0
+
+
+def read_list(body: bytes) -> tuple[list[dict[str, Any]], bool]:
+    """The entries of a list page's script, and whether the list goes on; a check for `PoliteClient.get`.
+
+    Raises:
+        HttpError: transient: this is no list page, or not a whole one.
+    """
+    text = body.decode("utf-8", "replace")
+    try:
+        images = read_variable(text, "images")
+    except KeyError:
+        if "No images were found" in text:
+            return [], False
+        raise HttpError("transient", "not_a_list", "ESA/Hubble sent a page without a list of pictures.") from None
+    except ValueError as error:
+        raise HttpError("transient", "not_a_list", f"ESA/Hubble's list of pictures cannot be read: {error}.") from error
+    if not isinstance(images, list):
+        raise HttpError("transient", "not_a_list", "ESA/Hubble's list of pictures is no list.")
+    return [row for row in images if isinstance(row, dict)], _goes_on(BeautifulSoup(body, "html.parser"))
+
+
+def _goes_on(soup: BeautifulSoup) -> bool:
+    """Whether a list has a next page: by what its foot says, and where it says nothing the next page will."""
+    shown = _SHOWING.search(soup.get_text(" "))
+    if shown is not None:
+        return int(shown["last"]) < int(shown["all"])
+    if soup.select_one(".prev-next, .pagination") is None:
+        return True
+    return soup.select_one(".prev-next a:-soup-contains('Next'), .pagination .active + li a[href*='page']") is not None
+
+
+def as_product(row: Mapping[str, Any], full: Callable[[str], str]) -> Product | None:
+    """The product of a list's entry, known by its page so far; None where it has no name or page."""
+    name, url, title = row.get("id"), row.get("url"), row.get("title")
+    if not isinstance(name, str) or not isinstance(url, str) or not plain_text(name) or not url.strip():
+        return None
+    name = plain_text(name)
+    return Product(
+        archive="esahubble",
+        product_id=product_id("esahubble", name),
+        source_name=name,
+        release_id=release_of(name) or name,
+        obs_collection="ESA/Hubble",
+        obs_id=name,
+        obs_title=plain_text(title) or None if isinstance(title, str) else None,
+        obs_publisher_did=publisher_name(name),
+        access_url=full(url),
+        access_format=PAGE,
+        licence=LICENCE,
+    )
+
+
+def read_page(body: bytes, product: Product) -> PicturePage:
+    """What a picture's page says; a check for `PoliteClient.get`.
+
+    Raises:
+        HttpError: transient: this is no such page.
+    """
+    soup = BeautifulSoup(body, "html.parser")
+    facts = _facts(soup)
+    versions = _versions(soup, facts.get(("image", "size"), ""))
+    if not versions and ("image", "id") not in facts:
+        raise HttpError(
+            "transient", "not_a_page", f"ESA/Hubble sent something else than the page of {product.source_name}."
+        )
+    title, credit = soup.select_one("h1"), soup.select_one(".credit")
+    credited = plain_text(credit.get_text(" ")) or None if credit else None
+    product = replace(
+        product,
+        obs_title=(plain_text(title.get_text(" ")) if title else None) or product.obs_title,
+        obs_release_date=date(facts.get(("image", "release date"), "")),
+        target_name=facts.get(("object", "name")),
+        credit=credited,
+        obs_creator_name=credited,
+        **_position(soup, facts),
+        **_filters(soup),
+    )
+    return PicturePage(product, versions, facts.get(("image", "type")))
+
+
+def _facts(soup: BeautifulSoup) -> dict[tuple[str, str], str]:
+    """The tables beside a picture by section and label: both "About the Image" and "About the Object" have a Type.
+
+    The cells are looked for one by one: where only a position is known, the page never ends its table.
+    """
+    facts: dict[tuple[str, str], str] = {}
+    for label in soup.select(".object-info .title"):
+        heading, value = label.find_previous("h3"), label.find_next_sibling("td")
+        if isinstance(heading, Tag) and isinstance(value, Tag):
+            section = plain_text(heading.get_text(" ")).lower().removeprefix("about the ")
+            text = plain_text(value.get_text(" "))
+            if text:
+                facts.setdefault((section, plain_text(label.get_text(" ")).rstrip(":").lower()), text)
+    return facts
+
+
+def _versions(soup: BeautifulSoup, size: str) -> tuple[Version, ...]:
+    """The files of the whole picture; the stated size is that of the original and of the large JPEG."""
+    stated = _PIXELS.search(size)
+    found = []
+    for entry in soup.select(".archive_download"):
+        link, length = entry.select_one(".archive_dl_text a[href]"), entry.select_one(".archive_dl_size")
+        if link is None:
+            continue  # one real page offers a file without saying where it is
+        href = str(link["href"])
+        folder = urlsplit(href).path.split("/")[-2:-1]
+        version = version_of(href, "")
+        if version is None or folder not in [[name] for name in (*_RENDITIONS, "original")]:
+            continue
+        rank = _ORIGINAL if folder == ["original"] else _RENDITIONS.index(folder[0]) + 1
+        whole = stated if folder[0] in ("original", "large") else None
+        found.append(
+            replace(
+                version,
+                width=int(whole[1]) if whole else None,
+                height=int(whole[2]) if whole else None,
+                size_bytes=stated_bytes(plain_text(length.get_text(" "))) if length else None,
+                rank=rank,
+            )
+        )
+    return tuple(found)
+
+
+def _position(soup: BeautifulSoup, facts: Mapping[tuple[str, str], str]) -> dict[str, Any]:
+    """Position and, where all of it is given, footprint.
+
+    The page prints a declination between 0 and -1 degrees without its sign; the address of its WorldWide Telescope
+    link has it right.
+    """
+    ra = angle(facts.get(("coordinates", "position (ra)"), ""), hours=True)
+    dec = angle(facts.get(("coordinates", "position (dec)"), ""), hours=False)
+    link = soup.select_one(".wwtlink a[href*='ra='][href*='dec=']")
+    telescope = {k: v[0] for k, v in parse_qs(urlsplit(str(link["href"])).query).items()} if link else {}
+    signed_ra, signed_dec = _number(telescope.get("ra")), _number(telescope.get("dec"))
+    if signed_ra is not None and signed_dec is not None and abs(signed_dec) <= 90:
+        ra, dec = signed_ra, signed_dec
+    if ra is None or dec is None:
+        return {}
+    columns: dict[str, Any] = {"s_ra": round(ra % 360.0, 7), "s_dec": round(dec, 7)}
+    field, size = _FIELD.search(facts.get(("coordinates", "field of view"), "")), facts.get(("image", "size"), "")
+    pixels = _PIXELS.search(size)
+    if field is None or pixels is None:
+        return columns
+    width, height = float(pixels[1]), float(pixels[2])
+    columns["s_fov"] = max(float(field["width"]), float(field["height"])) * _IN_DEG[field["unit"]]
+    turn = _ROTATION.search(soup.decode())
+    centred = abs((_number(telescope.get("x")) or 0.0) / _SCREEN_WIDTH_PX - 0.5) < 0.01
+    if turn is None or not centred or not width or not height:
+        return columns
+    scale = float(field["width"]) * _IN_DEG[field["unit"]] / width
+    if not scale:
+        return columns
+    place = place_at((ra, dec), dimension=(width, height), scale_deg=scale, rotation_deg=float(turn[1]))
+    return asdict(place) if place else columns
+
+
+def _filters(soup: BeautifulSoup) -> dict[str, Any]:
+    """Filters, wavelengths, telescopes and instruments of the table of colours."""
+    names: list[str] = []
+    wavelengths: list[float | None] = []
+    telescopes: list[str] = []
+    instruments: list[str] = []
+    for row in soup.select(".object-info tr"):
+        cells = row.find_all("td")
+        band = cells[0].select_one("[class^=band_]") if len(cells) == 3 else None
+        if band is None:
+            continue
+        label = cells[0].select_one(".band_instrument")
+        names.append(plain_text((label or band).get_text(" ")))
+        wave = _WAVELENGTH.search(cells[1].get_text(" "))
+        wavelengths.append(float(wave["number"]) * _IN_NM.get(wave["unit"], 1e3) if wave else None)
+        instrument = cells[2].select_one(".band_instrument")
+        if instrument is not None:
+            instruments.append(plain_text(instrument.extract().get_text(" ")))
+        telescope = plain_text(cells[2].get_text(" "))
+        telescopes.append("HST" if telescope.lower() == _HUBBLE else telescope)
+    columns = bands([name for name in names if name], wavelengths)
+    for column, values in (("facility_name", telescopes), ("instrument_name", instruments)):
+        columns[column] = ", ".join(dict.fromkeys(value for value in values if value)) or None
+    return columns
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        return float(html.unescape(text)) if text else None
+    except ValueError:
+        return None

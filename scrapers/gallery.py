@@ -1,0 +1,264 @@
+"""Crawling a site of pictures: its lists page by page, each picture's own page, then the best file that page offers.
+
+The steps are functions of their own, small enough to be a scheduler's tasks, and keep all state in the ledger:
+`ask_pages`, then `open_products` and `fetch_batch` of `scrapers.crawl` with the gallery's `describe`. Pages of lists
+are the ledger's tiles. `crawl_gallery` does all of it.
+"""
+
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Protocol
+from urllib.parse import urljoin, urlsplit
+
+from sqlalchemy import Engine
+
+from manifests.blobs import BlobStore
+from manifests.settings import Settings
+from scrapers import ledger
+from scrapers.crawl import Plan, fetch_batch, open_products
+from scrapers.fetch import MIN_SIZE_PX, PAGE, Described
+from scrapers.http import HttpError, PoliteClient
+from scrapers.products import Product, Tile
+from scrapers.tally import CrawlSummary, OnProgress, Tally
+from scrapers.versions import MEDIA_TYPES, Limits, Version, in_order
+
+_FAILURES_IN_A_ROW = 2
+
+
+@dataclass(frozen=True)
+class ListPage:
+    """One page of a list: its pictures, and whether the list goes on."""
+
+    products: tuple[Product, ...]
+    more: bool
+
+
+@dataclass(frozen=True)
+class PicturePage:
+    """What a picture's page says: the product without a file, its files, and the type of picture where given."""
+
+    product: Product
+    versions: tuple[Version, ...]
+    type: str | None = None
+
+
+class Gallery(Protocol):
+    """What a crawl needs to know of a site of pictures. `lists` are walked one after another."""
+
+    name: str
+    client: PoliteClient
+    lists: tuple[str, ...]
+
+    def page(self, name: str, number: int) -> Tile:
+        """The question for a page of a list, counted from 1."""
+        ...
+
+    def ask(self, tile: Tile) -> ListPage:
+        """What a page lists."""
+        ...
+
+    def describe(self, product: Product) -> Described:
+        """What a picture's own page says of it.
+
+        Raises:
+            HttpError: it cannot be had, or says that the picture is none of those wanted.
+        """
+        ...
+
+
+def ask_pages(
+    gallery: Gallery,
+    *,
+    engine: Engine,
+    limit: int | None = None,
+    refresh: bool = False,
+    on_page: Callable[[HttpError | None], None] | None = None,
+) -> Plan:
+    """Walk the lists and write down what they offer, until `limit` pictures are known.
+
+    Pages that were answered before are not asked again unless `refresh`. `on_page` is told of every page, with the
+    error where it failed; a single page that fails is passed over, and asked by the next run.
+
+    Raises:
+        HttpError: not one page could be asked.
+    """
+    walked: list[Tile] = []
+    found: set[str] = set()
+    answered, last_error = 0, None
+    for name in gallery.lists:
+        seen: set[str] = set()
+        failures = 0
+        for number, tile in _chain(gallery, name, engine):
+            walked.append(tile)
+            error = None
+            if refresh or ledger.unasked(engine, [tile]):
+                error = _ask_page(gallery, tile, number, gallery.page(name, number + 1), seen, engine=engine)
+            if on_page:
+                on_page(error)
+            if error is None:
+                answered, failures = answered + 1, 0
+                seen |= {line.product_id for line in ledger.scope(engine, [tile])}
+            else:
+                last_error, failures = error, failures + 1
+                # a list has no page after one that is gone, and a site that is down need not be asked for all
+                if error.kind != "transient" or failures == _FAILURES_IN_A_ROW:
+                    break
+                ledger.plan(engine, [gallery.page(name, number + 1)])
+            if limit is not None and len(found | seen) >= limit:
+                return Plan(tuple(walked), None)
+        found |= seen
+    if last_error is not None and not answered:
+        raise last_error
+    return Plan(tuple(walked), None)
+
+
+def _chain(gallery: Gallery, name: str, engine: Engine) -> Iterator[tuple[int, Tile]]:
+    """The first page of a list, then each that is planned: a page plans the next where it says that there is one."""
+    number, tile = 1, gallery.page(name, 1)
+    ledger.plan(engine, [tile])
+    while ledger.is_planned(engine, tile):
+        yield number, tile
+        number += 1
+        tile = gallery.page(name, number)
+
+
+def _ask_page(
+    gallery: Gallery, tile: Tile, number: int, following: Tile, seen: set[str], *, engine: Engine
+) -> HttpError | None:
+    try:
+        page = _page(gallery, tile, number)
+    except HttpError as error:
+        ledger.tile_failed(engine, tile, str(error))
+        return error
+    ledger.add_products(engine, tile, page.products)
+    # a site that answers every number with the same page would be walked for ever
+    if page.more and any(product.product_id not in seen for product in page.products):
+        ledger.plan(engine, [following])
+    ledger.tile_done(engine, tile)
+    return None
+
+
+def _page(gallery: Gallery, tile: Tile, number: int) -> ListPage:
+    """A page of a list; the one after the last is gone on some sites, and empty on others."""
+    try:
+        return gallery.ask(tile)
+    except HttpError as error:
+        if error.reason == "gone" and number > 1:
+            return ListPage((), more=False)
+        raise
+
+
+def crawl_gallery(
+    gallery: Gallery,
+    *,
+    engine: Engine,
+    blobs: BlobStore,
+    settings: Settings,
+    limit: int | None = None,
+    min_size: int = MIN_SIZE_PX,
+    refresh: bool = False,
+    on_progress: OnProgress | None = None,
+) -> tuple[Plan, CrawlSummary]:
+    """Bring in a site's pictures; the pages that were walked, and what it came to.
+
+    Run again, it asks and fetches only what is missing.
+
+    Raises:
+        HttpError: not one page could be asked.
+    """
+    tally = Tally(on_progress)
+
+    def count(error: HttpError | None) -> None:
+        tally.tiles += 1
+        tally.add_tile(error)
+
+    plan = ask_pages(gallery, engine=engine, limit=limit, refresh=refresh, on_page=count)
+    todo = open_products(plan, engine=engine, blobs=blobs, limit=limit, refresh=refresh)
+    tally.found, tally.skipped = len(todo.product_ids) + todo.skipped, todo.skipped
+    tally.report()
+    summary = fetch_batch(
+        gallery.client,
+        todo.product_ids,
+        engine=engine,
+        blobs=blobs,
+        settings=settings,
+        min_size=min_size,
+        tally=tally,
+        describe=gallery.describe,
+    )
+    return plan, summary
+
+
+def look_through(gallery: Gallery, limit: int | None = None) -> Iterator[Product | HttpError]:
+    """The pictures of the lists, described, without writing anything down; an error for each that is not to be had.
+
+    Raises:
+        HttpError: a page of a list cannot be asked.
+    """
+    found: dict[str, Product] = {}
+    for name in gallery.lists:
+        seen: set[str] = set()
+        number, more = 1, True
+        while more and (limit is None or len(found) < limit):
+            page = _page(gallery, gallery.page(name, number), number)
+            fresh = {product.product_id: product for product in page.products if product.product_id not in seen}
+            seen |= set(fresh)
+            found |= fresh
+            number, more = number + 1, page.more and bool(fresh)
+    for key in sorted(found)[:limit]:
+        product = found[key]
+        try:
+            yield gallery.describe(product).choices[0] if product.access_format == PAGE else product
+        except HttpError as error:
+            yield error
+
+
+def choose(page: PicturePage, limits: Limits, types: frozenset[str] = frozenset()) -> tuple[Product, ...]:
+    """The product as each of its files that may be fetched, the best first; `types`, lower case, are those wanted.
+
+    Raises:
+        HttpError: refused where the picture is of another type, or none of its files is of use and within the
+            limits.
+    """
+    name = page.product.source_name
+    if types and page.type and page.type.lower() not in types:
+        raise HttpError("refused", "other_type", f"{name} is not wanted: its type is {page.type}.")
+    chosen = in_order(page.versions, limits)
+    if not chosen and in_order(page.versions, Limits(sys.maxsize, sys.maxsize, originals=limits.originals)):
+        raise HttpError(
+            "refused",
+            "too_large",
+            f"Every file of {name} is larger than the limits (--max-mb, DEEPFIELD_MAX_BYTES, DEEPFIELD_MAX_PIXELS).",
+        )
+    if not chosen:
+        kinds = "JPEG, PNG or TIFF" if limits.originals else "JPEG or PNG"
+        raise HttpError("refused", "no_file", f"The page of {name} offers no {kinds} file.")
+    return tuple(
+        replace(
+            page.product,
+            access_url=version.url,
+            access_format=MEDIA_TYPES[version.format],
+            access_estsize=round(version.size_bytes / 1000, 3) if version.size_bytes else None,
+        )
+        for version in chosen
+    )
+
+
+def address(href: str, page_url: str, base: str, public: frozenset[str]) -> str:
+    """A link of a page as a full address.
+
+    A mirror may repeat the addresses of the site it mirrors: what lies on the `public` hosts is looked for on the
+    mirror. Where the page came by https, so does what it links to.
+    """
+    try:
+        url = urljoin(page_url, href.strip())
+        here, there = urlsplit(url), urlsplit(base)
+    except ValueError:
+        return href
+    host = here.hostname or ""
+    if host in public and there.hostname not in public:
+        return f"{base}{here.path}" + (f"?{here.query}" if here.query else "")
+    if here.scheme == "http" and there.scheme == "https":
+        return "https" + url.removeprefix("http")
+    return url

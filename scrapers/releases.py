@@ -1,0 +1,35 @@
+"""One name for a release, whichever site tells of it.
+
+The same release is `opo0328` at ESA/Hubble, 2003-28 at STScI and 2003/28 at Hubble Heritage; pictures of one
+release must share a split, so all three sites use the first form. ESA's own releases (heic, potw) have no other name.
+"""
+
+import re
+
+# 2003-28, 2003/28, 2022-054, STScI-PRC2003-28a, STScI-2003-28
+_STSCI = re.compile(r"(?<!\d)(?P<year>(?:19|20)\d\d)[-/](?P<number>\d{1,3})(?P<letter>[a-z](?![a-z0-9]))?(?!\d)")
+_ESA = re.compile(r"(?P<kind>[a-z]+)(?P<number>\d{4,5})(?P<letter>[a-z]{1,2}\d*)?")
+_FIRST_YEAR = 1990
+
+
+def stsci_release(text: str) -> str | None:
+    """The release that a text or path names in STScI's or Heritage's way: `opo0328` for `2003-28` or `/2003/28/`."""
+    found = _STSCI.search(text)
+    if found is None or int(found["year"]) < _FIRST_YEAR or int(found["number"]) == 0:
+        return None
+    return f"opo{int(found['year']) % 100:02d}{int(found['number']):02d}"
+
+
+def publisher_name(name: str) -> str | None:
+    """What the publisher calls a release or a picture of it: `STScI-PRC2003-28a` for `opo0328a`.
+
+    ESA's own names are the publisher's and come back as they are; None for what is no release.
+    """
+    found = _ESA.fullmatch(name.lower())
+    if found is None:
+        return None
+    if found["kind"] != "opo":
+        return name.lower()
+    year = int(found["number"][:2])
+    year += 1900 if year >= _FIRST_YEAR % 100 else 2000
+    return f"STScI-PRC{year}-{found['number'][2:]}{found['letter'] or ''}"

@@ -1,0 +1,55 @@
+"""Words out of markup: text without tags, positions and dates as outreach pages write them."""
+
+import html
+import math
+import re
+from datetime import UTC, datetime
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_TAG = re.compile(r"<[^<>]*>")
+_SIGN = {"-": -1.0, "\N{MINUS SIGN}": -1.0, "+": 1.0}
+_ANGLE = re.compile(
+    r"(?P<sign>[+\-\N{MINUS SIGN}]?)\s*(?P<whole>\d{1,3})\s*[hd°:\s]\s*(?P<minutes>\d{1,2})\s*[m'′:\s]\s*"
+    r"(?P<seconds>\d{1,2}(?:\.\d*)?)?"
+)
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_DAY_FIRST = re.compile(r"(?P<day>\d{1,2})\s+(?P<month>[A-Za-z]+)\s+(?P<year>(?:19|20)\d\d)")
+_MONTH_FIRST = re.compile(r"(?P<month>[A-Za-z]+)\s+(?P<day>\d{1,2}),?\s+(?P<year>(?:19|20)\d\d)")
+
+
+def plain_text(text: str) -> str:
+    """Text without tags, entities, control characters and runs of white space."""
+    return " ".join(_CONTROL.sub(" ", html.unescape(_TAG.sub(" ", text))).split())
+
+
+def angle(text: str, *, hours: bool) -> float | None:
+    """Degrees of "18 23 22.20", "02:39:55.29", "12h21m49.4s" or "-01:33:51.5"; None for anything else.
+
+    `hours` says that the first number counts hours. Seconds of 60.00, a rounding that sites print, are taken.
+    """
+    # one site prints "78&deg 23'", without the semicolon that ends an entity
+    found = _ANGLE.search(html.unescape(text.replace("&deg ", "° ")))
+    if found is None:
+        return None
+    minutes, seconds = int(found["minutes"]), float(found["seconds"] or 0)
+    if minutes > 60 or seconds > 60:
+        return None
+    size = (int(found["whole"]) + minutes / 60 + seconds / 3600) * (15.0 if hours else 1.0)
+    value = math.copysign(size, _SIGN.get(found["sign"], 1.0))
+    return value if abs(value) <= (360.0 if hours else 90.0) else None
+
+
+def date(text: str) -> str | None:
+    """The day in "8 May 2023, 06:00" or "November 09, 2022 11:00AM (EST)", ISO 8601; None where there is none.
+
+    The hour is left out: sites give it in their own time, or not at all.
+    """
+    found = _DAY_FIRST.search(text) or _MONTH_FIRST.search(text)
+    if found is None:
+        return None
+    try:
+        month = _MONTHS.index(found["month"].lower()[:3]) + 1
+        day = datetime(int(found["year"]), month, int(found["day"]), tzinfo=UTC)
+    except ValueError:
+        return None
+    return day.strftime("%Y-%m-%dT%H:%M:%SZ")
