@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
 from curation.canvas import Canvas, reduce
@@ -56,8 +55,7 @@ def is_gray(measured: Colour) -> bool:
 
 
 def _rank(values: np.ndarray) -> float:
-    covariance, _ = cv2.calcCovarMatrix(values, None, cv2.COVAR_NORMAL | cv2.COVAR_ROWS | cv2.COVAR_SCALE)
-    variance = np.clip(np.linalg.eigvalsh(covariance), 0.0, None)
+    variance = np.clip(np.linalg.eigvalsh(np.cov(values, rowvar=False)), 0.0, None)
     return float(np.sqrt(variance[1] / variance[2])) if variance[2] > 0 else 0.0
 
 

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from scipy.stats import rankdata
 
-from curation.features import Features, Keypoints
+from curation.features import Features
 
 # Raise it whenever the features or the judge change: pairs judged under another version are judged again.
 JUDGE_VERSION = "1"
@@ -49,7 +49,6 @@ class Judgement:
     """
 
     inliers: int
-    mirrored: bool
     overlap: float
     lightness_correlation: float
     colour_correlation: float
@@ -67,38 +66,41 @@ class Judgement:
         return "same_sky" if self.inliers >= MIN_SKY_INLIERS else "none"
 
 
-def judge(a: Features, b: Features, mirrored: bool) -> Judgement:
-    """Judge a pair, `b` mirrored left to right where asked. The result does not depend on earlier calls."""
-    target = b.mirrored if mirrored else b.plain
-    quick = _fit(_take(a.plain), _take(target))
-    found = _fit(a.plain, target) if quick is not None and quick[1] >= _QUICK_INLIERS else None
-    if found is None:
-        return Judgement(0, mirrored, 0.0, 0.0, 0.0)
+NO_MATCH = Judgement(0, 0.0, 0.0, 0.0)
+
+
+def judge(a: Features, b: Features) -> Judgement:
+    """Judge a pair as it lies: to find mirror images, give the features of a mirrored frame.
+
+    The result does not depend on earlier calls.
+    """
+    quick = _fit(a.points[a.quick], a.descriptors[a.quick], b.points[b.quick], b.descriptors[b.quick])
+    if quick is None or quick[1] < _QUICK_INLIERS:
+        return NO_MATCH
+    found = _fit(a.points, a.descriptors, b.points, b.descriptors)
+    if found is None or _stretch(found[0]) > MAX_STRETCH:
+        return NO_MATCH
     matrix, inliers = found
-    if inliers < MIN_INLIERS or _stretch(matrix) > MAX_STRETCH:
-        return Judgement(0 if inliers >= MIN_INLIERS else inliers, mirrored, 0.0, 0.0, 0.0)
-    overlap, lightness, colour = _compare(a, b, matrix, mirrored)
-    return Judgement(inliers, mirrored, overlap, lightness, colour)
+    if inliers < MIN_INLIERS:
+        return Judgement(inliers, 0.0, 0.0, 0.0)
+    return Judgement(inliers, *_compare(a, b, matrix))
 
 
-def _take(points: Keypoints) -> Keypoints:
-    quick = points.quick
-    return Keypoints(points.points[quick], points.descriptors[quick], np.arange(len(quick)))
-
-
-def _fit(a: Keypoints, b: Keypoints) -> tuple[np.ndarray, int] | None:
+def _fit(
+    points_a: np.ndarray, descriptors_a: np.ndarray, points_b: np.ndarray, descriptors_b: np.ndarray
+) -> tuple[np.ndarray, int] | None:
     """Affine map from a to b, float64 (2, 3), with the number of distinct places that agree; None without one."""
-    if len(a.points) < 8 or len(b.points) < 8:
+    if len(points_a) < 8 or len(points_b) < 8:
         return None
     pairs = [
         (first.queryIdx, first.trainIdx)
-        for first, second in cv2.BFMatcher(cv2.NORM_HAMMING).knnMatch(a.descriptors, b.descriptors, k=2)
+        for first, second in cv2.BFMatcher(cv2.NORM_HAMMING).knnMatch(descriptors_a, descriptors_b, k=2)
         if first.distance <= _MAX_HAMMING and first.distance < _RATIO * second.distance
     ]
     if len(pairs) < 4:
         return None
     index = np.array(pairs)
-    source, target = a.points[index[:, 0]], b.points[index[:, 1]]
+    source, target = points_a[index[:, 0]], points_b[index[:, 1]]
     cv2.setRNGSeed(_SEED)
     matrix, agrees = cv2.estimateAffine2D(
         source, target, method=cv2.RANSAC, ransacReprojThreshold=_REPROJECTION_PX, maxIters=2000, confidence=0.995
@@ -116,21 +118,19 @@ def _stretch(matrix: np.ndarray) -> float:
     return float(axes[0] / max(axes[1], 1e-9))
 
 
-def _compare(a: Features, b: Features, matrix: np.ndarray, mirrored: bool) -> tuple[float, float, float]:
+def _compare(a: Features, b: Features, matrix: np.ndarray) -> tuple[float, float, float]:
     """Overlap, lightness correlation and colour correlation of a's thumbnail laid over b's."""
-    thumb = b.thumb[:, ::-1] if mirrored else b.thumb
-    valid = b.thumb_valid[:, ::-1] if mirrored else b.thumb_valid
     into = np.diag([b.thumb_scale, b.thumb_scale, 1.0]) @ np.vstack([matrix, [0, 0, 1]])
     into = (into @ np.diag([1 / a.thumb_scale, 1 / a.thumb_scale, 1.0]))[:2]
-    height, width = valid.shape
-    laid = cv2.warpAffine(a.thumb, into, (width, height), flags=cv2.INTER_AREA)
+    height, width = b.thumb_valid.shape
+    laid = cv2.warpAffine(a.thumb, into, (width, height), flags=cv2.INTER_LINEAR)
     covered = cv2.warpAffine(a.thumb_valid.view(np.uint8) * 255, into, (width, height)) > 250
-    common = covered & valid
+    common = covered & b.thumb_valid
     if common.sum() < _MIN_ALIGNED_PX:
         return 0.0, 0.0, 0.0
     magnification = abs(float(np.linalg.det(into[:, :2])))
-    overlap = float(common.sum()) / max(float(valid.sum()), magnification * float(a.thumb_valid.sum()))
-    laid, thumb = (cv2.GaussianBlur(picture, (0, 0), 1.5) for picture in (laid, thumb))
+    overlap = float(common.sum()) / max(float(b.thumb_valid.sum()), magnification * float(a.thumb_valid.sum()))
+    laid, thumb = (cv2.GaussianBlur(picture, (0, 0), 1.5) for picture in (laid, b.thumb))
     light_one, light_two = (picture[common].mean(axis=1, dtype=np.float32) for picture in (laid, thumb))
     lightness = max(_correlation(light_one, light_two), _correlation(rankdata(light_one), rankdata(light_two)))
     return min(1.0, overlap), lightness, _colour_correlation(laid, thumb, common)

@@ -9,7 +9,8 @@ from curation.canvas import canvas
 from curation.colour import colour, is_gray
 from manifests.frames import Frame
 
-# Raise it whenever a measurement changes: frames measured under another version are measured again.
+# Raise it whenever a measurement, a fingerprint, the decoder or the no-data mask changes: frames measured under another
+# version are measured again.
 MEASURE_VERSION = "1"
 
 _MIN_VALID_PIXELS = 256

@@ -1,5 +1,6 @@
 """How much light and how much noise: noise, clipping, levels and stars of a frame, over the valid area only."""
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -75,7 +76,7 @@ def chroma_noise_sigma(view: Canvas) -> float | None:
         if sigma is None:
             return None
         parts.append(2.0 * sigma)
-    return float(np.hypot(*parts))
+    return math.hypot(*parts)
 
 
 def levels(view: Canvas) -> tuple[float, float]:

@@ -1,0 +1,324 @@
+"""From what was scraped to a snapshot: measure what is new, find duplicates, decide, split, write."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from sqlalchemy import Engine
+
+from curation.duplicates import Candidate, Duplicate, resolve
+from curation.features import Features, extract
+from curation.intake import got_images, provenance
+from curation.judge import Judgement
+from curation.measures import MEASURE_VERSION
+from curation.measuring import BATCH, BatchResult, Progress, fingerprints_of, measure_all, read_measures, settled
+from curation.neighbours import candidates, with_known_pairs
+from curation.pairs import Pair, judge_all, read_judgements
+from curation.policy import Policy, Ruling, rule_on
+from curation.review.queue import Decision, effective, history
+from manifests import schema
+from manifests.blobs import BlobStore
+from manifests.errors import DeepfieldError
+from manifests.frames import decode
+from manifests.settings import Settings
+from manifests.snapshots import head, read_snapshot, write_snapshot
+from manifests.splits import Assignment, assign_splits, field_edges, release_edges
+
+_RELEASE_PAIRS = 30  # pictures of one release are compared with each other up to this number
+
+
+@dataclass(frozen=True)
+class CurateSummary:
+    """What a curation run came to. `snapshot_id` is that of an older snapshot where nothing changed (`new` False)."""
+
+    snapshot_id: str
+    new: bool
+    images: int
+    measured: int
+    missing: int
+    verdicts: dict[str, int]
+    reasons: dict[str, dict[str, int]]
+    duplicates: dict[str, int]
+    groups: int
+    splits: dict[str, int]
+    decided: int
+    policy: str
+
+
+@dataclass(frozen=True)
+class Change:
+    """A verdict that another policy would change."""
+
+    image_id: str
+    source_name: str
+    before: str
+    after: str
+    reasons: str
+    rule_values: str
+
+
+@dataclass(frozen=True)
+class DryRun:
+    """What a policy would change against the newest snapshot; `unmeasured` images are not looked at."""
+
+    snapshot_id: str
+    images: int
+    unmeasured: int
+    changes: tuple[Change, ...]
+
+
+@dataclass(frozen=True)
+class _Relations:
+    """Verified pairs of pixel hashes, by what they mean."""
+
+    same_rendering: tuple[Pair, ...]
+    same_sky: tuple[Pair, ...]
+
+
+def curate(
+    *,
+    settings: Settings,
+    engine: Engine,
+    blobs: BlobStore,
+    policy: Policy,
+    on_progress: Progress | None = None,
+    batch: int = BATCH,
+) -> CurateSummary:
+    """Curate everything that was scraped and write a snapshot. Run again without news, it changes nothing.
+
+    Raises:
+        DeepfieldError: nothing was scraped yet, or nothing of it can be found.
+    """
+    result = measure_all(
+        pending_images(settings=settings, engine=engine),
+        blobs_dir=blobs.root,
+        measures_dir=settings.measures_dir,
+        max_pixels=settings.max_pixels,
+        batch=batch,
+        on_progress=on_progress,
+    )
+    return build_snapshot(
+        settings=settings, engine=engine, blobs=blobs, policy=policy, measured=result, on_progress=on_progress
+    )
+
+
+def pending_images(*, settings: Settings, engine: Engine) -> list[str]:
+    """Images that arrived and are not measured under the present version, in order.
+
+    Raises:
+        DeepfieldError: nothing was scraped yet.
+    """
+    arrived = got_images(engine)
+    if not arrived:
+        raise DeepfieldError("Nothing was scraped yet: run `deepfield scrape` first.")
+    done = settled(read_measures(settings.measures_dir))
+    return [image_id for image_id in arrived if image_id not in done]
+
+
+def build_snapshot(
+    *,
+    settings: Settings,
+    engine: Engine,
+    blobs: BlobStore,
+    policy: Policy,
+    measured: BatchResult | None = None,
+    on_progress: Progress | None = None,
+) -> CurateSummary:
+    """Make a snapshot of all measured images: duplicates, verdicts, decisions, splits.
+
+    Raises:
+        DeepfieldError: no image was measured.
+    """
+    measured = measured or BatchResult(0, 0, 0)
+    frames = _frames(engine, settings.measures_dir)
+    if frames.empty:
+        raise DeepfieldError("No scraped image is in the blob store: scrape again or restore the folder blobs.")
+    wanted = _pairs_to_judge(frames)
+    paths = {row.pixel_sha256: blobs.path(row.image_id) for row in frames[::-1].itertuples() if row.pixel_sha256}
+
+    def load(pixels: str, mirrored: bool) -> Features | None:
+        return extract(decode(paths[pixels], settings.max_pixels), mirrored)
+
+    judged = judge_all(wanted, load, measures_dir=settings.measures_dir, on_progress=on_progress)
+    previous = _previous(settings.manifest_dir)
+    decisions = effective(history(engine))
+    rows = _rows(frames, policy, _relations(judged), decisions, previous)
+    before = head(settings.manifest_dir)
+    info = write_snapshot(
+        rows, manifest_dir=settings.manifest_dir, policy_digest=policy.digest, note=f"policy {policy.name}"
+    )
+    return _summary(rows, info.snapshot_id, before, measured, policy)
+
+
+def dry_run(*, settings: Settings, engine: Engine, policy: Policy) -> DryRun:
+    """Say what a policy would change against the newest snapshot, from stored measurements alone.
+
+    Raises:
+        DeepfieldError: there is no snapshot yet.
+    """
+    newest = head(settings.manifest_dir)
+    if newest is None:
+        raise DeepfieldError(
+            "There is no snapshot to compare with yet: run `deepfield curate` without --dry-run first."
+        )
+    old = read_snapshot(settings.manifest_dir, newest)
+    frames = _frames(engine, settings.measures_dir)
+    wanted = _pairs_to_judge(frames)
+    known = read_judgements(settings.measures_dir)
+    judged = {
+        pair: max(found, key=lambda judgement: judgement.inliers)
+        for pair, sides in wanted.items()
+        if (found := [known[pair, side] for side in sides if (pair, side) in known])
+    }
+    rows = _rows(frames, policy, _relations(judged), effective(history(engine)), _previous(settings.manifest_dir))
+    both = rows.merge(old[["image_id", "verdict"]], on="image_id", suffixes=("", "_before"))
+    changed = both[both["verdict"] != both["verdict_before"]].sort_values("image_id")
+    changes = tuple(
+        Change(r.image_id, r.source_name, r.verdict_before, r.verdict, r.reasons or "", r.rule_values or "")
+        for r in changed.itertuples()
+    )
+    unmeasured = len(set(got_images(engine)) - set(frames["image_id"]))
+    return DryRun(newest, len(both), unmeasured, changes)
+
+
+def _frames(engine: Engine, measures_dir: Path) -> pd.DataFrame:
+    """Measured images with their provenance, in the order of `image_id`."""
+    measures = read_measures(measures_dir)
+    known = provenance(engine).drop(columns=["access_format"])
+    return known.merge(measures, on="image_id", how="inner").sort_values("image_id", ignore_index=True)
+
+
+def _pairs_to_judge(frames: pd.DataFrame) -> dict[Pair, tuple[bool, ...]]:
+    """Candidate pairs of pixel hashes: near hashes, overlapping footprints, one release."""
+    decoded = frames[frames["pixel_sha256"].notna()]
+    pixels = dict(zip(decoded["image_id"], decoded["pixel_sha256"], strict=True))
+    prints = {row.pixel_sha256: fingerprints_of(row) for row in decoded.itertuples()}
+    together = field_edges(decoded)
+    for _, ids in decoded[decoded["release_id"].notna()].groupby("release_id", sort=True)["image_id"]:
+        members = sorted(ids)
+        if len(members) <= _RELEASE_PAIRS:
+            together += [(a, b) for n, a in enumerate(members) for b in members[n + 1 :]]
+    return with_known_pairs(candidates(prints), ((pixels[a], pixels[b]) for a, b in together))
+
+
+def _relations(judged: Mapping[Pair, Judgement]) -> _Relations:
+    by_relation: dict[str, list[Pair]] = {"same_rendering": [], "same_sky": [], "none": []}
+    for pair, judgement in sorted(judged.items()):
+        by_relation[judgement.relation].append(pair)
+    return _Relations(tuple(by_relation["same_rendering"]), tuple(by_relation["same_sky"]))
+
+
+def _rows(
+    frames: pd.DataFrame,
+    policy: Policy,
+    relations: _Relations,
+    decisions: Mapping[str, Decision],
+    previous: Mapping[str, Assignment],
+) -> pd.DataFrame:
+    """Manifest rows: what was known and measured, with verdict, duplicates, decision, group and split."""
+    rulings = {row["image_id"]: _ruling(row, policy) for row in frames.to_dict("records")}
+    duplicates = _duplicates(frames, rulings, decisions, relations)
+    rulings |= {
+        image_id: Ruling("reject", ("duplicate",), f"{found.kind} of {found.of[:12]} (duplicate)", 0.0)
+        for image_id, found in duplicates.items()
+    }
+    splits = assign_splits(frames["image_id"], _edges(frames, duplicates, relations), previous)
+    columns = {
+        "phash64": lambda i, row: row.phash64.split(",")[0] if row.phash64 else None,
+        "phash256": lambda i, row: row.phash256.split(",")[0] if row.phash256 else None,
+    }
+    out = frames.drop(columns=["problem", "problem_text"]).copy()
+    for name, make in columns.items():
+        out[name] = [make(row.image_id, row) for row in frames.itertuples()]
+    ids = frames["image_id"].tolist()
+    out["duplicate_of"] = [duplicates[i].of if i in duplicates else None for i in ids]
+    out["duplicate_kind"] = [duplicates[i].kind if i in duplicates else None for i in ids]
+    out["group_id"] = [splits[i].group_id for i in ids]
+    out["split"] = [splits[i].split for i in ids]
+    out["verdict"] = [rulings[i].verdict for i in ids]
+    out["reasons"] = [",".join(rulings[i].reasons) or None for i in ids]
+    out["rule_values"] = [rulings[i].values or None for i in ids]
+    out["doubt"] = [rulings[i].doubt for i in ids]
+    for column, field in (("decision", "action"), ("decided_by", "reviewer"), ("decided_at", "decided_at")):
+        out[column] = [getattr(decisions[i], field) if i in decisions else None for i in ids]
+    out["policy_digest"] = policy.digest
+    out["measure_version"] = MEASURE_VERSION
+    return schema.conform(out)
+
+
+def _ruling(row: Mapping[Any, Any], policy: Policy) -> Ruling:
+    problem = row["problem"]
+    if isinstance(problem, str):
+        return Ruling("reject", (problem,), f"{row['problem_text']} ({problem})", 0.0)
+    return rule_on(policy, row)
+
+
+def _duplicates(
+    frames: pd.DataFrame,
+    rulings: Mapping[str, Ruling],
+    decisions: Mapping[str, Decision],
+    relations: _Relations,
+) -> dict[str, Duplicate]:
+    decoded = frames[frames["pixel_sha256"].notna()]
+    found = []
+    for row in decoded.itertuples():
+        said = decisions.get(row.image_id)
+        pixels = int(row.width_px) * int(row.height_px)
+        found.append(
+            Candidate(
+                row.image_id,
+                said.action if said else rulings[row.image_id].verdict,
+                pixels,
+                round(pixels * row.coverage),
+                None if pd.isna(row.jpeg_quality) else float(row.jpeg_quality),
+            )
+        )
+    pixels_of = dict(zip(decoded["image_id"], decoded["pixel_sha256"], strict=True))
+    return resolve(found, pixels_of, relations.same_rendering)
+
+
+def _edges(frames: pd.DataFrame, duplicates: Mapping[str, Duplicate], relations: _Relations) -> list[tuple[str, str]]:
+    """Everything that binds two images to one split."""
+    first = {row.pixel_sha256: row.image_id for row in frames[::-1].itertuples() if row.pixel_sha256}
+    related = [(first[a], first[b]) for a, b in (*relations.same_rendering, *relations.same_sky)]
+    copies = [(row.image_id, first[row.pixel_sha256]) for row in frames.itertuples() if row.pixel_sha256]
+    dropped = [(image_id, found.of) for image_id, found in sorted(duplicates.items())]
+    return [*related, *copies, *dropped, *field_edges(frames), *release_edges(frames)]
+
+
+def _previous(manifest_dir: Path) -> dict[str, Assignment]:
+    if head(manifest_dir) is None:
+        return {}
+    rows = read_snapshot(manifest_dir, None, ["image_id", "group_id", "split"])
+    return {row.image_id: Assignment(row.group_id, row.split) for row in rows.itertuples()}
+
+
+def _summary(
+    rows: pd.DataFrame, snapshot_id: str, before: str | None, measured: BatchResult, policy: Policy
+) -> CurateSummary:
+    reasons: dict[str, Counter[str]] = {}
+    for row in rows.itertuples():
+        for reason in (row.reasons or "").split(","):
+            if reason:
+                reasons.setdefault(row.verdict, Counter())[reason] += 1
+    return CurateSummary(
+        snapshot_id=snapshot_id,
+        new=snapshot_id != before,
+        images=len(rows),
+        measured=measured.measured + measured.undecodable,
+        missing=measured.missing,
+        verdicts=_counts(rows["verdict"]),
+        reasons={verdict: dict(sorted(counts.items())) for verdict, counts in sorted(reasons.items())},
+        duplicates=_counts(rows["duplicate_kind"].dropna()),
+        groups=int(rows["group_id"].nunique()),
+        splits=_counts(rows["split"]),
+        decided=int(rows["decision"].notna().sum()),
+        policy=policy.name,
+    )
+
+
+def _counts(values: pd.Series) -> dict[str, int]:
+    return {str(name): int(count) for name, count in sorted(values.value_counts().items())}

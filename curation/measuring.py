@@ -1,0 +1,186 @@
+"""Measuring many images: one row per image in Parquet parts that are added and never changed."""
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import asdict, dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import cv2
+import pandas as pd
+
+from curation.fingerprints import Fingerprints, fingerprint
+from curation.measures import MEASURE_VERSION, measure
+from manifests import schema
+from manifests.blobs import BlobStore
+from manifests.errors import DeepfieldError
+from manifests.frames import UndecodableError, decode
+from manifests.parquet import read_parquet, write_parquet
+
+Progress = Callable[[str, int, int], None]
+"""Called with what is being done, how many are done and how many there are."""
+
+BATCH = 64
+
+_TEXT = ("image_id", "access_format", "domain", "pixel_sha256", "phash64", "phash256", "problem", "problem_text")
+_NUMBERS = tuple(column.name for column in (*schema.FRAME, *schema.MEASURES) if column.dtype in ("int64", "float64"))
+_FLAGS = tuple(column.name for column in schema.MEASURES if column.dtype == "bool")
+
+
+@dataclass(frozen=True)
+class BatchResult:
+    """How many images of a batch were measured, could not be decoded, or are not in the blob store."""
+
+    measured: int
+    undecodable: int
+    missing: int
+
+    def __add__(self, other: "BatchResult") -> "BatchResult":
+        return BatchResult(
+            self.measured + other.measured, self.undecodable + other.undecodable, self.missing + other.missing
+        )
+
+
+def measure_batch(image_ids: Sequence[str], *, blobs_dir: Path, measures_dir: Path, max_pixels: int) -> BatchResult:
+    """Measure images and write them as one new part.
+
+    A frame that cannot be decoded becomes a row that says why. The part is named by its images, so that a batch that is
+    done twice, or by two processes at once, leaves one part.
+    """
+    blobs = BlobStore(blobs_dir)
+    present = sorted({image_id for image_id in image_ids if image_id in blobs})
+    rows = [_row(image_id, blobs.path(image_id), max_pixels) for image_id in present]
+    if rows:
+        name = hashlib.sha256("\n".join(present).encode()).hexdigest()[:32]
+        write_parquet(_table(rows), _folder(measures_dir) / f"part-{name}.parquet")
+    undecodable = sum(row["problem"] is not None for row in rows)
+    return BatchResult(len(rows) - undecodable, undecodable, len(set(image_ids)) - len(rows))
+
+
+def measure_all(
+    image_ids: Sequence[str],
+    *,
+    blobs_dir: Path,
+    measures_dir: Path,
+    max_pixels: int,
+    batch: int = BATCH,
+    on_progress: Progress | None = None,
+) -> BatchResult:
+    """Measure images in batches, with one process per core.
+
+    Each batch is on disk when it is done: after a kill only the batches in flight are measured again.
+
+    Raises:
+        DeepfieldError: a process was killed, most likely for want of memory.
+    """
+    ids = sorted(set(image_ids))
+    batches = [ids[start : start + batch] for start in range(0, len(ids), batch)]
+    places = {"blobs_dir": blobs_dir, "measures_dir": measures_dir, "max_pixels": max_pixels}
+    total, done = BatchResult(0, 0, 0), 0
+    for number, result in _run(batches, places):
+        total += result
+        done += number
+        if on_progress:
+            on_progress("measure", done, len(ids))
+    return total
+
+
+def read_measures(measures_dir: Path) -> pd.DataFrame:
+    """All images measured under the present version, one row each in the order of `image_id`.
+
+    Columns are those of the manifest groups Frame and Measurements, `access_format`, the pixel hash, the eight hashes
+    of each kind joined by commas, and `problem` and `problem_text` where the image could not be decoded.
+    """
+    parts = [read_parquet(path) for path in sorted(_folder(measures_dir).glob("part-*.parquet"))]
+    if not parts:
+        return _table([])
+    rows = pd.concat(parts, ignore_index=True)
+    # a frame refused once for its size may have been measured later under a higher limit
+    rows = rows.sort_values(["image_id", "problem"], na_position="first")
+    return rows.drop_duplicates("image_id").reset_index(drop=True)
+
+
+def settled(measures: pd.DataFrame) -> set[str]:
+    """Images that need not be tried again; those too large may be, as the limit is a setting."""
+    return set(measures.loc[measures["problem"].ne("too_large").fillna(True), "image_id"])
+
+
+def fingerprints_of(row: Any) -> Fingerprints:
+    """Fingerprints of a row of `read_measures`, given as a named tuple."""
+    return Fingerprints(row.pixel_sha256, _split(row.phash64), _split(row.phash256))
+
+
+def _run(batches: list[list[str]], places: dict[str, Any]) -> Iterator[tuple[int, BatchResult]]:
+    workers = min(len(batches), os.cpu_count() or 1)
+    if workers < 2:
+        for ids in batches:
+            yield len(ids), measure_batch(ids, **places)
+        return
+    # spawn: a fork of a process with threads, as a Prefect worker is, can hang
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_one_thread) as pool:
+        futures = {pool.submit(measure_batch, ids, **places): len(ids) for ids in batches}
+        try:
+            for future in as_completed(futures):
+                yield futures[future], future.result()
+        except BrokenProcessPool:
+            raise DeepfieldError(
+                "A process that measured frames was killed, most likely for want of memory: what was finished is kept; "
+                "run the same command again, or lower DEEPFIELD_MAX_PIXELS."
+            ) from None
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _one_thread() -> None:
+    cv2.setNumThreads(1)
+
+
+def _row(image_id: str, path: Path, max_pixels: int) -> dict[str, Any]:
+    row: dict[str, Any] = {"image_id": image_id, "size_bytes": path.stat().st_size, "problem": None}
+    try:
+        frame = decode(path, max_pixels)
+    except UndecodableError as error:
+        return row | {"problem": error.reason, "problem_text": str(error)}
+    prints = fingerprint(frame)
+    return (
+        row
+        | {
+            "access_format": frame.media_type,
+            "width_px": frame.width,
+            "height_px": frame.height,
+            "channels": frame.channels,
+            "domain": frame.domain,
+            "jpeg_quality": frame.jpeg_quality,
+            "pixel_sha256": prints.pixel_sha256,
+            "phash64": _join(prints.phash64),
+            "phash256": _join(prints.phash256),
+        }
+        | asdict(measure(frame))
+    )
+
+
+def _table(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    frame = pd.DataFrame(rows, columns=[*_TEXT, *_NUMBERS, *_FLAGS])
+    for name in _TEXT:
+        frame[name] = frame[name].astype(object).where(frame[name].notna(), None)
+    for name in _NUMBERS:
+        frame[name] = frame[name].astype("float64")
+    for name in _FLAGS:
+        frame[name] = frame[name].astype("boolean")
+    return frame
+
+
+def _folder(measures_dir: Path) -> Path:
+    return measures_dir / f"frames-v{MEASURE_VERSION}"
+
+
+def _join(hashes: tuple[str, ...] | None) -> str | None:
+    return None if hashes is None else ",".join(hashes)
+
+
+def _split(text: str | None) -> tuple[str, ...] | None:
+    return tuple(text.split(",")) if text else None

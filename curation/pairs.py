@@ -1,0 +1,112 @@
+"""Judging many pairs of pictures, each once: what was found is kept in Parquet parts beside the measurements."""
+
+import hashlib
+import os
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pandas as pd
+
+from curation.features import Features
+from curation.judge import JUDGE_VERSION, NO_MATCH, Judgement, judge
+from curation.measures import MEASURE_VERSION
+from curation.measuring import Progress
+from manifests.parquet import read_parquet, write_parquet
+
+Pair = tuple[str, str]
+Load = Callable[[str, bool], Features | None]
+"""Features of the picture of that pixel hash, mirrored left to right where asked."""
+
+_BLOCK_PAIRS = 256
+_CACHED_FEATURES = 1500  # of 260 kB each
+_COLUMNS = {
+    "a": "object",
+    "b": "object",
+    "mirrored": "boolean",
+    "inliers": "float64",
+    "overlap": "float64",
+    "lightness_correlation": "float64",
+    "colour_correlation": "float64",
+}
+
+
+def judge_all(
+    wanted: Mapping[Pair, Sequence[bool]], load: Load, *, measures_dir: Path, on_progress: Progress | None = None
+) -> dict[Pair, Judgement]:
+    """Judge pairs of pixel hashes, each with the mirrorings to try, and return the best judgement of each.
+
+    Pairs judged before are read back; new ones are written every 256, so that a kill loses no more than these.
+    """
+    known = read_judgements(measures_dir)
+    todo = [(pair, side) for pair, sides in sorted(wanted.items()) for side in sides if (pair, side) not in known]
+    cache = _FeatureCache(load)
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        for start in range(0, len(todo), _BLOCK_PAIRS):
+            block = todo[start : start + _BLOCK_PAIRS]
+            keys = {(a, False) for (a, _), _ in block} | {(b, side) for (_, b), side in block}
+            features = cache.get_all(sorted(keys), pool)
+            jobs = [(features[a, False], features[b, side]) for (a, b), side in block]
+            found = dict(zip(block, pool.map(lambda job: _judge(*job), jobs), strict=True))
+            _write(found, measures_dir)
+            known |= found
+            if on_progress:
+                on_progress("compare", start + len(block), len(todo))
+    return {
+        pair: max((known[pair, side] for side in sides), key=lambda judgement: judgement.inliers)
+        for pair, sides in wanted.items()
+    }
+
+
+def read_judgements(measures_dir: Path) -> dict[tuple[Pair, bool], Judgement]:
+    """All pairs judged under the present versions, with their mirroring."""
+    parts = [read_parquet(path) for path in sorted(_folder(measures_dir).glob("part-*.parquet"))]
+    return {
+        ((row.a, row.b), bool(row.mirrored)): Judgement(
+            int(row.inliers), row.overlap, row.lightness_correlation, row.colour_correlation
+        )
+        for part in parts
+        for row in part.itertuples()
+    }
+
+
+class _FeatureCache:
+    """The features used last, at most 1,500 of them."""
+
+    def __init__(self, load: Load) -> None:
+        self._load = load
+        self._kept: OrderedDict[tuple[str, bool], Features | None] = OrderedDict()
+
+    def get_all(
+        self, keys: Iterable[tuple[str, bool]], pool: ThreadPoolExecutor
+    ) -> dict[tuple[str, bool], Features | None]:
+        keys = list(keys)
+        new = [key for key in keys if key not in self._kept]
+        self._kept.update(zip(new, pool.map(lambda key: self._load(*key), new), strict=True))
+        for key in keys:
+            self._kept.move_to_end(key)
+        found = {key: self._kept[key] for key in keys}
+        while len(self._kept) > _CACHED_FEATURES:
+            self._kept.popitem(last=False)
+        return found
+
+
+def _judge(a: Features | None, b: Features | None) -> Judgement:
+    return NO_MATCH if a is None or b is None else judge(a, b)
+
+
+def _write(found: Mapping[tuple[Pair, bool], Judgement], measures_dir: Path) -> None:
+    rows = pd.DataFrame(
+        [
+            (a, b, side, j.inliers, j.overlap, j.lightness_correlation, j.colour_correlation)
+            for ((a, b), side), j in found.items()
+        ],
+        columns=list(_COLUMNS),
+    ).astype(_COLUMNS)
+    names = "\n".join(f"{a} {b} {side}" for (a, b), side in found)
+    write_parquet(rows, _folder(measures_dir) / f"part-{hashlib.sha256(names.encode()).hexdigest()[:32]}.parquet")
+
+
+def _folder(measures_dir: Path) -> Path:
+    return measures_dir / f"pairs-v{MEASURE_VERSION}.{JUDGE_VERSION}"
