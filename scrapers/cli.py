@@ -18,7 +18,7 @@ from scrapers.shared_cli import (
     hint_contact,
     print_products,
 )
-from scrapers.sites_cli import esahubble
+from scrapers.sites_cli import esahubble, heritage, hubblesite
 
 scrape_app = typer.Typer(
     no_args_is_help=True,
@@ -118,6 +118,8 @@ def hla(
     finish("hla", summary)
 
 
+scrape_app.command()(heritage)
+scrape_app.command()(hubblesite)
 scrape_app.command()(esahubble)
 
 

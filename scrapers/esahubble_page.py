@@ -16,7 +16,7 @@ from scrapers.http import HttpError
 from scrapers.jsliteral import read_variable
 from scrapers.products import Product, product_id, release_of
 from scrapers.releases import publisher_name
-from scrapers.text import angle, date, plain_text
+from scrapers.text import angle, date, plain_text, words
 from scrapers.versions import Version, stated_bytes, version_of
 
 LICENCE = "CC BY 4.0"
@@ -57,7 +57,7 @@ def read_list(body: bytes) -> tuple[list[dict[str, Any]], bool]:
 
 def _goes_on(soup: BeautifulSoup) -> bool:
     """Whether a list has a next page: by what its foot says, and where it says nothing the next page will."""
-    shown = _SHOWING.search(soup.get_text(" "))
+    shown = _SHOWING.search(words(soup))
     if shown is not None:
         return int(shown["last"]) < int(shown["all"])
     if soup.select_one(".prev-next, .pagination") is None:
@@ -100,10 +100,10 @@ def read_page(body: bytes, product: Product) -> PicturePage:
             "transient", "not_a_page", f"ESA/Hubble sent something else than the page of {product.source_name}."
         )
     title, credit = soup.select_one("h1"), soup.select_one(".credit")
-    credited = plain_text(credit.get_text(" ")) or None if credit else None
+    credited = plain_text(words(credit)) or None if credit else None
     product = replace(
         product,
-        obs_title=(plain_text(title.get_text(" ")) if title else None) or product.obs_title,
+        obs_title=(plain_text(words(title)) if title else None) or product.obs_title,
         obs_release_date=date(facts.get(("image", "release date"), "")),
         target_name=facts.get(("object", "name")),
         credit=credited,
@@ -123,10 +123,10 @@ def _facts(soup: BeautifulSoup) -> dict[tuple[str, str], str]:
     for label in soup.select(".object-info .title"):
         heading, value = label.find_previous("h3"), label.find_next_sibling("td")
         if isinstance(heading, Tag) and isinstance(value, Tag):
-            section = plain_text(heading.get_text(" ")).lower().removeprefix("about the ")
-            text = plain_text(value.get_text(" "))
+            section = plain_text(words(heading)).lower().removeprefix("about the ")
+            text = plain_text(words(value))
             if text:
-                facts.setdefault((section, plain_text(label.get_text(" ")).rstrip(":").lower()), text)
+                facts.setdefault((section, plain_text(words(label)).rstrip(":").lower()), text)
     return facts
 
 
@@ -150,7 +150,7 @@ def _versions(soup: BeautifulSoup, size: str) -> tuple[Version, ...]:
                 version,
                 width=int(whole[1]) if whole else None,
                 height=int(whole[2]) if whole else None,
-                size_bytes=stated_bytes(plain_text(length.get_text(" "))) if length else None,
+                size_bytes=stated_bytes(plain_text(words(length))) if length else None,
                 rank=rank,
             )
         )
@@ -203,12 +203,12 @@ def _filters(soup: BeautifulSoup) -> dict[str, Any]:
             continue
         label = cells[0].select_one(".band_instrument")
         names.append(plain_text((label or band).get_text(" ")))
-        wave = _WAVELENGTH.search(cells[1].get_text(" "))
+        wave = _WAVELENGTH.search(words(cells[1]))
         wavelengths.append(float(wave["number"]) * _IN_NM.get(wave["unit"], 1e3) if wave else None)
         instrument = cells[2].select_one(".band_instrument")
         if instrument is not None:
             instruments.append(plain_text(instrument.extract().get_text(" ")))
-        telescope = plain_text(cells[2].get_text(" "))
+        telescope = plain_text(words(cells[2]))
         telescopes.append("HST" if telescope.lower() == _HUBBLE else telescope)
     columns = bands([name for name in names if name], wavelengths)
     for column, values in (("facility_name", telescopes), ("instrument_name", instruments)):

@@ -87,6 +87,79 @@ def esahubble(
     _scrape(gallery, settings, limit, min_size, list_only=list_only, as_json=as_json, refresh=refresh)
 
 
+def hubblesite(
+    category: Annotated[
+        str | None,
+        typer.Option(help="A topic or album by its number and name (105-galaxies), or a tag ('Spiral Galaxies')."),
+    ] = None,
+    collection: Annotated[
+        str | None, typer.Option(help="A collection: 'Hubble Heritage', 'Hubble Favorites', 'Anniversary Images', ...")
+    ] = None,
+    kind: Annotated[
+        str, typer.Option("--type", help="Type of picture: Observations, Artwork, Spectra, ...; all for every type.")
+    ] = "Observations",
+    era: Annotated[
+        str,
+        typer.Option(help="How the site is asked: auto tries 2023, 2020 (pages), 2017 (gallery), api (its API v3)."),
+    ] = "auto",
+    limit: LimitOption = None,
+    list_only: ListOption = False,
+    as_json: JsonOption = False,
+    archive_url: ArchiveOption = None,
+    max_mb: MegabytesOption = None,
+    originals: OriginalsOption = False,
+    min_size: MinSizeOption = 256,
+    refresh: RefreshOption = False,
+) -> None:
+    """Fetch pictures from HubbleSite (hubblesite.org), the largest JPEG or PNG of each by the sizes its page states.
+
+    Examples:
+
+      deepfield scrape hubblesite --limit 20 --list
+
+      deepfield scrape hubblesite --category 105-galaxies --max-mb 30
+    """
+    from typing import cast
+
+    from manifests.settings import load_settings
+    from scrapers.hubblesite import Era, HubbleSiteQuery, open_hubblesite
+
+    settings = load_settings()
+    query = HubbleSiteQuery(None if kind.lower() == "all" else kind, category, collection, cast(Era, era))
+    gallery = open_hubblesite(settings, _limits(settings, max_mb, originals), query, archive_url=archive_url)
+    _scrape(gallery, settings, limit, min_size, list_only=list_only, as_json=as_json, refresh=refresh)
+
+
+def heritage(
+    collection: Annotated[
+        bool, typer.Option("--collection", help="Ask HubbleSite's Heritage collection instead of the former site.")
+    ] = False,
+    limit: LimitOption = None,
+    list_only: ListOption = False,
+    as_json: JsonOption = False,
+    archive_url: ArchiveOption = None,
+    max_mb: MegabytesOption = None,
+    originals: OriginalsOption = False,
+    min_size: MinSizeOption = 256,
+    refresh: RefreshOption = False,
+) -> None:
+    """Fetch the releases of Hubble Heritage (heritage.stsci.edu), the largest JPEG or PNG of each.
+
+    The site closed about 2020, and its pictures are in a collection of HubbleSite: --collection asks for that.
+
+    Examples:
+
+      deepfield scrape heritage --collection --limit 20 --list
+    """
+    from manifests.settings import load_settings
+    from scrapers.heritage import open_heritage
+
+    settings = load_settings()
+    limits = _limits(settings, max_mb, originals)
+    gallery = open_heritage(settings, limits, collection=collection, archive_url=archive_url)
+    _scrape(gallery, settings, limit, min_size, list_only=list_only, as_json=as_json, refresh=refresh)
+
+
 def _limits(settings: Settings, max_mb: float | None, originals: bool) -> Limits:
     from scrapers.versions import Limits
 

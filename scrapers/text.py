@@ -5,8 +5,11 @@ import math
 import re
 from datetime import UTC, datetime
 
+from bs4 import NavigableString, Tag
+
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _TAG = re.compile(r"<[^<>]*>")
+_BREAKS = frozenset({"br", "p", "div", "li", "td", "tr", "th", "h1", "h2", "h3", "h4"})
 _SIGN = {"-": -1.0, "\N{MINUS SIGN}": -1.0, "+": 1.0}
 _ANGLE = re.compile(
     r"(?P<sign>[+\-\N{MINUS SIGN}]?)\s*(?P<whole>\d{1,3})\s*[hd°:\s]\s*(?P<minutes>\d{1,2})\s*[m'′:\s]\s*"
@@ -20,6 +23,17 @@ _MONTH_FIRST = re.compile(r"(?P<month>[A-Za-z]+)\s+(?P<day>\d{1,2}),?\s+(?P<year
 def plain_text(text: str) -> str:
     """Text without tags, entities, control characters and runs of white space."""
     return " ".join(_CONTROL.sub(" ", html.unescape(_TAG.sub(" ", text))).split())
+
+
+def words(tag: Tag) -> str:
+    """The text of an element, with space where a browser breaks the line and nowhere else; comments are no text."""
+    parts = []
+    for part in tag.descendants:
+        if isinstance(part, Tag):
+            parts.append(" " if part.name in _BREAKS else "")
+        elif type(part) is NavigableString:
+            parts.append(part)
+    return "".join(parts)
 
 
 def angle(text: str, *, hours: bool) -> float | None:

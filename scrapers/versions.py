@@ -19,7 +19,7 @@ _KNOWN = (
     *("mini_thumb", "thumb", "small_web", "web", "web_print", "large_web", "xlarge_web", "hires_jpg", "full_jpg"),
     "full_tif",
 )
-_PLAIN = re.compile(r"\bun\w*ted\b", re.IGNORECASE)  # "Unannotated", and "Unannoatated" as some pages have it
+_PLAIN = re.compile(r"\bun?an\w*ted\b", re.IGNORECASE)  # "Unannotated", also as "Uannoatated"
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from typing import IO, cast
 
 from manifests.errors import DeepfieldError
 from scrapers.replica.catalogue import Archive, Truth
+from scrapers.replica.esahubble import esahubble_routes
 from scrapers.replica.exchange import Reply, Request, Routes, find_handler, page
 from scrapers.replica.faults import FaultBook, Faults
 from scrapers.replica.hla import hla_routes
@@ -112,7 +113,7 @@ def serve(
     access_log: Path | None = None,
     crawl_delay_s: float | None = None,
 ) -> ReplicaServer:
-    """An HLA of that archive under `prefix`, with /robots.txt and, for checks, /truth.csv.
+    """An HLA of that archive under `prefix`, the outreach sites below it, /robots.txt and, for checks, /truth.csv.
 
     Use it as `with serve(archive) as server: ... server.url`. `latency_s` is waited before each reply.
     """
@@ -120,7 +121,7 @@ def serve(
         "/robots.txt": lambda request: _robots(crawl_delay_s),
         "/truth.csv": lambda request: _truth_table(archive),
     }
-    routes = {**hla_routes(archive, prefix), **about}
+    routes = {**hla_routes(archive, prefix), **esahubble_routes(archive, f"{prefix}/esahubble"), **about}
     return ReplicaServer(
         routes, port, latency_s=latency_s, faults=faults, access_log=access_log, spared=frozenset(about)
     )

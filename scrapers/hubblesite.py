@@ -1,0 +1,221 @@
+"""HubbleSite (hubblesite.org): the lists of 2020 to 2024 and of 2017 to 2020, and the API of the older years.
+
+Which of them a server speaks is found out by asking, the newest first. The site moved into science.nasa.gov in 2025;
+what is known of its lists is in this one place.
+"""
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Literal, get_args
+
+from manifests.errors import UsageError
+from manifests.settings import Settings
+from scrapers.fetch import Described
+from scrapers.gallery import ListPage, PicturePage, address, choose
+from scrapers.http import HttpError, PoliteClient, shared_client
+from scrapers.hubblesite_page import as_product, read_cards, read_picture
+from scrapers.products import Product, Tile
+from scrapers.releases import publisher_name, stsci_release
+from scrapers.text import plain_text
+from scrapers.versions import Limits, Version, version_of
+
+NAME = "hubblesite"
+Era = Literal["auto", "2023", "2020", "2017", "api"]
+
+# In the order in which they are tried; the folder of the list, where it is one of pages with cards.
+_FOLDERS: dict[str, str] = {"2023": "/images", "2020": "/resource-gallery/images"}
+_TRIED: tuple[Era, ...] = ("2023", "2020", "2017", "api")
+_ITEMS_PER_PAGE = 100
+PUBLIC = frozenset(
+    {
+        "hubblesite.org",
+        "www.hubblesite.org",
+        "stsci-opo.org",
+        "media.stsci.edu",
+        "imgsrc.hubblesite.org",
+    }
+)
+_TOPIC = re.compile(r"\d+-[\w-]+")  # 105-galaxies; anything else is a tag
+
+
+@dataclass(frozen=True)
+class HubbleSiteQuery:
+    """Which pictures: type, collection and category by the site's own words, None for all; and the era of the site."""
+
+    type: str | None = "Observations"
+    category: str | None = None
+    collection: str | None = None
+    era: Era = "auto"
+
+
+class HubbleSite:
+    """One HubbleSite: the real one, or any server that speaks as it did. `name` is the archive the pictures go by."""
+
+    def __init__(
+        self,
+        client: PoliteClient,
+        limits: Limits,
+        query: HubbleSiteQuery,
+        name: str = NAME,
+        title: str = "HubbleSite",
+        public: frozenset[str] = PUBLIC,
+    ) -> None:
+        self.name = name
+        self.client = client
+        self.lists: tuple[str, ...] = (query.collection or query.category or "images",)
+        self._limits = limits
+        self._query = query
+        self._title = title
+        self._public = public
+        self._era: Era = query.era
+
+    def page(self, name: str, number: int) -> Tile:
+        """The question for a page of the list; it does not tell the era, which only the reply does."""
+        query = self._query
+        wanted = {"Type": query.type, "Category": query.category, "Collection": query.collection, "Era": query.era}
+        question = {"url": self.client.base, "page": number, **{k: v for k, v in wanted.items() if v}}
+        return Tile(self.name, json.dumps(question))
+
+    def ask(self, tile: Tile) -> ListPage:
+        """The pictures of a list page.
+
+        Raises:
+            HttpError: the page cannot be had, or is none.
+        """
+        number = json.loads(tile.request)["page"]
+        if self._era != "auto":
+            return self._ask(self._era, number)
+        failed: HttpError | None = None
+        for era in _TRIED:
+            try:
+                page = self._ask(era, number)
+            except HttpError as error:
+                if error.reason not in ("gone", "not_a_list"):
+                    raise
+                failed = failed or error
+                continue
+            if page.products:
+                self._era = era
+                return page
+        if failed is not None and number == 1:
+            raise failed
+        return ListPage((), more=False)
+
+    def describe(self, product: Product) -> Described:
+        """What the page of a picture says, once for each file that may be fetched.
+
+        Raises:
+            HttpError: it cannot be had; or it is refused because no file is of use.
+        """
+        url = product.access_url
+        check: Callable[[bytes], PicturePage]
+        if "/api/v3/image/" in url:
+            check = lambda body: self._read_api_picture(body, product)  # noqa: E731
+        else:
+            check = lambda body: read_picture(body, product, lambda href: self._full(href, url))  # noqa: E731
+        reply = self.client.get(url, check)
+        try:
+            return Described(choose(reply.value, self._limits), reply.attempts)
+        except HttpError as error:
+            error.attempts = reply.attempts
+            raise
+
+    def _ask(self, era: Era, number: int) -> ListPage:
+        if era == "api":
+            return self._ask_api(number)
+        query = self._query
+        parameters: dict[str, str] = {}
+        if era == "2017":
+            folder = f"/{query.category}" if query.category else ""
+            url = f"{self.client.base}/images/gallery{folder}/page/{number}"
+        else:
+            url = f"{self.client.base}{_FOLDERS[era]}"
+            parameters = {"page": str(number), "itemsPerPage": str(_ITEMS_PER_PAGE)}
+            facets = {"Type": query.type, "Collection": query.collection}
+            if query.category:
+                facets["Topic" if _TOPIC.fullmatch(query.category) else "Tag"] = query.category
+            parameters |= {name: value for name, value in facets.items() if value}
+
+        def check(body: bytes) -> list[Product]:
+            return read_cards(body, url, self._title, self.name, lambda href: self._full(href, url))
+
+        try:
+            found = self.client.get(url, check, parameters).value
+        except HttpError as error:
+            if number > 1 and error.reason == "not_a_list" and len({one.size_bytes for one in error.attempts}) == 1:
+                return ListPage((), more=False)  # what a page after the last looks like is not known of every era
+            raise
+        return ListPage(tuple(found), more=bool(found))
+
+    def _ask_api(self, number: int) -> ListPage:
+        url = f"{self.client.base}/api/v3/images"
+        parameters = {"page": str(number)} | ({"collection_name": self._query.category} if self._query.category else {})
+        rows = self.client.get(url, _json_list, parameters).value
+        found = []
+        for row in rows:
+            if isinstance(row.get("id"), int):
+                name, release = f"{row['id']}-Image", str(row.get("news_name", ""))
+                picture = f"{self.client.base}/api/v3/image/{row['id']}"
+                found.append(as_product(self.name, self._title, name, release, str(row.get("name", "")), picture))
+        return ListPage(tuple(found), more=bool(rows))
+
+    def _read_api_picture(self, body: bytes, product: Product) -> PicturePage:
+        try:
+            told = json.loads(body)
+        except ValueError as error:
+            raise HttpError(
+                "transient", "not_a_page", f"HubbleSite's API sent no JSON for {product.source_name}."
+            ) from error
+        if not isinstance(told, dict) or not isinstance(told.get("image_files"), list):
+            raise HttpError("transient", "not_a_page", f"HubbleSite's API says nothing of {product.source_name}.")
+        found = (self._api_version(row, product.access_url) for row in told["image_files"] if isinstance(row, dict))
+        credit = plain_text(str(told.get("credits") or "")).removeprefix("Credit:").strip() or None
+        release = stsci_release(str(told.get("news_name") or ""))
+        product = replace(
+            product,
+            obs_title=plain_text(str(told.get("name") or "")) or product.obs_title,
+            release_id=release or product.release_id,
+            obs_publisher_did=publisher_name(release) if release else product.obs_publisher_did,
+            credit=credit,
+            obs_creator_name=credit,
+        )
+        return PicturePage(product, tuple(version for version in found if version))
+
+    def _api_version(self, row: dict[str, Any], url: str) -> Version | None:
+        version = version_of(self._full(str(row.get("file_url") or ""), url), "")
+        if version is None:
+            return None
+        size, width, height = (
+            value if isinstance(value := row.get(name), int) and value > 0 else None
+            for name in ("file_size", "width", "height")
+        )
+        return replace(version, size_bytes=size, width=width or version.width, height=height or version.height)
+
+    def _full(self, href: str, url: str) -> str:
+        return address(href, url, self.client.base, self._public)
+
+
+def open_hubblesite(
+    settings: Settings, limits: Limits, query: HubbleSiteQuery, *, archive_url: str | None = None
+) -> HubbleSite:
+    """HubbleSite at its usual address, or at another; that host then counts as the site's own.
+
+    Raises:
+        UsageError: the address or the era is none.
+    """
+    if query.era not in get_args(Era):
+        raise UsageError(f"HubbleSite has no era {query.era!r}: choose from {', '.join(get_args(Era))}.")
+    friends = PUBLIC if archive_url is None else frozenset[str]()
+    return HubbleSite(shared_client(archive_url or settings.hubblesite_url, settings, friends), limits, query)
+
+
+def _json_list(body: bytes) -> list[dict[str, Any]]:
+    try:
+        rows = json.loads(body)
+    except ValueError as error:
+        raise HttpError("transient", "not_a_list", "HubbleSite's API sent no JSON.") from error
+    if not isinstance(rows, list):
+        raise HttpError("transient", "not_a_list", "HubbleSite's API sent no list of pictures.")
+    return [row for row in rows if isinstance(row, dict)]

@@ -1,0 +1,176 @@
+"""Reading HubbleSite's pages: lists and pictures of 2020 to 2024, and those of 2017 to 2020.
+
+The pages of the older years are known by the selectors that scrapers of that time used, not by their markup: what is
+read of them beyond these is what both sites may have in common.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from bs4 import BeautifulSoup, NavigableString, Tag
+
+from scrapers.avm import bands
+from scrapers.fetch import PAGE
+from scrapers.gallery import PicturePage
+from scrapers.http import HttpError
+from scrapers.passbands import wavelengths_m
+from scrapers.products import Product, product_id
+from scrapers.releases import publisher_name, stsci_release
+from scrapers.text import angle, date, plain_text, words
+from scrapers.versions import version_of
+
+LICENCE = "Public domain where not stated otherwise, credit NASA and STScI (contract NAS5-26555)"
+
+# The links that offer a file: of 2020 to 2024, of 2017 to 2020.
+_DOWNLOADS = ".media-library-links-list a[href], .display_image_sidebar_title_2 a[href]"
+CARDS = ".ad-research-box a[href*='/contents/media/images/']"
+_ROWS = ".images_row a[href*='/image/']"
+_FRAME = "#main-content, [class*='filter-bar'], [class*='images_row'], [class*='resource-gallery']"
+_OLD_IMAGE = re.compile(r"/image/(?P<number>\d+)(?:/|$)")
+_FILTER = re.compile(r"\bF(?P<number>\d{3,4})(?:[NMWX]|LP|QN)\b")
+_CAMERA = re.compile(r"\b(ACS|WFC3|WFPC2|NICMOS|STIS|FOC|WFPC)\b")
+
+
+def read_cards(body: bytes, url: str, collection: str, archive: str, full: Callable[[str], str]) -> list[Product]:
+    """The pictures of a list page of either kind; a check for `PoliteClient.get`.
+
+    Raises:
+        HttpError: transient: this is no page of the site.
+    """
+    soup = BeautifulSoup(body, "html.parser")
+    found: dict[str, Product] = {}
+    for card in soup.select(f"{CARDS}, {_ROWS}"):
+        path = unquote(urlsplit(str(card["href"])).path)
+        name = image_name(path)
+        title, picture = card.select_one(".text-overlay__center"), card.select_one("img[alt]")
+        caption = words(title) if title else str(picture["alt"]) if picture else words(card)
+        if name:
+            found.setdefault(name, as_product(archive, collection, name, path, caption, full(str(card["href"]))))
+    if not found and soup.select_one(_FRAME) is None:
+        raise HttpError("transient", "not_a_list", f"{url} is no page of HubbleSite's list of pictures.")
+    return list(found.values())
+
+
+def image_name(path: str) -> str | None:
+    """What HubbleSite calls the picture of a page: `4668-Image` for `/image/4668/news` and `2020/22/4668-Image`.
+
+    Newer pictures have a name of 26 letters and digits instead of a number.
+    """
+    if old := _OLD_IMAGE.search(path):
+        return f"{old['number']}-Image"
+    _, _, name = path.partition("/contents/media/images/")
+    return name.rstrip("/").removesuffix(".html").rsplit("/", 1)[-1] or None
+
+
+def as_product(archive: str, collection: str, name: str, path: str, title: str, url: str) -> Product:
+    """A picture known by its page; the release is told by the page's path where it has one."""
+    release = stsci_release(path)
+    return Product(
+        archive=archive,
+        product_id=product_id(archive, name),
+        source_name=name,
+        release_id=release or f"stsci:{name}",
+        obs_collection=collection,
+        obs_id=name,
+        obs_title=plain_text(title) or None,
+        obs_publisher_did=publisher_name(release) if release else None,
+        access_url=url,
+        access_format=PAGE,
+        licence=LICENCE,
+    )
+
+
+def read_picture(body: bytes, product: Product, full: Callable[[str], str], *, any_link: bool = False) -> PicturePage:
+    """What a picture's page says; a check for `PoliteClient.get`. With `any_link` every link to a picture counts.
+
+    Raises:
+        HttpError: transient: this is no page of a picture.
+    """
+    soup = BeautifulSoup(body, "html.parser")
+    links = soup.select(_DOWNLOADS) or (soup.select("a[href]") if any_link else [])
+    facts = _facts(soup)
+    if not links and not facts:
+        raise HttpError(
+            "transient", "not_a_page", f"The site sent something else than the page of {product.source_name}."
+        )
+    versions = (version_of(full(str(link["href"])), plain_text(words(link))) for link in links)
+    title = soup.select_one("#page-title, .section-header__title, h1")
+    released = plain_text(_after(soup, "Read the Release")) or facts.get("release id", "")
+    release = stsci_release(released) or (product.release_id if product.release_id.startswith("opo") else None)
+    credit = plain_text(_after(soup, "Credits")) or facts.get("image credit") or facts.get("credit")
+    product = replace(
+        product,
+        obs_title=(plain_text(words(title)) if title else None) or product.obs_title,
+        obs_release_date=date(_after(soup, "Release Date") or facts.get("release date", "")),
+        release_id=release or product.release_id,
+        obs_publisher_did=publisher_name(release) if release else product.obs_publisher_did,
+        credit=credit,
+        obs_creator_name=credit,
+        target_name=facts.get("object name"),
+        **_position(facts),
+        **_instruments(facts),
+    )
+    return PicturePage(product, tuple(version for version in versions if version))
+
+
+def _facts(soup: BeautifulSoup) -> dict[str, str]:
+    """The pairs of the fast facts; a second table explains the same labels and is not read."""
+    for table in soup.select("table"):
+        pairs = [cells for cells in (row.find_all("td") for row in table.select("tr")) if len(cells) == 2]
+        facts = {plain_text(words(a)).rstrip(":").lower(): plain_text(words(b)) for a, b in pairs}
+        if facts:
+            return facts
+    return {}
+
+
+def _after(soup: BeautifulSoup, heading: str) -> str:
+    """The text that follows a heading, up to the next one; on some pages the heading lies in the paragraph itself."""
+    found = next((h for h in soup.select("h2, h3, h4") if plain_text(words(h)).rstrip(":") == heading), None)
+    parts: list[str] = []
+    for following in found.next_siblings if found else ():
+        if isinstance(following, Tag):
+            if following.name in ("h2", "h3", "h4", "ul", "div", "table"):
+                break
+            parts.append(words(following))
+        elif type(following) is NavigableString:  # a comment is one, too
+            parts.append(str(following))
+    return " ".join(parts)
+
+
+def _position(facts: Mapping[str, str]) -> dict[str, Any]:
+    both = facts.get("position (j2000)", "")
+    ra_text, _, dec_text = both.partition("Dec") if "Dec" in both else ("", "", "")
+    ra = angle(facts.get("r.a. position") or ra_text, hours=True)
+    dec = angle(facts.get("dec. position") or dec_text, hours=False)
+    return {} if ra is None or dec is None else {"s_ra": round(ra % 360.0, 7), "s_dec": round(dec, 7)}
+
+
+def _instruments(facts: Mapping[str, str]) -> dict[str, Any]:
+    """Instruments, filters and wavelengths; filters stand behind their camera ("ACS/WFC: F435W and F814W; ...")."""
+    named = [name.strip() for name in re.split(r",|;|\band\b", facts.get("instrument", "")) if name.strip()]
+    text = facts.get("filters", "")
+    columns: dict[str, Any] = {
+        "instrument_name": ", ".join(dict.fromkeys(name.rpartition(">")[2].strip() for name in named)) or None,
+        "facility_name": ", ".join(dict.fromkeys(name.partition(">")[0].strip() for name in named if ">" in name))
+        or None,
+    }
+    camera = next(iter(_CAMERA.findall(facts.get("instrument", ""))), None)
+    names: list[str] = []
+    centres: list[float] = []
+    edges: list[float] = []
+    for part in re.split(r";|(?=\b(?:ACS|WFC3|WFPC2|NICMOS)\b)", text):
+        camera = next(iter(_CAMERA.findall(part)), camera)
+        for found in _FILTER.finditer(part):
+            number = float(found["number"])
+            names.append(found.group())
+            # near-infrared filters are named by tens of nanometres, from F090M on
+            infrared = number < 200 or camera == "NICMOS"
+            centres.append(number * 10 if infrared else number)
+            edges += [edge for edge in wavelengths_m(camera, found.group()) if edge is not None]
+    columns |= bands(names, centres)
+    if len(edges) == 2 * len(names) and edges:
+        columns["em_min"], columns["em_max"] = min(edges), max(edges)
+    return columns
