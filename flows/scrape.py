@@ -60,7 +60,7 @@ def scrape_hla(
         plan = plan_tiles(archive, region, engine=here.engine)
         wanted = [tile.tile_id for tile in (plan.tiles if refresh else ledger.unasked(here.engine, plan.tiles))]
         for batch in batches(wanted):
-            ask_tiles(archive, plan, batch)
+            ask_tiles(archive, plan, batch, refresh)
         todo = open_products(plan, engine=here.engine, blobs=here.blobs, limit=limit, refresh=refresh)
     total = Counter(found=len(todo.product_ids) + todo.skipped, skipped=todo.skipped)
     progress = create_progress_artifact(0.0, key="scrape-hla", description=f"Products {region}")
@@ -80,11 +80,12 @@ def scrape_hla(
 
 
 @task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=exponential_backoff(10), retry_jitter_factor=1.0)
-def ask_tiles(archive: Hla, plan: Plan, tile_ids: list[str]) -> int:
-    """Ask the tiles of those ids; the number of products. A tile that was answered meanwhile is asked no more."""
+def ask_tiles(archive: Hla, plan: Plan, tile_ids: list[str], again: bool) -> int:
+    """Ask the tiles of those ids; the number of products. Unless `again`, a tile answered meanwhile is left out."""
     chosen = set(tile_ids)
     with workplace() as here:
-        waiting = [tile for tile in ledger.unasked(here.engine, plan.tiles) if tile.tile_id in chosen]
+        candidates = plan.tiles if again else ledger.unasked(here.engine, plan.tiles)
+        waiting = [tile for tile in candidates if tile.tile_id in chosen]
         return sum(ask_tile(archive, tile, engine=here.engine) for tile in waiting)
 
 
