@@ -34,6 +34,18 @@ def upscale(network: nn.Module, rgb: Tensor) -> Tensor:
     return network(rgb.unsqueeze(0)).squeeze(0).float().clamp(0.0, 1.0)
 
 
+def scale_of(network: nn.Module) -> int:
+    """Output pixels to one of the input.
+
+    Raises:
+        ValueError: the network does not enlarge.
+    """
+    scale = getattr(network, "scale", None)
+    if not isinstance(scale, int):
+        raise ValueError(f"{type(network).__name__} does not enlarge pictures")
+    return scale
+
+
 def blank(values: Tensor, valid: Tensor) -> Tensor:
     """The values, 0 where `valid` (same size, one channel) is False."""
     return values.masked_fill(~valid, 0.0)

@@ -24,7 +24,9 @@ class UNetConfig:
     """Size of a colourising U-Net: `depth` halvings, `width` channels after the first, doubling up to `max_width`.
 
     `context` lists dilations of 3x3 residual convolutions at the bottom, each widening the view by its dilation
-    times 2**depth pixels. `norm` "channel" normalises over the channels of each pixel.
+    times 2**depth pixels. `norm` "channel" normalises over the channels of each pixel. With `reduce` above 1 the
+    network works on means over squares of so many pixels, and its a*b* is enlarged linearly: chroma is the coarser
+    part of a picture, and the same work then overlooks more of it.
     """
 
     width: int = 64
@@ -32,6 +34,7 @@ class UNetConfig:
     max_width: int = 512
     context: tuple[int, ...] = ()
     norm: Literal["none", "channel"] = "none"
+    reduce: int = 1
 
     def __post_init__(self) -> None:
         if self.width < 2 or self.max_width < self.width:
@@ -42,6 +45,8 @@ class UNetConfig:
             raise ValueError(f"U-Net context {self.context} must hold dilations of 1 and more")
         if self.norm not in ("none", "channel"):
             raise ValueError(f"U-Net norm {self.norm!r} is neither none nor channel")
+        if not 1 <= self.reduce <= 8:
+            raise ValueError(f"U-Net reduce {self.reduce} is outside 1 to 8")
 
 
 class UNet(nn.Module):
@@ -67,7 +72,7 @@ class UNet(nn.Module):
     @property
     def stride(self) -> int:
         """Pixels of the input to one at the bottom: tile origins must be multiples of it."""
-        return 2**self.config.depth
+        return self.config.reduce * 2**self.config.depth
 
     @property
     def receptive_radius(self) -> int:
@@ -77,13 +82,17 @@ class UNet(nn.Module):
             # at the lower level the up convolution sees 1 more; then a 4x4 kernel of stride 2, seen from either of
             # the two pixels that a lower one spans, reaches 2
             radius = 2 * (radius + 1) + 2
-        return radius + 1
+        radius += 1
+        # the linear enlargement looks one coarse pixel further, and a coarse pixel is `reduce` fine ones wide
+        return radius if self.config.reduce == 1 else (radius + 2) * self.config.reduce - 1
 
     def forward(self, lightness: Tensor) -> Tensor:
         """Predict a*b*; sides are padded inside to multiples of `stride` by repeating the last row and column."""
         height, width = lightness.shape[-2:]
         scaled = lightness / 50.0 - 1.0
         features = F.pad(scaled, (0, -width % self.stride, 0, -height % self.stride), mode="replicate")
+        if self.config.reduce > 1:
+            features = F.avg_pool2d(features, self.config.reduce)
         skips = []
         for down in self.downs:
             skips.append(features)
@@ -93,7 +102,10 @@ class UNet(nn.Module):
         for up, skip in zip(self.ups, reversed(skips), strict=True):
             features = torch.cat((up(features), skip), dim=1)
         features = F.leaky_relu(self.mix(features), 0.2)
-        return AB_LIMIT * torch.tanh(self.out(features))[..., :height, :width]
+        ab = AB_LIMIT * torch.tanh(self.out(features))
+        if self.config.reduce > 1:
+            ab = F.interpolate(ab, scale_factor=float(self.config.reduce), mode="bilinear", align_corners=False)
+        return ab[..., :height, :width]
 
 
 class _Down(nn.Module):

@@ -163,8 +163,8 @@ def _follow(ema: nn.Module, network: nn.Module, decay: float) -> None:
     """Move the running mean of the weights a step; buffers are copied."""
     for mean, value in zip(ema.parameters(), network.parameters(), strict=True):
         mean.lerp_(value, 1.0 - decay)
-    for mean, value in zip(ema.buffers(), network.buffers(), strict=True):
-        mean.copy_(value)
+    for kept, now in zip(ema.buffers(), network.buffers(), strict=True):
+        kept.copy_(now)
 
 
 def _set_rates(state: State, phase: PhaseConfig, step: int) -> None:

@@ -1,0 +1,119 @@
+"""Making a pack from a snapshot: which frames are trained on, decoded once and shrunk to the size asked for."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pandas as pd
+
+from manifests.blobs import BlobStore
+from manifests.errors import DeepfieldError
+from manifests.frames import Frame, decode
+from manifests.settings import Settings
+from manifests.snapshots import read_snapshot, resolve
+from training.pack import SPLITS, FrameInfo, open_pack, write_pack
+
+# enough to keep the cores busy, few enough to hold in memory
+_AT_ONCE = 16
+
+# a picture whose channels differ by less on average, in 8-bit steps, has no colour to learn from
+_GRAY_SPREAD_DN = 2.0
+
+
+def pack_for_snapshot(settings: Settings, snapshot_id: str | None, max_side_px: int) -> Path:
+    """The folder of the pack of a snapshot (the newest by default), built if it is not there yet.
+
+    Raises:
+        DeepfieldError: there is no such snapshot, or nothing in it to train on.
+    """
+    name = resolve(settings.manifest_dir, snapshot_id)
+    rows = read_snapshot(settings.manifest_dir, name)
+    blobs = BlobStore(settings.blobs_dir)
+    return build_pack(rows, blobs, settings.packs_dir, snapshot_id=name, max_side_px=max_side_px)
+
+
+def build_pack(rows: pd.DataFrame, blobs: BlobStore, folder: Path, *, snapshot_id: str, max_side_px: int) -> Path:
+    """Write the trainable frames of a snapshot's rows as `folder/<snapshot>-<size>px`, and return that folder.
+
+    A pack that is there already and intact is returned as it is. Frames larger than `max_side_px` are shrunk by
+    the mean over each area, counting pixels with data only.
+
+    Raises:
+        DeepfieldError: no row is trainable, or a picture is missing from the blob store or cannot be decoded.
+    """
+    target = folder / f"{snapshot_id}-{max_side_px}px"
+    if target.exists():
+        open_pack(target)
+        return target
+    chosen = trainable(rows)
+    return write_pack(target, _frames(chosen, blobs, max_side_px), snapshot_id=snapshot_id, max_side_px=max_side_px)
+
+
+def trainable(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows that are accepted, by a person or, where none decided, by the policy; no duplicates; in a split."""
+    effective = rows["decision"].where(rows["decision"].notna(), rows["verdict"])
+    keep = (effective == "accept") & rows["duplicate_of"].isna() & rows["split"].isin(SPLITS)
+    return rows[keep].sort_values("image_id", ignore_index=True)
+
+
+def _frames(
+    rows: pd.DataFrame, blobs: BlobStore, max_side_px: int
+) -> Iterator[tuple[FrameInfo, np.ndarray, np.ndarray]]:
+    records = rows.to_dict("records")
+    with ThreadPoolExecutor() as pool:
+        for start in range(0, len(records), _AT_ONCE):
+            batch = records[start : start + _AT_ONCE]
+            yield from pool.map(lambda row: _frame(row, blobs, max_side_px), batch)
+
+
+def _frame(row: dict[Any, Any], blobs: BlobStore, max_side_px: int) -> tuple[FrameInfo, np.ndarray, np.ndarray]:
+    name = row["image_id"]
+    try:
+        frame = decode(blobs.read(name))
+    except DeepfieldError as error:
+        raise DeepfieldError(f"Frame {name} is accepted but cannot be packed. {error}") from error
+    rgb, valid = shrink(frame.rgb, frame.valid, max_side_px)
+    info = FrameInfo(
+        image_id=name,
+        split=row["split"],
+        group_id=_text(row.get("group_id")) or name,
+        source_name=_text(row.get("source_name")),
+        synthetic=bool(row.get("synthetic_position") is True),
+        color=_has_color(row, frame),
+        licence=_text(row.get("licence")),
+    )
+    return info, rgb, valid
+
+
+def shrink(rgb: np.ndarray, valid: np.ndarray, max_side_px: int) -> tuple[np.ndarray, np.ndarray]:
+    """A picture, uint8 (H, W, 3), and its mask, bool (H, W), with the longer side at most `max_side_px`.
+
+    Each pixel is the mean over the pixels with data that it covers, and has data where at least half of them had.
+    """
+    height, width = valid.shape
+    factor = max_side_px / max(height, width)
+    if factor >= 1.0:
+        return rgb, valid
+    size = (max(1, round(width * factor)), max(1, round(height * factor)))
+    weight = valid.astype(np.float32)
+    share = cv2.resize(weight, size, interpolation=cv2.INTER_AREA)
+    total = cv2.resize(rgb.astype(np.float32) * weight[..., None], size, interpolation=cv2.INTER_AREA)
+    mean = total / np.maximum(share, 1e-6)[..., None]
+    return np.clip(mean + 0.5, 0.0, 255.0).astype(np.uint8), share >= 0.5
+
+
+def _has_color(row: dict[Any, Any], frame: Frame) -> bool:
+    if frame.channels == 1:
+        return False
+    known = row.get("grayscale")
+    if known is not None and not pd.isna(known):
+        return not bool(known)
+    seen = frame.rgb[frame.valid].astype(np.int16)
+    return bool(seen.size) and float((seen.max(axis=1) - seen.min(axis=1)).mean()) > _GRAY_SPREAD_DN
+
+
+def _text(value: Any) -> str:
+    return "" if value is None or pd.isna(value) else str(value)

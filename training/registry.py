@@ -1,0 +1,286 @@
+"""Registered models: networks with their config, scores and card, by name and version, and which one is in use.
+
+`<models>/<name>/<version>/` holds `weights.safetensors` (the vivid end), `weights_faithful.safetensors` (the end of
+L1 pretraining), `config.json`, `metrics.json` and `card.md`. `<models>/<name>/champion` names the version in use.
+"""
+
+import json
+import re
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from manifests.errors import DeepfieldError, UsageError
+from models import catalogue
+from models.catalogue import NetworkConfig
+from training import checkpoints
+from training.card import card
+from training.config import TASKS, Task, TrainConfig, to_dict
+from training.evaluate import Metric
+from training.files import write_atomic, write_text
+from training.loop import WEIGHTS, read_run
+
+FORMAT = 1
+_VIVID, _FAITHFUL = "weights.safetensors", "weights_faithful.safetensors"
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+_VERSION = re.compile(r"v[1-9][0-9]*")
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model in memory, on the CPU. `meta` has snapshot_id, recipe, frame_px, licences and what else was noted."""
+
+    name: str
+    version: str
+    task: Task
+    config: NetworkConfig
+    vivid: dict[str, Tensor]
+    faithful: dict[str, Tensor]
+    meta: dict[str, Any]
+
+    def network(self, strength: float = 1.0, device: torch.device | str = "cpu") -> nn.Module:
+        """The network, ready for inference; `strength` 0 is faithful (L1), 1 vivid (adversarial).
+
+        Between them the weights are interpolated (Wang et al. 2018, arXiv 1809.00219).
+
+        Raises:
+            UsageError: `strength` is outside 0 to 1.
+        """
+        if not 0.0 <= strength <= 1.0:
+            raise UsageError(f"Strength {strength} is outside 0 (faithful) to 1 (vivid).")
+        network = catalogue.build(self.config)
+        network.load_state_dict(
+            {key: torch.lerp(self.faithful[key], value, strength) for key, value in self.vivid.items()}
+        )
+        return network.to(device).eval().requires_grad_(False)
+
+
+@dataclass(frozen=True)
+class Registered:
+    """One line of the list of models."""
+
+    name: str
+    version: str
+    task: str
+    recipe: str
+    snapshot_id: str
+    champion: bool
+
+
+def register(run_dir: Path, models_dir: Path, name: str, metrics: Sequence[Metric] = (), split: str = "test") -> str:
+    """Copy a finished run into the registry under the next version of `name`, and return that version.
+
+    The first version of a name becomes its champion, later ones only by `promote`. Nothing half-written is seen:
+    the folder is made under another name and renamed.
+
+    Raises:
+        UsageError: the name cannot be one, or belongs to models of another task.
+        DeepfieldError: the run has no weights yet.
+    """
+    if not _NAME.fullmatch(name):
+        raise UsageError(f"{name!r} cannot name a model: use lower-case letters, digits, dot, dash and underscore.")
+    described = read_run(run_dir)
+    config: TrainConfig = described["config"]
+    known = _versions(models_dir / name)
+    if known and (other := _read_config(models_dir / name / known[-1])["task"]) != config.task:
+        raise UsageError(f"{name} is the name of a {other} model; choose another name for this {config.task}.")
+    model = load_run(run_dir)
+    meta = {"format": FORMAT, "task": config.task, "network": catalogue.to_dict(config.generator), **model.meta}
+    (models_dir / name).mkdir(parents=True, exist_ok=True)
+    draft = Path(mkdtemp(prefix=".draft-", dir=models_dir / name))
+    try:
+        save_file(model.vivid, str(draft / _VIVID))
+        save_file(model.faithful, str(draft / _FAITHFUL))
+        write_text(draft / "config.json", json.dumps(meta, indent=1) + "\n")
+        scores = {"split": split, "metrics": [asdict(metric) for metric in metrics]}
+        write_text(draft / "metrics.json", json.dumps(scores, indent=1) + "\n")
+        draft.chmod(0o755)
+        version = _take_version(draft, models_dir / name, lambda v: card(f"{name}@{v}", meta, metrics, split))
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    if champion(models_dir, name) is None:
+        promote(models_dir, name, version)
+    return version
+
+
+def _take_version(draft: Path, folder: Path, describe: Any) -> str:
+    number = 1 + max((int(version[1:]) for version in _versions(folder)), default=0)
+    while True:
+        version = f"v{number}"
+        write_text(draft / "card.md", describe(version))
+        try:
+            draft.rename(folder / version)
+        except OSError:
+            # somebody registered this number meanwhile
+            if not (folder / version).exists():
+                raise
+            number += 1
+            continue
+        return version
+
+
+def promote(models_dir: Path, name: str, version: str) -> None:
+    """Make a version the one in use, by one rename.
+
+    Raises:
+        UsageError: there is no such model or version.
+    """
+    if version not in _versions(models_dir / name):
+        raise UsageError(f"There is no model {name}@{version}: `deepfield models list` shows what there is.")
+    write_text(models_dir / name / "champion", version + "\n")
+
+
+def champion(models_dir: Path, name: str) -> str | None:
+    """The version of a name that is in use, None where there is none."""
+    path = models_dir / name / "champion"
+    return path.read_text(encoding="utf-8").strip() if path.exists() else None
+
+
+def list_models(models_dir: Path) -> list[Registered]:
+    """All registered models, by name and version."""
+    found = []
+    for folder in sorted(models_dir.iterdir()) if models_dir.exists() else []:
+        for version in _versions(folder):
+            meta = _read_config(folder / version)
+            in_use = champion(models_dir, folder.name) == version
+            found.append(Registered(folder.name, version, meta["task"], meta["recipe"], meta["snapshot_id"], in_use))
+    return found
+
+
+def locate(models_dir: Path, ref: str) -> Path:
+    """The folder of `name` (its champion) or `name@version`.
+
+    Raises:
+        UsageError: there is no such model.
+    """
+    name, _, version = ref.partition("@")
+    chosen = version or (champion(models_dir, name) if _NAME.fullmatch(name) else None)
+    if not _NAME.fullmatch(name) or chosen is None or chosen not in _versions(models_dir / name):
+        names = sorted({model.name for model in list_models(models_dir)})
+        known = f"there are {', '.join(names)}" if names else "none is registered yet, train one first"
+        raise UsageError(f"There is no model {ref!r} in {models_dir}: {known}.")
+    return models_dir / name / chosen
+
+
+def load_model(models_dir: Path, ref: str | Path, *, task: Task | None = None) -> LoadedModel:
+    """Load `name`, `name@version`, a model folder, a run folder or a run's checkpoint file.
+
+    Raises:
+        UsageError: there is no such model, or it is not for `task`.
+        DeepfieldError: its files are damaged, or another program's.
+    """
+    path = Path(ref)
+    if path.is_file():
+        model = _load_checkpoint(path)
+    elif path.is_dir() and (path / _VIVID).exists():
+        model = _load_folder(path)
+    elif path.is_dir():
+        model = load_run(path)
+    else:
+        model = _load_folder(locate(models_dir, str(ref)))
+    if task is not None and model.task != task:
+        raise UsageError(f"{ref} is a {model.task} model, and a {task} is needed: `deepfield models list` shows both.")
+    return model
+
+
+def load_run(folder: Path) -> LoadedModel:
+    """The best generators of a run so far. A run without one of the two phases has the other's at both ends.
+
+    Raises:
+        DeepfieldError: the folder holds no run, or the run has no weights yet.
+    """
+    described = read_run(folder)
+    paths = [folder / WEIGHTS[phase] for phase in ("pretrain", "adversarial")]
+    present = [path for path in paths if path.exists()]
+    if not present:
+        raise DeepfieldError(f"The run {folder} has no weights yet: resume it.")
+    config: TrainConfig = described["config"]
+    faithful, vivid = _weights(present[0], config.generator), _weights(present[-1], config.generator)
+    return LoadedModel(folder.name, "run", config.task, config.generator, vivid, faithful, _meta(described))
+
+
+def export(model: LoadedModel, path: Path, strength: float = 1.0) -> None:
+    """Write the weights at a strength as one safetensors file, with config and origin in its metadata."""
+    weights = {key: value.contiguous() for key, value in model.network(strength).state_dict().items()}
+    described = {
+        "task": model.task,
+        "network": json.dumps(catalogue.to_dict(model.config)),
+        "model": f"{model.name}@{model.version}",
+        "strength": str(strength),
+        "meta": json.dumps(model.meta),
+    }
+    write_atomic(path, lambda partial: save_file(weights, str(partial), metadata=described))
+
+
+def _load_folder(folder: Path) -> LoadedModel:
+    meta = _read_config(folder)
+    try:
+        config = catalogue.from_dict(meta["network"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise DeepfieldError(f"{folder / 'config.json'} describes no network of this version: {error}.") from None
+    vivid, faithful = (_weights(folder / file, config) for file in (_VIVID, _FAITHFUL))
+    return LoadedModel(folder.parent.name, folder.name, meta["task"], config, vivid, faithful, meta)
+
+
+def _load_checkpoint(path: Path) -> LoadedModel:
+    content = checkpoints.read(path, torch.device("cpu"))
+    described = read_run(path.parent.parent)
+    config: TrainConfig = described["config"]
+    weights = _fitting(content["ema"], config.generator, path)
+    return LoadedModel(path.stem, "checkpoint", config.task, config.generator, weights, weights, _meta(described))
+
+
+def _meta(described: dict[str, Any]) -> dict[str, Any]:
+    config: TrainConfig = described["config"]
+    return {
+        "recipe": config.recipe,
+        "source": config.source,
+        "snapshot_id": described["pack"]["snapshot_id"],
+        "frame_px": config.data.frame_px,
+        "licences": described["licences"],
+        "environment": described["environment"],
+        "training": to_dict(config),
+    }
+
+
+def _weights(path: Path, config: NetworkConfig) -> dict[str, Tensor]:
+    try:
+        return _fitting(load_file(path), config, path)
+    except (SafetensorError, OSError) as error:
+        raise DeepfieldError(f"The weights {path} cannot be read: {error}.") from None
+
+
+def _fitting(weights: dict[str, Tensor], config: NetworkConfig, path: Path) -> dict[str, Tensor]:
+    """The weights, if they are of a network of this config."""
+    expected = {key: value.shape for key, value in catalogue.build(config).state_dict().items()}
+    if {key: value.shape for key, value in weights.items()} != expected:
+        raise DeepfieldError(
+            f"{path} holds the weights of another network than the {catalogue.name_of(config)} that its config names."
+        )
+    return weights
+
+
+def _versions(folder: Path) -> list[str]:
+    if not folder.is_dir():
+        return []
+    names = [path.name for path in folder.iterdir() if _VERSION.fullmatch(path.name)]
+    return sorted(names, key=lambda version: int(version[1:]))
+
+
+def _read_config(folder: Path) -> dict[str, Any]:
+    path = folder / "config.json"
+    try:
+        meta = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DeepfieldError(f"The model's {path} cannot be read: {error}.") from None
+    if not isinstance(meta, dict) or meta.get("format") != FORMAT or meta.get("task") not in TASKS:
+        raise DeepfieldError(f"{path} does not describe a model that this version of Deepfield registered.")
+    return meta
