@@ -15,7 +15,7 @@ from manifests.settings import Settings
 from scrapers.avm import place_at
 from scrapers.esahubble_page import as_product, read_list, read_page
 from scrapers.fetch import Described
-from scrapers.gallery import ListPage, PicturePage, address, choose
+from scrapers.gallery import ListPage, PicturePage, address, choose, located, offered
 from scrapers.http import HttpError, PoliteClient, shared_client
 from scrapers.products import Product, Tile
 from scrapers.text import plain_text
@@ -73,9 +73,10 @@ class EsaHubble:
         if question:
             pages, more = self.client.get(url, self._read_feed, question).value
             return ListPage(tuple(pages), more)
-        rows, more = self.client.get(url, read_list).value
-        found = (as_product(row, lambda href: address(href, url, self.client.base, _PUBLIC)) for row in rows)
-        return ListPage(tuple(product for product in found if product), more)
+        reply = self.client.get(url, read_list)
+        rows, more = reply.value
+        found = [product for product in map(as_product, rows) if product]
+        return ListPage(located(found, reply.url, self.client.base, _PUBLIC), more)
 
     def describe(self, product: Product) -> Described:
         """What the page of a picture says, once for each file that may be fetched.
@@ -83,20 +84,8 @@ class EsaHubble:
         Raises:
             HttpError: it cannot be had; or it is refused, for its type or because no file is within the limits.
         """
-        url = product.access_url
-        reply = self.client.get(url, lambda body: read_page(body, product))
-        page = replace(
-            reply.value,
-            versions=tuple(
-                replace(version, url=address(version.url, url, self.client.base, _PUBLIC))
-                for version in reply.value.versions
-            ),
-        )
-        try:
-            return Described(choose(page, self._limits, self._types), reply.attempts)
-        except HttpError as error:
-            error.attempts = reply.attempts
-            raise
+        reply = self.client.get(product.access_url, lambda body: read_page(body, product))
+        return offered(reply, self.client.base, _PUBLIC, self._limits, self._types)
 
     def _read_feed(self, body: bytes) -> tuple[list[Product], bool]:
         """The observations on a page of the feed that have a file within the limits, and whether it goes on."""
@@ -158,7 +147,7 @@ def _of_feed(item: Mapping[str, Any], base: str) -> PicturePage | None:
     versions = tuple(v for v in (_version(r, base) for r in _dicts(asset.get("Resources"))) if v)
     page_url = _string(item.get("ReferenceURL")) or f"{base}/images/{name}/"
     row = {"id": name, "title": item.get("Title"), "url": page_url}
-    product = as_product(row, lambda href: address(href, base, base, _PUBLIC))
+    product = as_product(row)
     if product is None or not versions:
         return None
     observed = asset.get("ObservationData")

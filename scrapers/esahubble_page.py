@@ -2,10 +2,10 @@
 
 import html
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from bs4 import BeautifulSoup, Tag
 
@@ -16,7 +16,7 @@ from scrapers.http import HttpError
 from scrapers.jsliteral import read_variable
 from scrapers.products import Product, product_id, release_of
 from scrapers.releases import publisher_name
-from scrapers.text import angle, date, plain_text, words
+from scrapers.text import angle, date, markup, path_of, plain_text, words
 from scrapers.versions import Version, stated_bytes, version_of
 
 LICENCE = "CC BY 4.0"
@@ -52,7 +52,7 @@ def read_list(body: bytes) -> tuple[list[dict[str, Any]], bool]:
         raise HttpError("transient", "not_a_list", f"ESA/Hubble's list of pictures cannot be read: {error}.") from error
     if not isinstance(images, list):
         raise HttpError("transient", "not_a_list", "ESA/Hubble's list of pictures is no list.")
-    return [row for row in images if isinstance(row, dict)], _goes_on(BeautifulSoup(body, "html.parser"))
+    return [row for row in images if isinstance(row, dict)], _goes_on(markup(body, "ESA/Hubble's list of pictures"))
 
 
 def _goes_on(soup: BeautifulSoup) -> bool:
@@ -65,8 +65,8 @@ def _goes_on(soup: BeautifulSoup) -> bool:
     return soup.select_one(".prev-next a:-soup-contains('Next'), .pagination .active + li a[href*='page']") is not None
 
 
-def as_product(row: Mapping[str, Any], full: Callable[[str], str]) -> Product | None:
-    """The product of a list's entry, known by its page so far; None where it has no name or page."""
+def as_product(row: Mapping[str, Any]) -> Product | None:
+    """The product of a list's entry, known by its page (as it is linked) so far; None where it has no name or page."""
     name, url, title = row.get("id"), row.get("url"), row.get("title")
     if not isinstance(name, str) or not isinstance(url, str) or not plain_text(name) or not url.strip():
         return None
@@ -80,7 +80,7 @@ def as_product(row: Mapping[str, Any], full: Callable[[str], str]) -> Product | 
         obs_id=name,
         obs_title=plain_text(title) or None if isinstance(title, str) else None,
         obs_publisher_did=publisher_name(name),
-        access_url=full(url),
+        access_url=url.strip(),
         access_format=PAGE,
         licence=LICENCE,
     )
@@ -92,7 +92,7 @@ def read_page(body: bytes, product: Product) -> PicturePage:
     Raises:
         HttpError: transient: this is no such page.
     """
-    soup = BeautifulSoup(body, "html.parser")
+    soup = markup(body, f"The page of {product.source_name}")
     facts = _facts(soup)
     versions = _versions(soup, facts.get(("image", "size"), ""))
     if not versions and ("image", "id") not in facts:
@@ -108,7 +108,7 @@ def read_page(body: bytes, product: Product) -> PicturePage:
         target_name=facts.get(("object", "name")),
         credit=credited,
         obs_creator_name=credited,
-        **_position(soup, facts),
+        **_position(soup, body.decode("utf-8", "replace"), facts),
         **_filters(soup),
     )
     return PicturePage(product, versions, facts.get(("image", "type")))
@@ -139,7 +139,7 @@ def _versions(soup: BeautifulSoup, size: str) -> tuple[Version, ...]:
         if link is None:
             continue  # one real page offers a file without saying where it is
         href = str(link["href"])
-        folder = urlsplit(href).path.split("/")[-2:-1]
+        folder = path_of(href).split("/")[-2:-1]
         version = version_of(href, "")
         if version is None or folder not in [[name] for name in (*_RENDITIONS, "original")]:
             continue
@@ -157,7 +157,7 @@ def _versions(soup: BeautifulSoup, size: str) -> tuple[Version, ...]:
     return tuple(found)
 
 
-def _position(soup: BeautifulSoup, facts: Mapping[tuple[str, str], str]) -> dict[str, Any]:
+def _position(soup: BeautifulSoup, text: str, facts: Mapping[tuple[str, str], str]) -> dict[str, Any]:
     """Position and, where all of it is given, footprint.
 
     The page prints a declination between 0 and -1 degrees without its sign; the address of its WorldWide Telescope
@@ -166,7 +166,8 @@ def _position(soup: BeautifulSoup, facts: Mapping[tuple[str, str], str]) -> dict
     ra = angle(facts.get(("coordinates", "position (ra)"), ""), hours=True)
     dec = angle(facts.get(("coordinates", "position (dec)"), ""), hours=False)
     link = soup.select_one(".wwtlink a[href*='ra='][href*='dec=']")
-    telescope = {k: v[0] for k, v in parse_qs(urlsplit(str(link["href"])).query).items()} if link else {}
+    query = str(link["href"]).partition("?")[2] if link else ""
+    telescope = {name: values[0] for name, values in parse_qs(query).items()}
     signed_ra, signed_dec = _number(telescope.get("ra")), _number(telescope.get("dec"))
     if signed_ra is not None and signed_dec is not None and abs(signed_dec) <= 90:
         ra, dec = signed_ra, signed_dec
@@ -179,7 +180,7 @@ def _position(soup: BeautifulSoup, facts: Mapping[tuple[str, str], str]) -> dict
         return columns
     width, height = float(pixels[1]), float(pixels[2])
     columns["s_fov"] = max(float(field["width"]), float(field["height"])) * _IN_DEG[field["unit"]]
-    turn = _ROTATION.search(soup.decode())
+    turn = _ROTATION.search(text)
     centred = abs((_number(telescope.get("x")) or 0.0) / _SCREEN_WIDTH_PX - 0.5) < 0.01
     if turn is None or not centred or not width or not height:
         return columns

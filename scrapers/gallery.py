@@ -6,7 +6,7 @@ are the ledger's tiles. `crawl_gallery` does all of it.
 """
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Protocol
 from urllib.parse import urljoin, urlsplit
@@ -18,7 +18,7 @@ from manifests.settings import Settings
 from scrapers import ledger
 from scrapers.crawl import Plan, fetch_batch, open_products
 from scrapers.fetch import MIN_SIZE_PX, PAGE, Described
-from scrapers.http import HttpError, PoliteClient
+from scrapers.http import HttpError, PoliteClient, Reply
 from scrapers.products import Product, Tile
 from scrapers.tally import CrawlSummary, OnProgress, Tally
 from scrapers.versions import MEDIA_TYPES, Limits, Version, in_order
@@ -243,6 +243,31 @@ def choose(page: PicturePage, limits: Limits, types: frozenset[str] = frozenset(
         )
         for version in chosen
     )
+
+
+def offered(
+    reply: Reply[PicturePage],
+    base: str,
+    public: frozenset[str],
+    limits: Limits,
+    types: frozenset[str] = frozenset(),
+) -> Described:
+    """What the page that came says, once for each file that may be fetched; links count from where it came from.
+
+    Raises:
+        HttpError: as `choose` does.
+    """
+    versions = tuple(replace(v, url=address(v.url, reply.url, base, public)) for v in reply.value.versions)
+    try:
+        return Described(choose(replace(reply.value, versions=versions), limits, types), reply.attempts)
+    except HttpError as error:
+        error.attempts = reply.attempts
+        raise
+
+
+def located(found: Iterable[Product], page_url: str, base: str, public: frozenset[str]) -> tuple[Product, ...]:
+    """The products of a list page with the full addresses of their pages."""
+    return tuple(replace(one, access_url=address(one.access_url, page_url, base, public)) for one in found)
 
 
 def address(href: str, page_url: str, base: str, public: frozenset[str]) -> str:

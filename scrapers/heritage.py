@@ -6,21 +6,20 @@ the selectors of a scraper of 2019 are known of its pages, so that what is read 
 
 import json
 from collections import Counter
-from collections.abc import Callable
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
-from bs4 import BeautifulSoup, Tag
+from bs4 import Tag
 
 from manifests.settings import Settings
 from scrapers.fetch import Described
-from scrapers.gallery import Gallery, ListPage, address, choose
+from scrapers.gallery import Gallery, ListPage, located, offered
 from scrapers.http import HttpError, PoliteClient, shared_client
 from scrapers.hubblesite import PUBLIC as HUBBLESITE_HOSTS
 from scrapers.hubblesite import HubbleSite, HubbleSiteQuery
 from scrapers.hubblesite_page import CARDS, as_product, image_name, read_picture
 from scrapers.products import Product, Tile
-from scrapers.releases import stsci_release
-from scrapers.text import plain_text, words
+from scrapers.releases import publisher_name, stsci_release
+from scrapers.text import markup, path_of, plain_text, words
 from scrapers.versions import Limits
 
 NAME = "heritage"
@@ -53,12 +52,12 @@ class Heritage:
         """
         url = json.loads(tile.request)["url"]
         try:
-            reply = self.client.get(url, lambda body: read_index(body, lambda href: self._full(href, url)))
+            reply = self.client.get(url, read_index)
         except HttpError as error:
             if error.reason in ("unreachable", "gone") and urlsplit(self.client.base).hostname == _HOST:
                 raise HttpError(error.kind, error.reason, f"{error} {_INSTEAD}", error.status) from error
             raise
-        return ListPage(tuple(reply.value), more=False)
+        return ListPage(located(reply.value, reply.url, self.client.base, _PUBLIC), more=False)
 
     def describe(self, product: Product) -> Described:
         """What the page of a release says, once for each file that may be fetched.
@@ -66,18 +65,8 @@ class Heritage:
         Raises:
             HttpError: it cannot be had; or it is refused because no file is of use.
         """
-        url = product.access_url
-        reply = self.client.get(
-            url, lambda body: read_picture(body, product, lambda href: self._full(href, url), any_link=True)
-        )
-        try:
-            return Described(choose(reply.value, self._limits), reply.attempts)
-        except HttpError as error:
-            error.attempts = reply.attempts
-            raise
-
-    def _full(self, href: str, url: str) -> str:
-        return address(href, url, self.client.base, _PUBLIC)
+        reply = self.client.get(product.access_url, lambda body: read_picture(body, product, any_link=True))
+        return offered(reply, self.client.base, _PUBLIC, self._limits)
 
 
 def open_heritage(
@@ -95,13 +84,13 @@ def open_heritage(
     return HubbleSite(client, limits, HubbleSiteQuery(collection=COLLECTION), NAME, COLLECTION)
 
 
-def read_index(body: bytes, full: Callable[[str], str]) -> list[Product]:
-    """The releases of the gallery's index; a check for `PoliteClient.get`.
+def read_index(body: bytes) -> list[Product]:
+    """The releases of the gallery's index, by their pages as they are linked; a check for `PoliteClient.get`.
 
     Raises:
         HttpError: transient: this is no index; permanent: it is HubbleSite's list, where the site has moved.
     """
-    soup = BeautifulSoup(body, "html.parser")
+    soup = markup(body, "The gallery's index")
     links = [link for link in soup.select("em a[href]") if plain_text(words(link)).lower() == _LINK]
     if not links and soup.select_one(CARDS):
         raise HttpError("permanent", "moved", f"The gallery's index is no longer here. {_INSTEAD}")
@@ -110,16 +99,21 @@ def read_index(body: bytes, full: Callable[[str], str]) -> list[Product]:
     shared = Counter(id(parent) for link in links for parent in link.parents)
     found: dict[str, Product] = {}
     for link in links:
-        url, (title, entry) = full(str(link["href"])), _entry(link, shared)
-        path = unquote(urlsplit(url).path)
+        url, (title, entry) = str(link["href"]).strip(), _entry(link, shared)
+        path = path_of(url)
         release = stsci_release(path) or stsci_release(entry)
-        name = f"{release}" if release else image_name(path) or path.strip("/")
+        name = _own_name(release) if release else image_name(path) or path.strip("/")
         if not name or any(product.access_url == url for product in found.values()):
             continue
         while name in found:
             name += "-more"
         found[name] = as_product(NAME, COLLECTION, name, path if stsci_release(path) else entry, title, url)
     return list(found.values())
+
+
+def _own_name(release: str) -> str:
+    """What Heritage calls a release: `2003-28`."""
+    return (publisher_name(release) or release).removeprefix("STScI-PRC")
 
 
 def _entry(link: Tag, shared: Counter[int]) -> tuple[str, str]:

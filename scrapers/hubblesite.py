@@ -6,14 +6,13 @@ what is known of its lists is in this one place.
 
 import json
 import re
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 from manifests.errors import UsageError
 from manifests.settings import Settings
 from scrapers.fetch import Described
-from scrapers.gallery import ListPage, PicturePage, address, choose
+from scrapers.gallery import ListPage, PicturePage, located, offered
 from scrapers.http import HttpError, PoliteClient, shared_client
 from scrapers.hubblesite_page import as_product, read_cards, read_picture
 from scrapers.products import Product, Tile
@@ -85,6 +84,9 @@ class HubbleSite:
             HttpError: the page cannot be had, or is none.
         """
         number = json.loads(tile.request)["page"]
+        if self._era == "auto" and number > 1:
+            # a list that was begun by an earlier run goes on in the era of its first page
+            self.ask(self.page(self.lists[0], 1))
         if self._era != "auto":
             return self._ask(self._era, number)
         failed: HttpError | None = None
@@ -99,7 +101,7 @@ class HubbleSite:
             if page.products:
                 self._era = era
                 return page
-        if failed is not None and number == 1:
+        if failed is not None:
             raise failed
         return ListPage((), more=False)
 
@@ -110,17 +112,9 @@ class HubbleSite:
             HttpError: it cannot be had; or it is refused because no file is of use.
         """
         url = product.access_url
-        check: Callable[[bytes], PicturePage]
-        if "/api/v3/image/" in url:
-            check = lambda body: self._read_api_picture(body, product)  # noqa: E731
-        else:
-            check = lambda body: read_picture(body, product, lambda href: self._full(href, url))  # noqa: E731
-        reply = self.client.get(url, check)
-        try:
-            return Described(choose(reply.value, self._limits), reply.attempts)
-        except HttpError as error:
-            error.attempts = reply.attempts
-            raise
+        read = self._read_api_picture if "/api/v3/image/" in url else read_picture
+        reply = self.client.get(url, lambda body: read(body, product))
+        return offered(reply, self.client.base, self._public, self._limits)
 
     def _ask(self, era: Era, number: int) -> ListPage:
         if era == "api":
@@ -138,16 +132,14 @@ class HubbleSite:
                 facets["Topic" if _TOPIC.fullmatch(query.category) else "Tag"] = query.category
             parameters |= {name: value for name, value in facets.items() if value}
 
-        def check(body: bytes) -> list[Product]:
-            return read_cards(body, url, self._title, self.name, lambda href: self._full(href, url))
-
         try:
-            found = self.client.get(url, check, parameters).value
+            reply = self.client.get(url, lambda body: read_cards(body, url, self._title, self.name), parameters)
         except HttpError as error:
             if number > 1 and error.reason == "not_a_list" and len({one.size_bytes for one in error.attempts}) == 1:
                 return ListPage((), more=False)  # what a page after the last looks like is not known of every era
             raise
-        return ListPage(tuple(found), more=bool(found))
+        found = located(reply.value, reply.url, self.client.base, self._public)
+        return ListPage(found, more=bool(found))
 
     def _ask_api(self, number: int) -> ListPage:
         url = f"{self.client.base}/api/v3/images"
@@ -170,7 +162,7 @@ class HubbleSite:
             ) from error
         if not isinstance(told, dict) or not isinstance(told.get("image_files"), list):
             raise HttpError("transient", "not_a_page", f"HubbleSite's API says nothing of {product.source_name}.")
-        found = (self._api_version(row, product.access_url) for row in told["image_files"] if isinstance(row, dict))
+        found = (_api_version(row) for row in told["image_files"] if isinstance(row, dict))
         credit = plain_text(str(told.get("credits") or "")).removeprefix("Credit:").strip() or None
         release = stsci_release(str(told.get("news_name") or ""))
         product = replace(
@@ -182,19 +174,6 @@ class HubbleSite:
             obs_creator_name=credit,
         )
         return PicturePage(product, tuple(version for version in found if version))
-
-    def _api_version(self, row: dict[str, Any], url: str) -> Version | None:
-        version = version_of(self._full(str(row.get("file_url") or ""), url), "")
-        if version is None:
-            return None
-        size, width, height = (
-            value if isinstance(value := row.get(name), int) and value > 0 else None
-            for name in ("file_size", "width", "height")
-        )
-        return replace(version, size_bytes=size, width=width or version.width, height=height or version.height)
-
-    def _full(self, href: str, url: str) -> str:
-        return address(href, url, self.client.base, self._public)
 
 
 def open_hubblesite(
@@ -219,3 +198,14 @@ def _json_list(body: bytes) -> list[dict[str, Any]]:
     if not isinstance(rows, list):
         raise HttpError("transient", "not_a_list", "HubbleSite's API sent no list of pictures.")
     return [row for row in rows if isinstance(row, dict)]
+
+
+def _api_version(row: dict[str, Any]) -> Version | None:
+    version = version_of(str(row.get("file_url") or ""), "")
+    if version is None:
+        return None
+    size, width, height = (
+        value if isinstance(value := row.get(name), int) and value > 0 else None
+        for name in ("file_size", "width", "height")
+    )
+    return replace(version, size_bytes=size, width=width or version.width, height=height or version.height)

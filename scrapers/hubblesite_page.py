@@ -5,10 +5,9 @@ read of them beyond these is what both sites may have in common.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 from bs4 import BeautifulSoup, NavigableString, Tag
 
@@ -19,7 +18,7 @@ from scrapers.http import HttpError
 from scrapers.passbands import wavelengths_m
 from scrapers.products import Product, product_id
 from scrapers.releases import publisher_name, stsci_release
-from scrapers.text import angle, date, plain_text, words
+from scrapers.text import angle, date, markup, path_of, plain_text, words
 from scrapers.versions import version_of
 
 LICENCE = "Public domain where not stated otherwise, credit NASA and STScI (contract NAS5-26555)"
@@ -34,21 +33,21 @@ _FILTER = re.compile(r"\bF(?P<number>\d{3,4})(?:[NMWX]|LP|QN)\b")
 _CAMERA = re.compile(r"\b(ACS|WFC3|WFPC2|NICMOS|STIS|FOC|WFPC)\b")
 
 
-def read_cards(body: bytes, url: str, collection: str, archive: str, full: Callable[[str], str]) -> list[Product]:
-    """The pictures of a list page of either kind; a check for `PoliteClient.get`.
+def read_cards(body: bytes, url: str, collection: str, archive: str) -> list[Product]:
+    """The pictures of a list page of either kind, by their pages as they are linked; a check for `PoliteClient.get`.
 
     Raises:
         HttpError: transient: this is no page of the site.
     """
-    soup = BeautifulSoup(body, "html.parser")
+    soup = markup(body, url)
     found: dict[str, Product] = {}
     for card in soup.select(f"{CARDS}, {_ROWS}"):
-        path = unquote(urlsplit(str(card["href"])).path)
+        path = path_of(str(card["href"]))
         name = image_name(path)
         title, picture = card.select_one(".text-overlay__center"), card.select_one("img[alt]")
         caption = words(title) if title else str(picture["alt"]) if picture else words(card)
         if name:
-            found.setdefault(name, as_product(archive, collection, name, path, caption, full(str(card["href"]))))
+            found.setdefault(name, as_product(archive, collection, name, path, caption, str(card["href"])))
     if not found and soup.select_one(_FRAME) is None:
         raise HttpError("transient", "not_a_list", f"{url} is no page of HubbleSite's list of pictures.")
     return list(found.values())
@@ -83,20 +82,22 @@ def as_product(archive: str, collection: str, name: str, path: str, title: str, 
     )
 
 
-def read_picture(body: bytes, product: Product, full: Callable[[str], str], *, any_link: bool = False) -> PicturePage:
-    """What a picture's page says; a check for `PoliteClient.get`. With `any_link` every link to a picture counts.
+def read_picture(body: bytes, product: Product, *, any_link: bool = False) -> PicturePage:
+    """What a picture's page says, files as they are linked; a check for `PoliteClient.get`.
+
+    With `any_link` every link to a picture counts where there are none of the known kinds.
 
     Raises:
         HttpError: transient: this is no page of a picture.
     """
-    soup = BeautifulSoup(body, "html.parser")
+    soup = markup(body, f"The page of {product.source_name}")
     links = soup.select(_DOWNLOADS) or (soup.select("a[href]") if any_link else [])
     facts = _facts(soup)
     if not links and not facts:
         raise HttpError(
             "transient", "not_a_page", f"The site sent something else than the page of {product.source_name}."
         )
-    versions = (version_of(full(str(link["href"])), plain_text(words(link))) for link in links)
+    versions = (version_of(str(link["href"]), plain_text(words(link))) for link in links)
     title = soup.select_one("#page-title, .section-header__title, h1")
     released = plain_text(_after(soup, "Read the Release")) or facts.get("release id", "")
     release = stsci_release(released) or (product.release_id if product.release_id.startswith("opo") else None)

@@ -10,7 +10,6 @@ import typer
 
 from scrapers.shared_cli import (
     JsonOption,
-    LimitOption,
     ListOption,
     MinSizeOption,
     RefreshOption,
@@ -27,6 +26,9 @@ if TYPE_CHECKING:
 ArchiveOption = Annotated[
     str | None,
     typer.Option(help="Another server that speaks as the site does, such as `deepfield replica serve`.", metavar="URL"),
+]
+LimitOption = Annotated[
+    int | None, typer.Option(min=1, help="Walk the lists until N pictures are known, and take N by name.", metavar="N")
 ]
 MegabytesOption = Annotated[
     float | None,
@@ -217,11 +219,14 @@ def _scrape(
 
 def _described(gallery: Gallery, limit: int | None) -> Iterator[dict[str, Any]]:
     """The records of a gallery's pictures; what is not to be had is said on stderr."""
+    from rich.console import Console
+
     from scrapers.gallery import look_through
     from scrapers.http import HttpError
 
-    for found in look_through(gallery, limit):
-        if isinstance(found, HttpError):
-            typer.echo(f"  {found}", err=True)
-        else:
-            yield found.record()
+    with Console(stderr=True).status("Reading the pages of the pictures"):
+        for found in look_through(gallery, limit):
+            if isinstance(found, HttpError):
+                typer.echo(f"  {found}", err=True)
+            else:
+                yield found.record()

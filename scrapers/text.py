@@ -4,8 +4,12 @@ import html
 import math
 import re
 from datetime import UTC, datetime
+from urllib.parse import unquote, urlsplit
 
-from bs4 import NavigableString, Tag
+from bs4 import BeautifulSoup, NavigableString, Tag
+from bs4.exceptions import ParserRejectedMarkup
+
+from scrapers.http import HttpError
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _TAG = re.compile(r"<[^<>]*>")
@@ -23,6 +27,26 @@ _MONTH_FIRST = re.compile(r"(?P<month>[A-Za-z]+)\s+(?P<day>\d{1,2}),?\s+(?P<year
 def plain_text(text: str) -> str:
     """Text without tags, entities, control characters and runs of white space."""
     return " ".join(_CONTROL.sub(" ", html.unescape(_TAG.sub(" ", text))).split())
+
+
+def markup(body: bytes, what: str) -> BeautifulSoup:
+    """A page as a tree; a check for `PoliteClient.get` may call it.
+
+    Raises:
+        HttpError: transient: it cannot be parsed at all.
+    """
+    try:
+        return BeautifulSoup(body, "html.parser")
+    except ParserRejectedMarkup as error:
+        raise HttpError("transient", "not_a_page", f"{what} cannot be read: {error}.") from error
+
+
+def path_of(url: str) -> str:
+    """The path of an address or link, unescaped; empty where it is none."""
+    try:
+        return unquote(urlsplit(url.strip()).path)
+    except ValueError:
+        return ""
 
 
 def words(tag: Tag) -> str:

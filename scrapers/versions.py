@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
-from urllib.parse import unquote, urlsplit
+
+from scrapers.text import path_of
 
 Format = Literal["JPEG", "PNG", "TIFF"]
 
@@ -57,7 +58,7 @@ def version_of(url: str, text: str) -> Version | None:
 
     None where neither names a JPEG, PNG or TIFF. A label may look like a size: the last size in the text counts.
     """
-    path = unquote(urlsplit(url).path)
+    path = path_of(url)
     suffix = path.rsplit(".", 1)[-1].lower() if "." in path.rsplit("/", 1)[-1] else ""
     words = _WORD.findall(text)
     kind = _FORMATS.get(suffix) or (_FORMATS[words[-1].lower()] if words and not suffix else None)

@@ -19,7 +19,9 @@ from scrapers.replica.catalogue import Archive, Truth
 from scrapers.replica.esahubble import esahubble_routes
 from scrapers.replica.exchange import Reply, Request, Routes, find_handler, page
 from scrapers.replica.faults import FaultBook, Faults
+from scrapers.replica.heritage import heritage_routes
 from scrapers.replica.hla import hla_routes
+from scrapers.replica.hubblesite import hubblesite_routes
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,13 @@ def serve(
         "/robots.txt": lambda request: _robots(crawl_delay_s),
         "/truth.csv": lambda request: _truth_table(archive),
     }
-    routes = {**hla_routes(archive, prefix), **esahubble_routes(archive, f"{prefix}/esahubble"), **about}
+    routes = {
+        **hla_routes(archive, prefix),
+        **esahubble_routes(archive, f"{prefix}/esahubble"),
+        **hubblesite_routes(archive, f"{prefix}/hubblesite"),
+        **heritage_routes(archive, f"{prefix}/heritage", f"{prefix}/hubblesite"),
+        **about,
+    }
     return ReplicaServer(
         routes, port, latency_s=latency_s, faults=faults, access_log=access_log, spared=frozenset(about)
     )
