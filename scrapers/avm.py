@@ -63,7 +63,7 @@ class Place:
 def read_avm(data: bytes) -> AVM | None:
     """The AVM of a JPEG, PNG or TIFF file; None where it has none that can be read.
 
-    A packet with one value that AVM does not allow is read for its position alone.
+    A packet with a value that AVM does not allow is read for its position alone.
     """
     for found in _PACKET.finditer(data):
         packet = found.group()
@@ -98,7 +98,7 @@ def place_of(avm: AVM, size: tuple[int, int] | None = None) -> Place | None:
     try:
         spatial.ReferencePixel = list(pixel)
         if scale is not None:
-            # only the size of the first is to be relied on; the second is missing at times
+            # of the signs and the second one there is no telling
             spatial.Scale = [-abs(scale[0]), abs(scale[0])]
         spatial.CoordinateFrame = spatial.CoordinateFrame or "ICRS"
         spatial.CoordsystemProjection = spatial.CoordsystemProjection or "TAN"
@@ -122,6 +122,7 @@ def place_at(
     projection, north turned from the vertical counter-clockwise by `rotation_deg`.
     """
     avm = AVM()
+    avm.Spatial.CoordinateFrame, avm.Spatial.Equinox = "ICRS", "J2000"
     avm.Spatial.ReferenceValue = list(reference)
     avm.Spatial.ReferenceDimension = list(dimension)
     avm.Spatial.Scale = [-scale_deg, scale_deg]
@@ -200,11 +201,14 @@ def bands(names: Sequence[str], wavelengths_nm: Sequence[float | None]) -> dict[
 
 
 def _only_spatial(packet: bytes) -> bytes:
+    """A packet with nothing but what tells the position."""
     root = ElementTree.fromstring(packet)
     for description in root.iter(_RDF):
         for element in list(description):
             if not _SPATIAL.match(element.tag):
                 description.remove(element)
+            elif element.tag.endswith("Scale") and len(element) == 1 and len(element[0]) == 1:
+                element[0].append(element[0][0])  # the second of two that are the same is missing at times
         for name in list(description.attrib):
             if not _SPATIAL.match(name):
                 del description.attrib[name]

@@ -18,7 +18,7 @@ from scrapers.fetch import Described
 from scrapers.gallery import ListPage, PicturePage, address, choose, located, offered
 from scrapers.http import HttpError, PoliteClient, shared_client
 from scrapers.products import Product, Tile
-from scrapers.text import plain_text
+from scrapers.text import json_value, plain_text
 from scrapers.versions import Limits, Version, version_of
 
 NAME = "esahubble"
@@ -89,10 +89,7 @@ class EsaHubble:
 
     def _read_feed(self, body: bytes) -> tuple[list[Product], bool]:
         """The observations on a page of the feed that have a file within the limits, and whether it goes on."""
-        try:
-            feed = json.loads(body)
-        except ValueError as error:
-            raise HttpError("transient", "not_a_list", f"ESA/Hubble's feed is no JSON: {error}.") from error
+        feed = json_value(body, "ESA/Hubble's feed")
         if not isinstance(feed, dict) or not isinstance(feed.get("Collections"), list):
             raise HttpError("transient", "not_a_list", "ESA/Hubble's feed lists no pictures.")
         found = []

@@ -6,6 +6,7 @@ the selectors of a scraper of 2019 are known of its pages, so that what is read 
 
 import json
 from collections import Counter
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 from bs4 import Tag
@@ -24,6 +25,7 @@ from scrapers.versions import Limits
 
 NAME = "heritage"
 COLLECTION = "Hubble Heritage"
+_CREDIT = "NASA and The Hubble Heritage Team (AURA/STScI)"
 _LINK = "high-resolution images"
 _HOST = "heritage.stsci.edu"
 _PUBLIC = frozenset({_HOST}) | HUBBLESITE_HOSTS
@@ -57,7 +59,10 @@ class Heritage:
             if error.reason in ("unreachable", "gone") and urlsplit(self.client.base).hostname == _HOST:
                 raise HttpError(error.kind, error.reason, f"{error} {_INSTEAD}", error.status) from error
             raise
-        return ListPage(located(reply.value, reply.url, self.client.base, _PUBLIC), more=False)
+        # no page of the site is known that says it; what a server on this machine serves is not the team's
+        credit = _CREDIT if urlsplit(self.client.base).hostname in _PUBLIC else None
+        found = (replace(product, credit=credit) for product in reply.value)
+        return ListPage(located(found, reply.url, self.client.base, _PUBLIC), more=False)
 
     def describe(self, product: Product) -> Described:
         """What the page of a release says, once for each file that may be fetched.

@@ -17,7 +17,7 @@ from scrapers.http import HttpError, PoliteClient, shared_client
 from scrapers.hubblesite_page import as_product, read_cards, read_picture
 from scrapers.products import Product, Tile
 from scrapers.releases import publisher_name, stsci_release
-from scrapers.text import plain_text
+from scrapers.text import json_value, plain_text
 from scrapers.versions import Limits, Version, version_of
 
 NAME = "hubblesite"
@@ -94,7 +94,7 @@ class HubbleSite:
             try:
                 page = self._ask(era, number)
             except HttpError as error:
-                if error.reason not in ("gone", "not_a_list"):
+                if error.reason not in ("gone", "not_a_list", "not_json"):
                     raise
                 failed = failed or error
                 continue
@@ -154,12 +154,7 @@ class HubbleSite:
         return ListPage(tuple(found), more=bool(rows))
 
     def _read_api_picture(self, body: bytes, product: Product) -> PicturePage:
-        try:
-            told = json.loads(body)
-        except ValueError as error:
-            raise HttpError(
-                "transient", "not_a_page", f"HubbleSite's API sent no JSON for {product.source_name}."
-            ) from error
+        told = json_value(body, f"What HubbleSite's API says of {product.source_name}")
         if not isinstance(told, dict) or not isinstance(told.get("image_files"), list):
             raise HttpError("transient", "not_a_page", f"HubbleSite's API says nothing of {product.source_name}.")
         found = (_api_version(row) for row in told["image_files"] if isinstance(row, dict))
@@ -191,10 +186,7 @@ def open_hubblesite(
 
 
 def _json_list(body: bytes) -> list[dict[str, Any]]:
-    try:
-        rows = json.loads(body)
-    except ValueError as error:
-        raise HttpError("transient", "not_a_list", "HubbleSite's API sent no JSON.") from error
+    rows = json_value(body, "The list of HubbleSite's API")
     if not isinstance(rows, list):
         raise HttpError("transient", "not_a_list", "HubbleSite's API sent no list of pictures.")
     return [row for row in rows if isinstance(row, dict)]

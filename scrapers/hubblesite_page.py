@@ -18,7 +18,7 @@ from scrapers.http import HttpError
 from scrapers.passbands import wavelengths_m
 from scrapers.products import Product, product_id
 from scrapers.releases import publisher_name, stsci_release
-from scrapers.text import angle, date, markup, path_of, plain_text, words
+from scrapers.text import BREAKS, angle, date, markup, path_of, plain_text, words
 from scrapers.versions import version_of
 
 LICENCE = "Public domain where not stated otherwise, credit NASA and STScI (contract NAS5-26555)"
@@ -101,7 +101,7 @@ def read_picture(body: bytes, product: Product, *, any_link: bool = False) -> Pi
     title = soup.select_one("#page-title, .section-header__title, h1")
     released = plain_text(_after(soup, "Read the Release")) or facts.get("release id", "")
     release = stsci_release(released) or (product.release_id if product.release_id.startswith("opo") else None)
-    credit = plain_text(_after(soup, "Credits")) or facts.get("image credit") or facts.get("credit")
+    credit = plain_text(_after(soup, "Credits")) or facts.get("image credit") or product.credit
     product = replace(
         product,
         obs_title=(plain_text(words(title)) if title else None) or product.obs_title,
@@ -135,10 +135,10 @@ def _after(soup: BeautifulSoup, heading: str) -> str:
         if isinstance(following, Tag):
             if following.name in ("h2", "h3", "h4", "ul", "div", "table"):
                 break
-            parts.append(words(following))
+            parts.append((" " if following.name in BREAKS else "") + words(following))
         elif type(following) is NavigableString:  # a comment is one, too
             parts.append(str(following))
-    return " ".join(parts)
+    return "".join(parts)
 
 
 def _position(facts: Mapping[str, str]) -> dict[str, Any]:

@@ -1,9 +1,11 @@
 """Words out of markup: text without tags, positions and dates as outreach pages write them."""
 
 import html
+import json
 import math
 import re
 from datetime import UTC, datetime
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from bs4 import BeautifulSoup, NavigableString, Tag
@@ -13,7 +15,8 @@ from scrapers.http import HttpError
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _TAG = re.compile(r"<[^<>]*>")
-_BREAKS = frozenset({"br", "p", "div", "li", "td", "tr", "th", "h1", "h2", "h3", "h4"})
+# elements that a browser sets apart
+BREAKS = frozenset({"br", "p", "div", "li", "td", "tr", "th", "h1", "h2", "h3", "h4"})
 _SIGN = {"-": -1.0, "\N{MINUS SIGN}": -1.0, "+": 1.0}
 _ANGLE = re.compile(
     r"(?P<sign>[+\-\N{MINUS SIGN}]?)\s*(?P<whole>\d{1,3})\s*[hd°:\s]\s*(?P<minutes>\d{1,2})\s*[m'′:\s]\s*"
@@ -41,6 +44,18 @@ def markup(body: bytes, what: str) -> BeautifulSoup:
         raise HttpError("transient", "not_a_page", f"{what} cannot be read: {error}.") from error
 
 
+def json_value(body: bytes, what: str) -> Any:
+    """A JSON reply.
+
+    Raises:
+        HttpError: transient: it is none.
+    """
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise HttpError("transient", "not_json", f"{what} is no JSON: {error}.") from error
+
+
 def path_of(url: str) -> str:
     """The path of an address or link, unescaped; empty where it is none."""
     try:
@@ -54,7 +69,7 @@ def words(tag: Tag) -> str:
     parts = []
     for part in tag.descendants:
         if isinstance(part, Tag):
-            parts.append(" " if part.name in _BREAKS else "")
+            parts.append(" " if part.name in BREAKS else "")
         elif type(part) is NavigableString:
             parts.append(part)
     return "".join(parts)
