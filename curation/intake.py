@@ -9,7 +9,7 @@ from sqlalchemy import Engine, select
 from manifests import schema
 from manifests.tables import products
 
-_KNOWN = {column.name for column in (*schema.IDENTITY, *schema.OBSCORE, *schema.PROVENANCE)}
+_COLUMNS = [column.name for column in (*schema.IDENTITY, *schema.OBSCORE, *schema.PROVENANCE)]
 
 
 def got_images(engine: Engine) -> list[str]:
@@ -35,7 +35,8 @@ def provenance(engine: Engine) -> pd.DataFrame:
     rows = []
     for image_id in sorted(by_image):
         (_, product_id, record), *others = sorted(by_image[image_id], key=lambda entry: entry[:2])
-        known = {name: value for name, value in record.items() if name in _KNOWN}
+        known = {name: value for name, value in record.items() if name in _COLUMNS}
         aliases = ",".join(sorted(other for _, other, _ in others)) or None
         rows.append(known | {"image_id": image_id, "product_id": product_id, "aliases": aliases})
-    return pd.DataFrame(rows, columns=sorted(_KNOWN))
+    frame = pd.DataFrame(rows, columns=_COLUMNS).astype(object)
+    return schema.conform(frame.where(frame.notna(), None))[_COLUMNS]

@@ -34,7 +34,7 @@ class Clipping:
 
 @dataclass(frozen=True)
 class Peaks:
-    """Local maxima: how many per million pixels, and which share of them is round like a star (None below 5)."""
+    """Local maxima: how many per million pixels, and which share of them is round like a star (None below 10)."""
 
     per_mpx: float
     round_share: float | None
@@ -136,7 +136,7 @@ def peaks(view: Canvas) -> Peaks:
     is_peak[[0, -1], :] = False
     is_peak[:, [0, -1]] = False
     y, x = np.nonzero(is_peak)
-    share = _round_share(fine, y, x) if len(y) >= 5 else None
+    share = _round_share(fine, y, x) if len(y) >= 10 else None
     return Peaks(len(y) / inside.size * 1e6, share)
 
 

@@ -121,7 +121,7 @@ MEASURES = (
     _number("median_level_dn", "DN", "Median luminance"),
     _number("p999_level_dn", "DN", "99.9th percentile of the luminance"),
     _number("peaks_per_mpx", "1/Mpx", "Local maxima well above the noise, at working size (longer side 1024 at most)"),
-    _number("round_peak_share", "", "Share of these that are round as stars are; null below 5 peaks"),
+    _number("round_peak_share", "", "Share of these that are round as stars are; null below 10 peaks"),
     _number("chroma_p99_dn", "DN", "99th percentile of |R-G| + |G-B| at a quarter of the working size"),
     _flag("grayscale", "True where the frame has no colour, whatever its file mode"),
     _number(
