@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 from typer.main import get_command
 
@@ -20,28 +21,25 @@ def columns_page() -> str:
 
 def commands_page() -> str:
     """The page on all commands and their options, as Markdown."""
-    import click  # noqa: PLC0415
-
     parts = ["# Commands\n\nWritten by `make docs` from the commands themselves: the same text as `--help`.\n"]
 
-    def describe(command: click.Command, path: list[str]) -> None:
-        context = click.Context(command, info_name=" ".join(path))
+    # Typer brings its own copy of Click, so the classes are not named here
+    def describe(command: Any, path: list[str]) -> None:
+        context = command.make_context(" ".join(path), [], resilient_parsing=True)
         parts.append(f"{'#' * min(4, len(path) + 1)} `{' '.join(path)}`\n\n{(command.help or '').strip()}\n")
         rows = []
         for parameter in command.get_params(context):
             record = parameter.get_help_record(context)
             if record and "--help" not in parameter.opts:
                 rows.append((record[0], record[1]))
-            elif isinstance(parameter, click.Argument):
+            elif parameter.param_type_name == "argument":
                 rows.append((parameter.human_readable_name, getattr(parameter, "help", "") or ""))
         if rows:
             lines = [f"| `{name}` | {text.replace('|', '&#124;')} |" for name, text in rows]
             parts.append("\n".join(["| option | meaning |", "|---|---|", *lines]) + "\n")
-        if isinstance(command, click.Group):
+        if hasattr(command, "list_commands"):
             for name in command.list_commands(context):
-                child = command.get_command(context, name)
-                assert child is not None
-                describe(child, [*path, name])
+                describe(command.get_command(context, name), [*path, name])
 
     describe(get_command(app), ["deepfield"])
     return "\n".join(parts)

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import pandas as pd
@@ -18,6 +17,7 @@ from manifests.blobs import BlobStore
 from manifests.files import write_atomic
 from manifests.frames import UndecodableError, decode
 from manifests.snapshots import SnapshotInfo
+from training.evaluate import Metric
 
 _THUMB_PX = 200
 _SHEET_FRAMES = 24
@@ -26,16 +26,6 @@ _SHEETS = (
     ("review", "Doubtful", "The policy is not sure of these: they wait in the review queue and are not trained on."),
     ("reject", "Rejected", "Dropped by a rule or as a duplicate of a better copy. Nothing is deleted."),
 )
-
-
-class MetricLike(Protocol):
-    """A figure with its interval, as `training.metrics` computes it."""
-
-    name: str
-    value: float
-    low: float
-    high: float
-    n: int
 
 
 @dataclass(frozen=True)
@@ -65,7 +55,7 @@ class MetricTable:
     """Figures of one network, and one sentence on whether it beats the baseline."""
 
     title: str
-    metrics: Sequence[MetricLike]
+    metrics: Sequence[Metric]
     verdict: str
     better: bool
 

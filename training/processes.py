@@ -52,6 +52,11 @@ def is_first() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
+def processes_expected() -> int:
+    """How many processes torchrun started; 1 without it."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
 def agreed(value: int, place: Place) -> int:
     """The largest of all processes' values, so that all take the same turn."""
     if place.world == 1:

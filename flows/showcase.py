@@ -1,0 +1,136 @@
+"""Pictures and figures of trained models on held-out frames, for a report."""
+
+import csv
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+import torch
+
+from flows.curves import Series, svg
+from flows.report import Curve, MetricTable, Panel, Strip
+from manifests.blobs import BlobStore
+from manifests.export import effective_verdict
+from manifests.frames import Frame, decode
+from models.color import paint, rgb_to_lightness
+from serving import infer
+from serving.enhance import Tool
+from training.config import Task
+from training.evaluate import Metric
+
+_SHOWN_PX = 448
+_EXAMPLES = 4
+_ENHANCED = 2
+_FACTOR = 4
+
+
+def held_out(rows: pd.DataFrame, number: int) -> pd.DataFrame:
+    """The first accepted colour frames of the test split by image_id, of validation where there are too few."""
+    good = rows[(effective_verdict(rows) == "accept") & rows["duplicate_of"].isna() & (rows["grayscale"] != True)]  # noqa: E712
+    ranked = pd.concat([good[good["split"] == split].sort_values("image_id") for split in ("test", "val")])
+    return ranked.head(number)
+
+
+def coloured(rows: pd.DataFrame, blobs: BlobStore, tool: Tool) -> tuple[Strip, ...]:
+    """Input, output and truth of held-out frames."""
+    strips = []
+    for row in held_out(rows, _EXAMPLES).itertuples():
+        frame = _frame(blobs, row.image_id)
+        gray = _gray(frame)
+        output = infer.colorize(tool.network, gray, frame.valid, work_px=tool.work_px, on_tile=lambda: None)
+        strips.append(
+            Strip(
+                row.source_name,
+                (
+                    Panel(f"{row.source_name}, lightness only", gray),
+                    Panel(f"coloured by {tool.step.model}", output),
+                    Panel("truth", frame.rgb),
+                ),
+            )
+        )
+    return tuple(strips)
+
+
+def enhanced(rows: pd.DataFrame, blobs: BlobStore, colorizer: Tool, superres: Tool) -> tuple[Strip, ...]:
+    """Held-out frames made gray and four times smaller, then coloured and enlarged, beside the truth."""
+    strips = []
+    for row in held_out(rows, _ENHANCED).itertuples():
+        frame = _frame(blobs, row.image_id)
+        small, small_valid = _smaller(_gray(frame), frame.valid)
+        colour = infer.colorize(colorizer.network, small, small_valid, work_px=colorizer.work_px, on_tile=lambda: None)
+        output = infer.upscale(superres.network, colour, small_valid, on_tile=lambda: None)
+        height, width = small.shape[:2]
+        strips.append(
+            Strip(
+                f"{row.source_name}: {width}x{height} gray pixels to {output.shape[1]}x{output.shape[0]} in colour",
+                (
+                    Panel(f"input, {width}x{height}", small, pixelated=True),
+                    Panel(f"{colorizer.step.model}, then {superres.step.model}", output),
+                    Panel("truth", frame.rgb[: output.shape[0], : output.shape[1]]),
+                ),
+            )
+        )
+    return tuple(strips)
+
+
+def metric_table(task: Task, metrics: Sequence[Metric], model: str) -> MetricTable:
+    """Figures of a model, with one sentence on the one that counts against its baseline."""
+    by_name = {metric.name: metric for metric in metrics}
+    if task == "colorizer":
+        ours, base, what = by_name["mae_ab"], by_name["mae_ab_all_gray"], "mean absolute a*b* error"
+        better = ours.value < base.value
+        other = f"all gray has {base.value:.2f}"
+    else:
+        name = next(name for name in by_name if name.startswith("psnr_y_crop") and name.endswith("_faithful"))
+        ours, base = by_name[name], by_name[name.replace("_faithful", "_bicubic")]
+        what, better, other = "PSNR-Y in dB at strength 0", ours.value > base.value, f"bicubic has {base.value:.2f}"
+    sentence = f"{what}: {ours.value:.2f}, {other}: {'better' if better else 'not better'}, on {ours.n} frames."
+    return MetricTable(f"{task}: {model}", metrics, sentence[0].upper() + sentence[1:], better)
+
+
+def curves(run_dir: Path, task: Task) -> tuple[Curve, ...]:
+    """Loss curves of a run, from its metrics.csv."""
+    with (run_dir / "metrics.csv").open(newline="", encoding="utf-8") as handle:
+        rows = list(csv.DictReader(handle))
+    names = [name for name in rows[0] if name not in ("step", "phase", "seconds")] if rows else []
+    series = {name: Series(name, tuple((float(r["step"]), float(r[name])) for r in rows if r[name])) for name in names}
+    switch = next((float(r["step"]) for r in rows if r["phase"] == "adversarial"), math.nan)
+    marks = [(switch, "adversarial")] if math.isfinite(switch) else []
+    losses = [series[name] for name in names if "loss" in name or name.startswith(("g_", "d_"))]
+    scores = [series[name] for name in names if series[name] not in losses and len(series[name].points) > 1]
+    drawn = [Curve(f"{task}: losses by step", svg(f"{task}: losses", losses, "step", marks))] if losses else []
+    if scores:
+        drawn.append(Curve(f"{task}: held-out scores by step", svg(f"{task}: held-out", scores[:3], "step", marks)))
+    return tuple(drawn)
+
+
+def _frame(blobs: BlobStore, image_id: str) -> Frame:
+    frame = decode(blobs.path(image_id))
+    factor = _SHOWN_PX / max(frame.height, frame.width)
+    if factor >= 1:
+        return frame
+    size = (max(64, round(frame.width * factor)), max(64, round(frame.height * factor)))
+    rgb = cv2.resize(frame.rgb, size, interpolation=cv2.INTER_AREA)
+    valid = cv2.resize(frame.valid.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST).astype(bool)
+    return Frame(rgb, valid, frame.channels, frame.domain, frame.media_type, None, frame.jpeg_quality)
+
+
+def _gray(frame: Frame) -> np.ndarray:
+    """The picture without its colours: a gray of the same L*, no-data as it was."""
+
+    rgb = torch.from_numpy(frame.rgb.transpose(2, 0, 1).copy()).float() / 255.0
+    lightness = rgb_to_lightness(rgb)
+    gray = paint(lightness, torch.zeros(2, *lightness.shape[1:]))
+    levels = (gray * 255.0 + 0.5).clamp(0, 255).to(torch.uint8).permute(1, 2, 0).numpy()
+    return np.where(frame.valid[..., None], levels, frame.rgb)
+
+
+def _smaller(rgb: np.ndarray, valid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Area mean over 4x4 pixels; sides are cut to whole fours."""
+    height, width = rgb.shape[0] // _FACTOR, rgb.shape[1] // _FACTOR
+    cells = rgb[: height * _FACTOR, : width * _FACTOR].reshape(height, _FACTOR, width, _FACTOR, 3)
+    mask = valid[: height * _FACTOR, : width * _FACTOR].reshape(height, _FACTOR, width, _FACTOR)
+    return (cells.mean(axis=(1, 3)) + 0.5).astype(np.uint8), np.asarray(mask.all(axis=(1, 3)))

@@ -1,0 +1,96 @@
+"""`deepfield colorize`, `upscale` and `enhance`: a trained network on one's own pictures."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from serving.enhance import OnProgress, Tool
+
+InputsArgument = Annotated[list[Path], typer.Argument(help="JPEG, PNG, TIFF or FITS pictures, 64x64 pixels or more.")]
+OutOption = Annotated[
+    Path, typer.Option("--output", "-o", help="File to write (.png, .jpg, .tif); for several pictures a folder.")
+]
+ScaleOption = Annotated[int, typer.Option(min=2, max=12, help="How many times larger.")]
+DetailOption = Annotated[
+    float, typer.Option(min=0, max=1, help="0 is faithful, 1 the adversarial network with invented detail.")
+]
+ColourOption = Annotated[float, typer.Option(min=0, max=1, help="0 is cautious in colour, 1 vivid.")]
+ModelOption = Annotated[
+    str | None, typer.Option(help="Model: name, name@version or a folder; the champion by default.")
+]
+
+
+def colorize(inputs: InputsArgument, out: OutOption, strength: ColourOption = 1.0, model: ModelOption = None) -> None:
+    """Colour grayscale pictures. Lightness stays the input's; the colours are a guess, not photometry."""
+    from manifests.settings import load_settings
+    from serving.enhance import open_tool
+
+    tool = open_tool(load_settings().models_dir, model, "colorizer", strength)
+    _run(inputs, out, [tool])
+
+
+def upscale(
+    inputs: InputsArgument,
+    out: OutOption,
+    scale: ScaleOption = 4,
+    strength: DetailOption = 0.0,
+    model: ModelOption = None,
+) -> None:
+    """Enlarge pictures."""
+    from manifests.settings import load_settings
+    from serving.enhance import open_tool
+
+    tool = open_tool(load_settings().models_dir, model, "superres", strength, scale=scale)
+    _run(inputs, out, [tool])
+
+
+def enhance(
+    inputs: InputsArgument,
+    out: OutOption,
+    scale: ScaleOption = 4,
+    colour: ColourOption = 1.0,
+    detail: DetailOption = 0.0,
+    colorizer: ModelOption = None,
+    superres: ModelOption = None,
+) -> None:
+    """Colour pictures, then enlarge them."""
+    from manifests.settings import load_settings
+    from serving.enhance import open_tool
+
+    folder = load_settings().models_dir
+    tools = [
+        open_tool(folder, colorizer, "colorizer", colour),
+        open_tool(folder, superres, "superres", detail, scale=scale),
+    ]
+    _run(inputs, out, tools)
+
+
+def _run(inputs: list[Path], out: Path, tools: "list[Tool]") -> None:
+    from manifests.settings import load_settings
+    from serving.enhance import process, targets
+
+    chosen = targets(inputs, out)
+    with _bars() as on_progress:
+        for source, target in zip(inputs, chosen, strict=True):
+            process(source, target, tools, load_settings().max_pixels, on_progress)
+            typer.echo(str(target))
+
+
+@contextmanager
+def _bars() -> "Iterator[OnProgress]":
+    """A function that shows tiles as a bar on a terminal."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    with Progress(console=console, disable=not console.is_terminal, transient=True) as bars:
+        task = bars.add_task("", total=None)
+
+        def show(what: str, done: int, total: int) -> None:
+            bars.update(task, description=what, completed=done, total=total)
+
+        yield show

@@ -1,0 +1,240 @@
+"""`deepfield train`, `evaluate` and `models`: training on a snapshot, its figures, and the registry."""
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from training.config import Task
+    from training.evaluate import Metric
+
+train_app = typer.Typer(
+    no_args_is_help=True,
+    help="Train a network on the accepted frames of a snapshot, score it on held-out ones and register it.",
+)
+models_app = typer.Typer(no_args_is_help=True, help="The registered models: which there are and which is in use.")
+
+RecipeOption = Annotated[str | None, typer.Option(help="Recipe; the small one for two CPU cores by default.")]
+ConfigOption = Annotated[Path | None, typer.Option("--config", help="TOML file with changes to the recipe.")]
+SetOption = Annotated[list[str] | None, typer.Option("--set", help="Change one setting: key=value. May be repeated.")]
+SnapshotOption = Annotated[str | None, typer.Option(help="Snapshot id or its beginning; the newest by default.")]
+RunOption = Annotated[str | None, typer.Option("--run", help="Name of the run's folder; made from the time if absent.")]
+ResumeOption = Annotated[str | None, typer.Option("--resume", metavar="RUN", help="Go on with this run.")]
+NameOption = Annotated[str | None, typer.Option("--name", help="Name in the registry; the task's by default.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON lines for programs.")]
+
+
+@train_app.command()
+def colorizer(
+    snapshot: SnapshotOption = None,
+    recipe: RecipeOption = None,
+    config: ConfigOption = None,
+    settings: SetOption = None,
+    run: RunOption = None,
+    resume: ResumeOption = None,
+    name: NameOption = None,
+) -> None:
+    """Train a network that colours grayscale frames.
+
+    Under torchrun it uses every process: torchrun --nproc-per-node 2 -m flows.cli train colorizer --run NAME
+    """
+    _train("colorizer", snapshot, recipe, config, settings or [], run, resume, name)
+
+
+@train_app.command()
+def superres(
+    snapshot: SnapshotOption = None,
+    recipe: RecipeOption = None,
+    config: ConfigOption = None,
+    settings: SetOption = None,
+    run: RunOption = None,
+    resume: ResumeOption = None,
+    name: NameOption = None,
+) -> None:
+    """Train a network that enlarges frames."""
+    _train("superres", snapshot, recipe, config, settings or [], run, resume, name)
+
+
+@train_app.command()
+def recipes() -> None:
+    """List the recipes and where each comes from."""
+    from training.recipes import RECIPES
+
+    for name, make in RECIPES.items():
+        made = make()
+        typer.echo(f"{name:16} {made.task:10} {made.source}")
+
+
+def evaluate(
+    model: Annotated[str, typer.Argument(help="Model: name, name@version, or the folder of a run or model.")],
+    snapshot: SnapshotOption = None,
+    split: Annotated[str, typer.Option(help="train, val or test.")] = "test",
+    as_json: JsonOption = False,
+) -> None:
+    """Score a model on a split of a snapshot, beside baselines, with 95 % bootstrap intervals."""
+    from manifests.settings import load_settings
+    from training.evaluate import evaluate as score
+    from training.pack import open_pack
+    from training.pack_build import pack_for_snapshot
+    from training.registry import load_model
+
+    places = load_settings()
+    loaded = load_model(places.models_dir, model)
+    pack = open_pack(pack_for_snapshot(places, snapshot, int(loaded.meta["frame_px"])))
+    with _bar("Scoring") as advance:
+        metrics = score(loaded, pack, split, on_progress=lambda done, total: advance(done, total, split))
+    _print_metrics(metrics, as_json)
+
+
+@models_app.command("list")
+def list_registered(as_json: JsonOption = False) -> None:
+    """List the registered models; the champion of each name is marked."""
+    from dataclasses import asdict
+
+    from manifests.settings import load_settings
+    from training.registry import list_models
+
+    found = list_models(load_settings().models_dir)
+    for model in found:
+        if as_json:
+            typer.echo(json.dumps(asdict(model)))
+        else:
+            mark = "champion" if model.champion else ""
+            line = f"{model.name}@{model.version:5} {model.task:10} {model.recipe:16} {model.snapshot_id}  {mark}"
+            typer.echo(line.rstrip())
+    if not found and not as_json:
+        typer.echo("No model is registered yet: `deepfield train` makes one.", err=True)
+
+
+@models_app.command()
+def show(model: Annotated[str, typer.Argument(help="name or name@version.")]) -> None:
+    """Show a model's card: what it is, its figures and limits."""
+    from manifests.settings import load_settings
+    from training.registry import locate
+
+    typer.echo((locate(load_settings().models_dir, model) / "card.md").read_text(encoding="utf-8").rstrip())
+
+
+@models_app.command()
+def promote(model: Annotated[str, typer.Argument(help="name@version.")]) -> None:
+    """Make a version the champion: the one that is used where no version is named."""
+    from manifests.errors import UsageError
+    from manifests.settings import load_settings
+    from training.registry import promote as make_champion
+
+    name, _, version = model.partition("@")
+    if not version:
+        raise UsageError(f"{model} names no version: write {model}@v2, for example.")
+    make_champion(load_settings().models_dir, name, version)
+    typer.echo(f"{name}@{version} is the champion")
+
+
+@models_app.command()
+def export(
+    model: Annotated[str, typer.Argument(help="Model: name, name@version, or the folder of a run or model.")],
+    out: Annotated[Path, typer.Argument(help="File to write, ending in .safetensors.")],
+    strength: Annotated[float, typer.Option(min=0, max=1, help="0 is faithful, 1 vivid.")] = 1.0,
+) -> None:
+    """Write a model's weights as one safetensors file, its config in the metadata."""
+    from manifests.errors import UsageError
+    from manifests.settings import load_settings
+    from training.registry import export as write
+    from training.registry import load_model
+
+    if out.suffix != ".safetensors":
+        raise UsageError(f"{out} should end in .safetensors.")
+    write(load_model(load_settings().models_dir, model), out, strength)
+    typer.echo(str(out))
+
+
+def _train(
+    task: "Task",
+    snapshot: str | None,
+    recipe: str | None,
+    config: Path | None,
+    settings: Sequence[str],
+    run: str | None,
+    resume: str | None,
+    name: str | None,
+) -> None:
+    from datetime import UTC, datetime
+
+    from manifests.errors import UsageError
+    from manifests.settings import load_settings
+    from training.evaluate import evaluate as score
+    from training.loop import read_run, train
+    from training.pack import open_pack
+    from training.pack_build import pack_for_snapshot
+    from training.processes import is_first, processes_expected
+    from training.recipes import make_config
+    from training.registry import load_run, register
+
+    places = load_settings()
+    if resume:
+        if run or recipe or config or settings:
+            raise UsageError("--resume goes on with a run as it was: leave out --run, --recipe, --config and --set.")
+        run_dir = places.runs_dir / resume
+        described = read_run(run_dir)
+        chosen = described["config"]
+        snapshot = snapshot or described["pack"]["snapshot_id"]
+        if chosen.task != task:
+            raise UsageError(f"{resume} is a {chosen.task} run: use `deepfield train {chosen.task}`.")
+    else:
+        if not run and processes_expected() > 1:
+            raise UsageError("Under torchrun name the run by --run, so that all processes write to the same folder.")
+        chosen = make_config(task, recipe, config, settings)
+        run_dir = places.runs_dir / (run or f"{task}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
+    pack = open_pack(pack_for_snapshot(places, snapshot, chosen.data.frame_px))
+    with _bar(f"Training {run_dir.name}") as advance:
+        train(chosen, pack, run_dir, resume=resume is not None, on_progress=advance)
+    if not is_first():
+        return
+    split = "test" if pack.select("test", color_only=task == "colorizer") else "val"
+    model = load_run(run_dir)
+    with _bar("Scoring") as advance:
+        metrics = score(model, pack, split, on_progress=lambda done, total: advance(done, total, split))
+    version = register(run_dir, places.models_dir, name or task, metrics, split)
+    _print_metrics(metrics, as_json=False)
+    typer.echo(f"run      {run_dir}")
+    typer.echo(f"model    {name or task}@{version}, scored on the {split} split of {pack.snapshot_id}")
+
+
+def _print_metrics(metrics: "Sequence[Metric]", as_json: bool) -> None:
+    from dataclasses import asdict
+
+    for metric in metrics:
+        if as_json:
+            typer.echo(json.dumps(asdict(metric)))
+        else:
+            typer.echo(f"{metric.name:44} {metric.value:9.4f}  [{metric.low:.4f}, {metric.high:.4f}]  n={metric.n}")
+
+
+@contextmanager
+def _bar(what: str) -> "Iterator[Callable[[int, int, str], None]]":
+    """A function that shows done, total and a word: as a bar on a terminal, elsewhere as a line a minute."""
+    import sys
+    import time
+
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
+        task = bars.add_task(what, total=None)
+        next_line = time.monotonic() + 60.0
+
+        def advance(done: int, total: int, word: str) -> None:
+            nonlocal next_line
+            bars.update(task, description=f"{what}: {word}", completed=done, total=total)
+            if not console.is_terminal and time.monotonic() >= next_line:
+                next_line += 60.0
+                sys.stderr.write(f"{what}: {word}, {done} of {total}\n")
+
+        yield advance
