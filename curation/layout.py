@@ -120,6 +120,8 @@ def text_run(view: Canvas) -> int:
 
 def _straight_pixels(edge: np.ndarray) -> float:
     """Number of pixels of `edge`, uint8 (H, W), in runs along the rows of at least 8 % of the width."""
+    if not edge.any():
+        return 0.0
     bridged = cv2.morphologyEx(edge, cv2.MORPH_CLOSE, np.ones((1, 5), np.uint8))
     longest = np.ones((1, max(24, edge.shape[1] * 8 // 100)), np.uint8)
     return float(cv2.morphologyEx(bridged, cv2.MORPH_OPEN, longest).sum())

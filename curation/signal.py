@@ -158,4 +158,4 @@ def _median_of_counts(counts: np.ndarray) -> float:
     value = int(np.searchsorted(cumulative, half))
     below = float(cumulative[value - 1]) if value else 0.0
     low = max(0.0, value - 0.5)
-    return low + (value + 0.5 - low) * (half - below) / float(counts[value])
+    return float(low + (value + 0.5 - low) * (half - below) / counts[value])

@@ -1,0 +1,68 @@
+"""The keep policy: the same answer in any order, and no picture is ever lost."""
+
+import random
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from curation.duplicates import Candidate, Duplicate, resolve
+
+
+def one(image_id, verdict="accept", pixels=100, valid=None, quality=90.0):
+    return Candidate(image_id, verdict, pixels, pixels if valid is None else valid, quality)
+
+
+def test_the_larger_the_fuller_the_less_lossy_is_kept():
+    pixels = {"a": "A", "b": "B", "c": "C", "d": "D"}
+    pairs = [("A", "B"), ("A", "C"), ("A", "D"), ("B", "C"), ("B", "D"), ("C", "D")]
+    frames = [one("a", pixels=50), one("b", valid=90), one("c", quality=80.0), one("d")]
+    assert resolve(frames, pixels, pairs) == {name: Duplicate("d", "same_rendering") for name in "abc"}
+
+
+def test_lossless_is_kept_over_jpeg_and_the_smallest_name_breaks_ties():
+    assert set(resolve([one("a"), one("b", quality=None)], {"a": "A", "b": "B"}, [("A", "B")])) == {"a"}
+    assert set(resolve([one("b"), one("a")], {"a": "A", "b": "B"}, [("A", "B")])) == {"b"}
+
+
+def test_an_annotated_twin_is_never_the_one_that_stays():
+    frames = [one("a", "review", pixels=900), one("b", "accept", pixels=100)]
+    assert set(resolve(frames, {"a": "A", "b": "B"}, [("A", "B")])) == {"a"}
+
+
+def test_a_chain_loses_no_picture():
+    # c matches b, which is dropped for a; c does not match a, so it stays
+    frames = [one("a", pixels=300), one("b", pixels=200), one("c", pixels=100)]
+    found = resolve(frames, {"a": "A", "b": "B", "c": "C"}, [("A", "B"), ("B", "C")])
+    assert found == {"b": Duplicate("a", "same_rendering")}
+
+
+def test_copies_of_a_dropped_picture_point_to_what_is_kept():
+    frames = [one("a", pixels=300), one("b"), one("c")]
+    found = resolve(frames, {"a": "A", "b": "B", "c": "B"}, [("A", "B")])
+    assert found == {name: Duplicate("a", "same_rendering") for name in "bc"}
+    assert resolve(frames, {"a": "A", "b": "B", "c": "B"}, []) == {"c": Duplicate("b", "exact")}
+
+
+_frames = st.lists(
+    st.tuples(st.sampled_from(["accept", "review", "reject"]), st.integers(1, 3), st.integers(0, 5)),
+    min_size=1,
+    max_size=14,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(_frames, st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), max_size=12), st.integers(0, 99))
+def test_any_order_gives_one_answer_and_every_duplicate_matches_a_kept_frame(entries, edges, seed):
+    frames = [one(f"{n:02d}", verdict, pixels) for n, (verdict, pixels, _) in enumerate(entries)]
+    pixels = {f"{n:02d}": f"P{digest}" for n, (_, _, digest) in enumerate(entries)}
+    pairs = [(f"P{a}", f"P{b}") for a, b in edges if a != b]
+    found = resolve(frames, pixels, pairs)
+    shuffled, turned = frames[:], [(b, a) for a, b in reversed(pairs)]
+    random.Random(seed).shuffle(shuffled)
+    assert resolve(shuffled, pixels, turned) == found
+    related = {frozenset(pair) for pair in pairs}
+    for dropped, duplicate in found.items():
+        assert duplicate.of not in found
+        one_pixels, other = pixels[dropped], pixels[duplicate.of]
+        assert one_pixels == other or frozenset((one_pixels, other)) in related
+        assert (duplicate.kind == "exact") == (one_pixels == other)

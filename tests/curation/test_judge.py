@@ -1,0 +1,76 @@
+"""The judge: changed versions of one picture match, other pictures never do, other colours of one sky are not twins."""
+
+import cv2
+import numpy as np
+import pytest
+from drawn_skies import encoded, frame, sky
+
+from curation.features import extract
+from curation.judge import judge
+from manifests.frames import decode
+
+
+def _rotated(rgb: np.ndarray, degrees: float) -> np.ndarray:
+    height, width = rgb.shape[:2]
+    matrix = cv2.getRotationMatrix2D((width / 2, height / 2), degrees, 1.0)
+    return cv2.warpAffine(rgb, matrix, (width, height), flags=cv2.INTER_CUBIC)
+
+
+CHANGES = {
+    "re-encoded": lambda rgb: decode(encoded(rgb, "JPEG", quality=50)).rgb,
+    "half size": lambda rgb: cv2.resize(rgb, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA),
+    "twice the size": lambda rgb: cv2.resize(rgb, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC),
+    "restretched": lambda rgb: (255 * (rgb / 255) ** 0.6).astype(np.uint8),
+    "cropped": lambda rgb: rgb[20:-40, 30:-40],
+    "turned a little": lambda rgb: _rotated(rgb, 7.0),
+    "turned": lambda rgb: np.rot90(rgb),
+    "upside down": lambda rgb: np.rot90(rgb, 2),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_changed_version_is_the_same_rendering(name):
+    rgb = sky(21, 420, 520, stars=300)
+    changed = extract(frame(CHANGES[name](rgb)))
+    found = judge(extract(frame(rgb)), changed)
+    assert found.relation == "same_rendering", found
+
+
+def test_a_mirror_image_matches_when_mirrored_back_only():
+    rgb = sky(22, 420, 520, stars=300)
+    image = frame(rgb[:, ::-1])
+    plain = extract(frame(rgb))
+    assert judge(plain, extract(image, mirrored=True)).relation == "same_rendering"
+    assert judge(plain, extract(image)).relation == "none"
+
+
+def test_other_skies_do_not_match():
+    features = [extract(frame(sky(seed, stars=300))) for seed in range(30, 36)]
+    for n, a in enumerate(features):
+        for b in features[n + 1 :]:
+            assert judge(a, b).relation == "none"
+
+
+def test_another_mixture_of_filters_is_the_same_sky_and_no_duplicate():
+    rgb = sky(23, 420, 520, stars=300)
+    swapped = np.ascontiguousarray(rgb[..., [2, 0, 1]])
+    assert judge(extract(frame(rgb)), extract(frame(swapped))).relation == "same_sky"
+
+
+def test_a_small_crop_is_a_picture_of_its_own():
+    rgb = sky(24, 600, 800, stars=900)
+    found = judge(extract(frame(rgb)), extract(frame(rgb[140:450, 180:600])))
+    assert found.relation == "same_sky" and found.overlap < 0.3
+
+
+def test_the_judgement_does_not_depend_on_what_was_judged_before():
+    a, b = (extract(frame(CHANGES[name](sky(25)))) for name in ("half size", "cropped"))
+    first = judge(a, b)
+    judge(extract(frame(sky(26))), b)
+    assert judge(a, b) == first
+
+
+def test_frames_without_features_match_nothing():
+    blank = extract(frame(np.full((300, 300, 3), 40, np.uint8)))
+    assert judge(blank, blank).relation == "none"
+    assert extract(frame(sky(1), np.zeros((300, 360), bool))) is None
