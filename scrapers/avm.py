@@ -30,7 +30,7 @@ _NAMESPACE = b"http://www.communicatingastronomy.org/avm/"
 _PACKET = re.compile(rb"<x:xmpmeta\b.*?</x:xmpmeta>", re.DOTALL)
 _LONGEST_PACKET = 4 * 2**20
 _RDF = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}Description"
-_SPATIAL = re.compile(r"\{http://www\.communicatingastronomy\.org/avm/1\.0/\}Spatial\.(?!Quality|Notes|FITSheader)")
+_SPATIAL = re.compile(r"\{http://www\.communicatingastronomy\.org/avm/1\.0/\}Spatial\.(?!Notes|FITSheader)")
 _UNREADABLE = (
     ValueError,
     TypeError,
@@ -44,6 +44,7 @@ _UNREADABLE = (
 )
 _WIDEST_DEG = 30.0  # more than any picture of a telescope: a number gone wrong
 _SAME_SHAPE = 0.02
+_ROUGH = "Position"  # a quality that says to trust neither scale nor rotation
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,8 @@ def place_of(avm: AVM, size: tuple[int, int] | None = None) -> Place | None:
     the original is not known.
     """
     spatial = avm.Spatial
+    if spatial.Quality == _ROUGH:
+        return None
     dimension = _numbers(spatial.ReferenceDimension, 2) or (tuple(map(float, size)) if size else None)
     value, scale = _numbers(spatial.ReferenceValue, 2), _numbers(spatial.Scale, 1)
     if dimension is None or min(dimension) < 1 or value is None or not -90 <= value[1] <= 90:
@@ -169,8 +172,11 @@ def annotate(product: Product, data: bytes) -> Product:
     if avm is None:
         return product
     place = place_of(avm, _size(data))
+    roughly = _numbers(avm.Spatial.ReferenceValue, 2) if avm.Spatial.Quality == _ROUGH else None
     if place is not None:
         product = replace(product, **asdict(place))
+    elif roughly and product.s_ra is None and abs(roughly[1]) <= 90:
+        product = replace(product, s_ra=roughly[0] % 360.0, s_dec=roughly[1])
     told: dict[str, Any] = {
         "obs_title": _text(avm.Title) or _text(avm.Headline),
         "credit": _text(avm.Credit),
@@ -205,14 +211,18 @@ def _only_spatial(packet: bytes) -> bytes:
     root = ElementTree.fromstring(packet)
     for description in root.iter(_RDF):
         for element in list(description):
-            if not _SPATIAL.match(element.tag):
+            if not _SPATIAL.match(element.tag) or _unknown_quality(element.tag, element.text):
                 description.remove(element)
             elif element.tag.endswith("Scale") and len(element) == 1 and len(element[0]) == 1:
                 element[0].append(element[0][0])  # the second of two that are the same is missing at times
         for name in list(description.attrib):
-            if not _SPATIAL.match(name):
+            if not _SPATIAL.match(name) or _unknown_quality(name, description.attrib[name]):
                 del description.attrib[name]
     return ElementTree.tostring(root)
+
+
+def _unknown_quality(name: str, value: str | None) -> bool:
+    return name.endswith("Spatial.Quality") and value not in ("Full", _ROUGH)
 
 
 def _size(data: bytes) -> tuple[int, int] | None:

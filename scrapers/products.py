@@ -6,7 +6,9 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Self
 
 _LONGEST_ID = 255
-_RELEASE = re.compile(r"(?<![a-z0-9])(?P<release>(heic|opo|potw|ann)\d{4})[a-z]{1,2}\d*(?![a-z0-9])", re.IGNORECASE)
+_RELEASE = re.compile(
+    r"(?<![a-z0-9])(?P<release>(heic|opo|potw|potm|ann)\d{4,5})[a-z]{1,2}\d*(?![a-z0-9])", re.IGNORECASE
+)
 
 
 def product_id(archive: str, name: str) -> str:

@@ -5,7 +5,9 @@ from typing import Annotated
 
 import typer
 
-replica_app = typer.Typer(help="A local archive that speaks HLA's protocol, for trying things without the network.")
+replica_app = typer.Typer(
+    help="A local archive that speaks as the real ones do, for trying things without the network."
+)
 
 
 @replica_app.callback()
@@ -29,7 +31,8 @@ def serve(
 ) -> None:
     """Serve a local archive until Ctrl-C; its address is printed when it is ready.
 
-    Use the address as --archive-url, and search around RA 210.80, Dec 54.35 (M101), radius 1.
+    Use the address as --archive-url, and search around RA 210.80, Dec 54.35 (M101), radius 1. The outreach sites
+    are below it: add /esahubble, /hubblesite or /heritage.
     """
     import signal
     from threading import Event

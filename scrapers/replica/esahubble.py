@@ -80,7 +80,7 @@ class _Site:
             "thumb300y": lambda: self._files.encoded(picture, "JPEG", height=300, quality=80),
             "wallpaper1": lambda: self._files.encoded(picture, "JPEG", width=1024, crop=0.1, quality=85, avm=True),
         }
-        if folder == "original" and suffix == picture.suffix:
+        if folder == "original" and suffix == self._files.suffix(picture):
             return self._files.original(picture)
         if folder in renditions and suffix == "jpg":
             return renditions[folder]()
@@ -161,9 +161,10 @@ class _Site:
                 f'<span class="archive_dl_size"><div>\n   {size}\n</div></span></div>'
             )
 
-        original = f"{self._prefix}/media/archives/images/original/{picture.name}.{picture.suffix}"
+        suffix = self._files.suffix(picture)
+        original = f"{self._prefix}/media/archives/images/original/{picture.name}.{suffix}"
         yield '<div><h3 class="archivegrouptitle">Image Formats</h3>'
-        yield entry(original, "Fullsize Original", picture.stated_size(picture.suffix))
+        yield entry(original, "Fullsize Original", picture.stated_size(suffix))
         yield entry(f"{cdn}/large/{picture.name}.jpg", "Large JPEG", picture.stated_size("jpg"))
         if picture.width > _PUBLICATION_PX:
             size = picture.stated_size("jpg", _PUBLICATION_PX / picture.width)
@@ -256,7 +257,7 @@ class _Site:
         }
 
     def _resource(self, kind: str, folder: str, picture: Picture, scale: float) -> dict[str, object]:
-        suffix = picture.suffix if kind == "Original" else "jpg"
+        suffix = self._files.suffix(picture) if kind == "Original" else "jpg"
         return {
             "ResourceType": kind,
             "MediaType": "Image",

@@ -34,7 +34,7 @@ _BYTES_PER_PIXEL = {"jpg": 0.4, "png": 2.0, "tif": 3.0}
 class Picture:
     """A published picture. `name` is ESA/Hubble's; `release` is STScI's year and number, None where ESA alone has it.
 
-    `image_id` is HubbleSite's number, `suffix` that of the original file. Pictures without `placed` have no position.
+    `image_id` is HubbleSite's number. Pictures without `placed` have no position.
     """
 
     name: str
@@ -46,7 +46,6 @@ class Picture:
     category: str
     released: datetime
     dataset: Dataset
-    suffix: str
     placed: bool
 
     @property
@@ -78,12 +77,11 @@ def pictures(archive: Archive) -> tuple[Picture, ...]:
     for index, (dataset, found) in enumerate(zip(chosen, named, strict=True)):
         name = found.group() if found and found.group() not in used else _free_name(index, taken | used)
         used.add(name)
-        made.append(_picture(archive, dataset, name, index))
+        made.append(_picture(dataset, name, index))
     return tuple(sorted(made, key=lambda one: (one.released, one.name), reverse=True))
 
 
-def _picture(archive: Archive, dataset: Dataset, name: str, index: int) -> Picture:
-    original = archive.original(dataset.name) if dataset.is_file else None
+def _picture(dataset: Dataset, name: str, index: int) -> Picture:
     drawn = not dataset.is_file and index % 13 == 7
     release = None
     if name.startswith("opo"):
@@ -100,7 +98,6 @@ def _picture(archive: Archive, dataset: Dataset, name: str, index: int) -> Pictu
         category="illustrations" if drawn else ("galaxies", "nebulae", "stars")[index % 3],
         released=datetime(year, 1, 8, 6, tzinfo=UTC) + timedelta(days=index * 7 % 350),
         dataset=dataset,
-        suffix="tif" if original is None else SUFFIXES[original.media_type],
         placed=not dataset.is_file and not drawn,
     )
 
@@ -121,6 +118,11 @@ class Renditions:
         self._archive = archive
         self._service = PictureService(archive)
         self._kept: Cache[tuple[object, ...], bytes] = Cache(256 * 2**20, len)
+
+    def suffix(self, picture: Picture) -> str:
+        """Of the original file; a TIFF is made of what is rendered."""
+        file = self._archive.original(picture.dataset.name)
+        return SUFFIXES[file.media_type] if file else "tif"
 
     def original(self, picture: Picture) -> Reply:
         """The file as it is, or a TIFF of what is rendered."""

@@ -89,6 +89,10 @@ def test_odd_metadata() -> None:
     assert place_of(read_avm(packet(ReferenceValue=["nan", 1]))) is None
     assert place_of(read_avm(packet(ReferenceDimension=[0, 0]))) is None
     assert place_of(read_avm(packet(Scale=[1, 1]))) is None, "a picture of the whole sky is a number gone wrong"
+    for attributes in ('avm:Spatial.Quality="Position"', 'avm:Spatial.Quality="Position" avm:Type="Collection"'):
+        assert place_of(read_avm(packet(attributes))) is None
+        rough = annotate(replace(PRODUCT, s_ra=None, s_dec=None), jpeg(packet(attributes)))
+        assert (rough.s_ra, rough.s_dec, rough.s_region) == (150.0, -30.0, None)
     assert read_avm(b"no packet") is None
     assert read_avm(packet().replace(b"<rdf:RDF", b"<!DOCTYPE x><rdf:RDF")) is None
 
