@@ -26,6 +26,10 @@ SetOption = Annotated[list[str] | None, typer.Option("--set", help="Change one s
 SnapshotOption = Annotated[str | None, typer.Option(help="Snapshot id or its beginning; the newest by default.")]
 RunOption = Annotated[str | None, typer.Option("--run", help="Name of the run's folder; made from the time if absent.")]
 ResumeOption = Annotated[str | None, typer.Option("--resume", metavar="RUN", help="Go on with this run.")]
+SeedOption = Annotated[
+    int | None, typer.Option(min=0, help="Seed of weights, crops and order; the recipe's if absent.")
+]
+DeviceOption = Annotated[str | None, typer.Option(help="auto, cpu or cuda; the recipe's if absent.")]
 NameOption = Annotated[str | None, typer.Option("--name", help="Name in the registry; the task's by default.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON lines for programs.")]
 
@@ -38,13 +42,15 @@ def colorizer(
     settings: SetOption = None,
     run: RunOption = None,
     resume: ResumeOption = None,
+    seed: SeedOption = None,
+    device: DeviceOption = None,
     name: NameOption = None,
 ) -> None:
     """Train a network that colours grayscale frames.
 
     Under torchrun it uses every process: torchrun --nproc-per-node 2 -m flows.cli train colorizer --run NAME
     """
-    _train("colorizer", snapshot, recipe, config, settings or [], run, resume, name)
+    _train("colorizer", snapshot, recipe, config, _with_options(settings, seed, device), run, resume, name)
 
 
 @train_app.command()
@@ -55,10 +61,12 @@ def superres(
     settings: SetOption = None,
     run: RunOption = None,
     resume: ResumeOption = None,
+    seed: SeedOption = None,
+    device: DeviceOption = None,
     name: NameOption = None,
 ) -> None:
     """Train a network that enlarges frames."""
-    _train("superres", snapshot, recipe, config, settings or [], run, resume, name)
+    _train("superres", snapshot, recipe, config, _with_options(settings, seed, device), run, resume, name)
 
 
 @train_app.command()
@@ -153,6 +161,12 @@ def export(
     typer.echo(str(out))
 
 
+def _with_options(settings: list[str] | None, seed: int | None, device: str | None) -> list[str]:
+    """The `--set` assignments, and the options that are settings too."""
+    options = {"seed": seed, "device": device}
+    return [*(settings or []), *(f"{key}={value}" for key, value in options.items() if value is not None)]
+
+
 def _train(
     task: "Task",
     snapshot: str | None,
@@ -178,7 +192,9 @@ def _train(
     places = load_settings()
     if resume:
         if run or recipe or config or settings:
-            raise UsageError("--resume goes on with a run as it was: leave out --run, --recipe, --config and --set.")
+            raise UsageError(
+                "--resume goes on with a run as it was: leave out --run, --recipe, --config, --set, --seed and --device."
+            )
         run_dir = places.runs_dir / resume
         described = read_run(run_dir)
         chosen = described["config"]
