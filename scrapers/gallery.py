@@ -273,16 +273,17 @@ def located(found: Iterable[Product], page_url: str, base: str, public: frozense
 def address(href: str, page_url: str, base: str, public: frozenset[str]) -> str:
     """A link of a page as a full address.
 
-    A mirror may repeat the addresses of the site it mirrors: what lies on the `public` hosts is looked for on the
-    mirror. Where the page came by https, so does what it links to.
+    A mirror may repeat the links of the site it mirrors: what lies on the `public` hosts is looked for on the mirror,
+    and a path from the root below the mirror's own path. Where the page came by https, so does what it links to.
     """
     try:
         url = urljoin(page_url, href.strip())
-        here, there = urlsplit(url), urlsplit(base)
+        linked, here, there = urlsplit(href.strip()), urlsplit(url), urlsplit(base)
     except ValueError:
         return href
-    host = here.hostname or ""
-    if host in public and there.hostname not in public:
+    mirrored = here.hostname in public and there.hostname not in public
+    rootless = not linked.netloc and linked.path.startswith("/") and not linked.path.startswith(f"{there.path}/")
+    if mirrored or (rootless and here.netloc == there.netloc):
         return f"{base}{here.path}" + (f"?{here.query}" if here.query else "")
     if here.scheme == "http" and there.scheme == "https":
         return "https" + url.removeprefix("http")
