@@ -23,6 +23,12 @@ LICENCE = "CC BY 4.0"
 
 # Renditions of the whole picture by the folder they lie in, the smallest first; wallpapers are crops.
 _RENDITIONS = ("screen", "publicationjpg", "large", "publicationtiff", "publicationtiff10k", "publicationtiff25k")
+_TITLES = {
+    "fullsize original": "original",
+    "large jpeg": "large",
+    "publication jpeg": "publicationjpg",
+    "screensize jpeg": "screen",
+}
 _ORIGINAL = len(_RENDITIONS) + 1
 _WAVELENGTH = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>nm|[µμ]m|microns?|mm|cm)")
 _IN_NM = {"nm": 1.0, "mm": 1e6, "cm": 1e7}  # any other unit is micrometres
@@ -31,6 +37,7 @@ _IN_DEG = {"arcsec": 1 / 3600, "arcmin": 1 / 60, "deg": 1.0}
 _PIXELS = re.compile(r"(\d+)\s*x\s*(\d+)\s*px")
 _SHOWING = re.compile(r"Showing\s+\d+\s+to\s+(?P<last>\d+)\s+of\s+(?P<all>\d+)")
 _ROTATION = re.compile(r"\bspatial_rotation\s*=\s*(-?\d+(?:\.\d+)?)")
+_ORIENTATION = re.compile(r"North is (?P<angle>\d+(?:\.\d+)?)\D{0,9}(?P<side>left|right) of vertical")
 _HUBBLE = "hubble space telescope"
 _SCREEN_WIDTH_PX = 1280.0
 
@@ -139,12 +146,11 @@ def _versions(soup: BeautifulSoup, size: str) -> tuple[Version, ...]:
         if link is None:
             continue  # one real page offers a file without saying where it is
         href = str(link["href"])
-        folder = path_of(href).split("/")[-2:-1]
-        version = version_of(href, "")
-        if version is None or folder not in [[name] for name in (*_RENDITIONS, "original")]:
+        rendition, version = _rendition(href, plain_text(words(link))), version_of(href, "")
+        if version is None or rendition is None:
             continue
-        rank = _ORIGINAL if folder == ["original"] else _RENDITIONS.index(folder[0]) + 1
-        whole = stated if folder[0] in ("original", "large") else None
+        rank = _ORIGINAL if rendition == "original" else _RENDITIONS.index(rendition) + 1
+        whole = stated if rendition in ("original", "large") else None
         found.append(
             replace(
                 version,
@@ -155,6 +161,14 @@ def _versions(soup: BeautifulSoup, size: str) -> tuple[Version, ...]:
             )
         )
     return tuple(found)
+
+
+def _rendition(href: str, title: str) -> str | None:
+    """Which rendition a download is: by the folder it lies in, else by its title; None for crops and unknown ones."""
+    folders = path_of(href).split("/")[:-1]
+    if folders and folders[-1] in (*_RENDITIONS, "original"):
+        return folders[-1]
+    return _TITLES.get(title.lower())
 
 
 def _position(soup: BeautifulSoup, text: str, facts: Mapping[tuple[str, str], str]) -> dict[str, Any]:
@@ -180,15 +194,23 @@ def _position(soup: BeautifulSoup, text: str, facts: Mapping[tuple[str, str], st
         return columns
     width, height = float(pixels[1]), float(pixels[2])
     columns["s_fov"] = max(float(field["width"]), float(field["height"])) * _IN_DEG[field["unit"]]
-    turn = _ROTATION.search(text)
+    turn = _rotation(text, facts.get(("coordinates", "orientation"), ""))
     centred = abs((_number(telescope.get("x")) or 0.0) / _SCREEN_WIDTH_PX - 0.5) < 0.01
     if turn is None or not centred or not width or not height:
         return columns
     scale = float(field["width"]) * _IN_DEG[field["unit"]] / width
     if not scale:
         return columns
-    place = place_at((ra, dec), dimension=(width, height), scale_deg=scale, rotation_deg=float(turn[1]))
+    place = place_at((ra, dec), dimension=(width, height), scale_deg=scale, rotation_deg=turn)
     return asdict(place) if place else columns
+
+
+def _rotation(text: str, orientation: str) -> float | None:
+    """How far north is turned to the left, in degrees: precisely from the script, roughly from the table."""
+    if exact := _ROTATION.search(text):
+        return float(exact[1])
+    rough = _ORIENTATION.search(orientation)
+    return float(rough["angle"]) * (1 if rough["side"] == "left" else -1) if rough else None
 
 
 def _filters(soup: BeautifulSoup) -> dict[str, Any]:

@@ -135,7 +135,8 @@ class HubbleSite:
         try:
             reply = self.client.get(url, lambda body: read_cards(body, url, self._title, self.name), parameters)
         except HttpError as error:
-            if number > 1 and error.reason == "not_a_list" and len({one.size_bytes for one in error.attempts}) == 1:
+            sizes = [one.size_bytes for one in error.attempts]
+            if number > 1 and error.reason == "not_a_list" and len(sizes) > 1 and len(set(sizes)) == 1:
                 return ListPage((), more=False)  # what a page after the last looks like is not known of every era
             raise
         found = located(reply.value, reply.url, self.client.base, self._public)

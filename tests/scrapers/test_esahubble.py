@@ -13,6 +13,7 @@ from sqlalchemy import Engine, select
 
 from manifests.blobs import BlobStore
 from manifests.errors import UsageError
+from manifests.footprints import overlapping
 from manifests.settings import Settings
 from manifests.tables import fetches
 from scrapers import ledger
@@ -177,6 +178,9 @@ def test_a_footprint_where_the_page_gives_all_of_it() -> None:
     told = read_page(detail_page("a", **whole), product()).product
     assert told.s_fov == pytest.approx(2.37 / 60, rel=1e-3)
     assert told.s_region is not None and told.s_region.startswith("POLYGON ICRS ")
+    table = whole["field"] + '<tr><td class="title">Orientation:</td><td>North is 110.2&deg; left of vertical</td></tr>'
+    rough = whole | {"field": table, "telescope": whole["telescope"].partition("</script>")[2]}
+    assert overlapping([told.s_region, read_page(detail_page("a", **rough), product()).product.s_region]) == [(0, 1)]
     off_centre = whole | {"telescope": whole["telescope"].replace("x=640.0", "x=100.0")}
     told = read_page(detail_page("a", **off_centre), product()).product
     assert told.s_region is None and told.s_fov == pytest.approx(2.37 / 60, rel=1e-3)
@@ -242,6 +246,12 @@ def test_originals_that_are_jpegs_and_entries_without_a_link(host: FakeHost, qui
         host.say("/images/b/", detail_page("b", downloads=download("/o/original/b.psb", "Fullsize Original", "1 MB")))
         site(host, quick).describe(replace(product("b"), access_url=f"{host.url}/images/b/"))
     assert (caught.value.kind, caught.value.reason, len(caught.value.attempts)) == ("refused", "no_file", 1)
+
+
+def test_renditions_may_be_known_by_their_titles_alone(host: FakeHost, quick: Settings) -> None:
+    downloads = download("/f/1.jpg", "Screensize JPEG", "1 MB") + download("/f/2.jpg", "Large JPEG", "1 MB")
+    crops = download("/f/3.jpg", "1280x1024", "9 MB") + download("/f/4.jpg", "Wallpaper", "9 MB")
+    assert chosen(host, quick, detail_page("a", downloads=downloads + crops)) == ["/f/2.jpg", "/f/1.jpg"]
 
 
 def test_other_types_are_refused_unless_wanted(host: FakeHost, quick: Settings) -> None:
