@@ -193,7 +193,7 @@ def _train(
     if resume:
         if run or recipe or config or settings:
             raise UsageError(
-                "--resume goes on with a run as it was: leave out --run, --recipe, --config, --set, --seed and --device."
+                "--resume goes on with a run as it was: leave out --run, --recipe, --config, --set, --seed, --device."
             )
         run_dir = places.runs_dir / resume
         described = read_run(run_dir)
