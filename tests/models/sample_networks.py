@@ -1,0 +1,22 @@
+"""Small networks that the tests of this folder share."""
+
+import torch
+from torch import nn
+
+from models.catalogue import NetworkConfig, build
+from models.unet import UNetConfig
+
+UNETS = [
+    UNetConfig(4, 1, 8),
+    UNetConfig(4, 3, 8, norm="channel"),
+    UNetConfig(4, 2, 8, context=(1, 2)),
+    UNetConfig(4, 2, 8, reduce=4),
+]
+
+
+def awake(config: NetworkConfig) -> nn.Module:
+    """A network whose last layer, which starts near zero, says something."""
+    torch.manual_seed(0)
+    network = build(config)
+    nn.init.normal_(network.out.weight, std=0.3)
+    return network.requires_grad_(False)

@@ -1,0 +1,137 @@
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file
+from tiny import tiny_config, tiny_pack
+
+from manifests.errors import DeepfieldError, UsageError
+from training.evaluate import Metric
+from training.loop import train
+from training.registry import champion, export, list_models, load_model, promote, register
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("runs")
+    pack = tiny_pack(folder / "pack", {"train": 4, "val": 2})
+    return {task: train(tiny_config(task), pack, folder / task).run_dir for task in ("colorizer", "superres")}
+
+
+def test_the_first_version_is_champion_and_later_ones_only_by_promotion(runs, tmp_path):
+    assert register(runs["colorizer"], tmp_path, "mine", [Metric("mae_ab", 5.0, 4.0, 6.0, 9)]) == "v1"
+    assert register(runs["colorizer"], tmp_path, "mine") == "v2"
+    assert champion(tmp_path, "mine") == "v1"
+    promote(tmp_path, "mine", "v2")
+    assert champion(tmp_path, "mine") == "v2"
+    assert [(m.name, m.version, m.champion) for m in list_models(tmp_path)] == [
+        ("mine", "v1", False),
+        ("mine", "v2", True),
+    ]
+    assert load_model(tmp_path, "mine").version == "v2"
+    assert load_model(tmp_path, "mine@v1").version == "v1"
+    assert sorted(path.name for path in (tmp_path / "mine").iterdir()) == ["champion", "v1", "v2"]
+
+
+def test_the_card_says_what_it_must(runs, tmp_path):
+    register(runs["colorizer"], tmp_path, "mine", [Metric("mae_ab", 5.0, 4.0, 6.0, 9)], "test")
+    text = (tmp_path / "mine" / "v1" / "card.md").read_text()
+    for words in (
+        "plausible guess, not photometry",
+        "snap",
+        "demo_colorizer",
+        "CC BY 4.0",
+        "| mae_ab | 5 | 4 .. 6 | 9 |",
+    ):
+        assert words in text
+    scores = json.loads((tmp_path / "mine" / "v1" / "metrics.json").read_text())
+    assert scores == {"split": "test", "metrics": [{"name": "mae_ab", "value": 5.0, "low": 4.0, "high": 6.0, "n": 9}]}
+
+
+def test_strength_goes_from_the_faithful_weights_to_the_vivid(runs, tmp_path):
+    register(runs["colorizer"], tmp_path, "mine")
+    model = load_model(tmp_path, "mine", task="colorizer")
+    given = torch.rand(1, 1, 64, 64) * 100
+    ends = [model.network(strength)(given) for strength in (0.0, 0.5, 1.0)]
+    for state, strength in ((model.faithful, 0.0), (model.vivid, 1.0)):
+        network = model.network(0.5)
+        network.load_state_dict(state)
+        assert torch.equal(network(given), ends[int(2 * strength)])
+    assert not torch.equal(ends[0], ends[2])
+    halves = model.network(0.5).state_dict()
+    assert all(torch.allclose(halves[k], (model.faithful[k] + model.vivid[k]) / 2) for k in halves)
+    with pytest.raises(UsageError, match="outside 0"):
+        model.network(1.5)
+
+
+def test_a_model_is_found_by_run_folder_and_checkpoint_too(runs, tmp_path):
+    register(runs["superres"], tmp_path, "up")
+    registered = load_model(tmp_path, "up")
+    by_run = load_model(tmp_path, runs["superres"])
+    by_folder = load_model(tmp_path, tmp_path / "up" / "v1")
+    by_checkpoint = load_model(tmp_path, runs["superres"] / "checkpoints" / "last.pt")
+    for other in (by_run, by_folder):
+        assert all(torch.equal(other.vivid[key], registered.vivid[key]) for key in registered.vivid)
+    assert by_checkpoint.config == registered.config
+    assert by_checkpoint.network().scale == 2
+
+
+@pytest.mark.parametrize("ref", ["none", "mine@v9", "../mine", "mine@../v1", "", "MINE"])
+def test_a_model_that_is_not_there_is_one_sentence(runs, tmp_path, ref, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    register(runs["colorizer"], tmp_path / "models", "mine")
+    with pytest.raises(DeepfieldError):
+        load_model(tmp_path / "models", ref)
+
+
+def test_a_model_of_another_task_is_refused(runs, tmp_path):
+    register(runs["superres"], tmp_path, "up")
+    with pytest.raises(UsageError, match="up is a superres model, and a colorizer is needed"):
+        load_model(tmp_path, "up", task="colorizer")
+    with pytest.raises(UsageError, match="up is the name of a superres model"):
+        register(runs["colorizer"], tmp_path, "up")
+    with pytest.raises(UsageError, match="cannot name a model"):
+        register(runs["colorizer"], tmp_path, "../up")
+
+
+def test_foreign_and_damaged_files_are_one_sentence(runs, tmp_path):
+    register(runs["colorizer"], tmp_path, "mine")
+    register(runs["superres"], tmp_path, "up")
+    folder = tmp_path / "mine" / "v1"
+    shutil.copy(tmp_path / "up" / "v1" / "weights.safetensors", folder / "weights.safetensors")
+    with pytest.raises(DeepfieldError, match="weights of another network than the unet"):
+        load_model(tmp_path, "mine")
+    (folder / "weights.safetensors").write_bytes(b"not weights")
+    with pytest.raises(DeepfieldError, match="cannot be read"):
+        load_model(tmp_path, "mine")
+    (folder / "config.json").write_text("{}")
+    with pytest.raises(DeepfieldError, match="does not describe a model"):
+        load_model(tmp_path, "mine")
+    torch.save({"weights": torch.zeros(3)}, tmp_path / "other.pt")
+    with pytest.raises(DeepfieldError, match="not a checkpoint that this version"):
+        load_model(tmp_path, tmp_path / "other.pt")
+    (tmp_path / "text.pt").write_text("hello")
+    with pytest.raises(DeepfieldError, match=r"text\.pt cannot be read"):
+        load_model(tmp_path, tmp_path / "text.pt")
+
+
+def test_promoting_what_is_not_there_changes_nothing(runs, tmp_path):
+    register(runs["colorizer"], tmp_path, "mine")
+    with pytest.raises(UsageError, match="no model mine@v7"):
+        promote(tmp_path, "mine", "v7")
+    assert champion(tmp_path, "mine") == "v1"
+
+
+def test_an_exported_file_carries_its_config(runs, tmp_path):
+    register(runs["colorizer"], tmp_path, "mine")
+    model = load_model(tmp_path, "mine")
+    export(model, tmp_path / "out.safetensors", 0.0)
+    with safe_open(tmp_path / "out.safetensors", "pt") as handle:
+        assert json.loads(handle.metadata()["network"])["network"] == "unet"
+        assert handle.metadata()["model"] == "mine@v1"
+    written = load_file(tmp_path / "out.safetensors")
+    assert written.keys() == model.faithful.keys()
+    assert all(torch.equal(written[key], model.faithful[key]) for key in written)

@@ -1,0 +1,94 @@
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from tiny import drawn
+from typer.testing import CliRunner
+
+from flows.cli import app
+from manifests.blobs import BlobStore
+from manifests.errors import DeepfieldError
+from manifests.settings import load_settings
+from manifests.snapshots import write_snapshot
+
+SMALL = [
+    "generator.width=4", "generator.depth=2", "generator.max_width=8", "generator.reduce=1", "discriminator.width=4",
+    "data.crop_px=32", "data.batch=2", "pretrain.steps=3", "adversarial.steps=3", "discriminator_first=1",
+    "eval_every=3", "log_every=1",
+]  # fmt: skip
+
+
+def png(rgb: np.ndarray) -> bytes:
+    out = io.BytesIO()
+    Image.fromarray(rgb).save(out, "PNG")
+    return out.getvalue()
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A home with a snapshot of nine accepted frames."""
+    monkeypatch.setenv("DEEPFIELD_HOME", str(tmp_path))
+    load_settings.cache_clear()
+    blobs = BlobStore(tmp_path / "blobs")
+    splits = ["train"] * 5 + ["val"] * 2 + ["test"] * 2
+    names = [blobs.put(png(drawn(number)[0])).sha256 for number in range(len(splits))]
+    rows = pd.DataFrame({"image_id": names, "split": splits, "group_id": names, "verdict": "accept"})
+    write_snapshot(rows, manifest_dir=tmp_path / "manifest", policy_digest="p")
+    yield tmp_path
+    load_settings.cache_clear()
+
+
+def deepfield(*arguments: str):
+    return CliRunner().invoke(app, list(arguments))
+
+
+def settings() -> list[str]:
+    return [part for text in SMALL for part in ("--set", text)]
+
+
+def test_train_registers_a_model_that_can_be_listed_shown_scored_and_exported(home):
+    done = deepfield("train", "colorizer", *settings(), "--run", "first", "--seed", "3", "--device", "cpu")
+    assert done.exit_code == 0, done.output
+    described = json.loads((home / "runs" / "first" / "config.json").read_text())["config"]
+    assert (described["seed"], described["device"]) == (3, "cpu")
+    assert (home / "models" / "colorizer" / "champion").read_text().strip() == "v1"
+
+    listed = deepfield("models", "list", "--json")
+    assert [(m["name"], m["champion"]) for m in map(json.loads, listed.stdout.splitlines())] == [("colorizer", True)]
+    assert "not photometry" in deepfield("models", "show", "colorizer").stdout
+
+    scored = deepfield("evaluate", "colorizer", "--json")
+    metrics = [json.loads(line) for line in scored.stdout.splitlines()]
+    assert all(set(metric) == {"name", "value", "low", "high", "n"} for metric in metrics)
+    assert {"mae_ab", "mae_ab_all_gray", "mae_ab_mean_colour"} <= {metric["name"] for metric in metrics}
+
+    exported = deepfield("models", "export", "colorizer", str(home / "out.safetensors"))
+    assert exported.exit_code == 0
+    assert (home / "out.safetensors").stat().st_size > 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["train", "colorizer", "--recipe", "none"], "no colorizer recipe"),
+        (["train", "superres", "--recipe", "demo_colorizer"], "no superres recipe"),
+        (["train", "colorizer", "--set", "data.batch=x"], "whole number"),
+        (["train", "colorizer", "--device", "tpu"], "device must be one of"),
+        (["train", "colorizer", "--snapshot", "zzz"], "no snapshot"),
+        (["train", "colorizer", "--resume", "nowhere"], "holds no training run"),
+        (["train", "colorizer", "--resume", "nowhere", "--seed", "1"], "goes on with a run as it was"),
+        (["evaluate", "nothing"], "no model"),
+        (["models", "promote", "colorizer"], "names no version"),
+        (["models", "promote", "colorizer@v3"], "no model"),
+        (["models", "export", "x", "out.bin"], "should end in"),
+    ],
+)
+def test_a_mistake_is_one_sentence_and_leaves_no_run(home, arguments, sentence):
+    done = deepfield(*arguments)
+    assert isinstance(done.exception, DeepfieldError), done.output
+    assert sentence in str(done.exception)
+    assert not (home / "runs").exists()

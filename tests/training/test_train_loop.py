@@ -1,0 +1,182 @@
+import csv
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from tiny import tiny_config, tiny_pack
+
+from manifests.errors import DeepfieldError, UsageError
+from training.loop import TrainingInterrupted, train
+
+ROOT = Path(__file__).parents[2]
+
+
+def rows(run_dir: Path) -> list[dict[str, str]]:
+    with (run_dir / "metrics.csv").open(newline="") as handle:
+        # the clock is the one thing that may differ
+        return [{key: value for key, value in row.items() if key != "seconds"} for row in csv.DictReader(handle)]
+
+
+def interrupt_at(step: int):
+    def progress(done: int, total: int, phase: str) -> None:
+        if done == step:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    return progress
+
+
+@pytest.mark.parametrize("task", ["colorizer", "superres"])
+def test_a_run_leaves_everything_it_promises(pack, tmp_path, task):
+    seen = []
+    result = train(tiny_config(task), pack, tmp_path / "run", on_progress=lambda *words: seen.append(words))
+    assert result.steps == 12
+    assert seen[0] == (1, 12, "pretrain")
+    assert seen[-1] == (12, 12, "adversarial")
+    assert set(result.best) == {"pretrain", "adversarial"}
+    for name in ("config.json", "metrics.csv", "faithful.safetensors", "vivid.safetensors", "checkpoints/last.pt"):
+        assert (result.run_dir / name).stat().st_size > 0
+    assert [path.name for path in sorted((result.run_dir / "samples").iterdir())] == [
+        f"{step:07d}.png" for step in (3, 6, 9, 12)
+    ]
+    assert any((result.run_dir / "events").iterdir())
+    logged = rows(result.run_dir)
+    assert [int(row["step"]) for row in logged] == [0, 2, 3, 4, 6, 8, 9, 10, 12]
+    assert all(row["g_l1"] for row in logged[1:5])
+    assert all(row["d_real"] for row in logged[5:])
+    # the discriminator alone learns in the first two steps of the second phase
+    assert [bool(row["g_adversarial"]) for row in logged[5:]] == [False, True, True, True]
+
+
+@pytest.mark.parametrize(
+    ("task", "stop"), [("colorizer", 1), ("colorizer", 6), ("colorizer", 7), ("superres", 5), ("superres", 11)]
+)
+def test_stop_and_resume_equals_no_stop_bit_for_bit(pack, tmp_path, task, stop):
+    config = tiny_config(task)
+    through = train(config, pack, tmp_path / "through")
+    with pytest.raises(TrainingInterrupted, match=f"step {stop} of 12 and saved.*--resume stopped"):
+        train(config, pack, tmp_path / "stopped", on_progress=interrupt_at(stop))
+    resumed = train(config, pack, tmp_path / "stopped", resume=True)
+    assert resumed.best == through.best
+    assert rows(tmp_path / "stopped") == rows(tmp_path / "through")
+    for name in ("faithful.safetensors", "vivid.safetensors"):
+        ours, theirs = load_file(tmp_path / "stopped" / name), load_file(tmp_path / "through" / name)
+        assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
+    ours, theirs = (
+        torch.load(tmp_path / name / "checkpoints" / "last.pt", weights_only=True) for name in ("stopped", "through")
+    )
+    for part in ("generator", "discriminator", "ema"):
+        assert all(torch.equal(ours[part][key], theirs[part][key]) for key in theirs[part])
+    for part in ("optimizer_g", "optimizer_d"):
+        for index, state in theirs[part]["state"].items():
+            assert all(torch.equal(ours[part]["state"][index][key], value) for key, value in state.items())
+
+
+def test_a_run_that_was_killed_drops_what_it_wrote_after_its_checkpoint(pack, tmp_path):
+    config = tiny_config()
+    train(config, pack, tmp_path / "through")
+    with pytest.raises(TrainingInterrupted):
+        train(config, pack, tmp_path / "killed", on_progress=interrupt_at(7))
+    with (tmp_path / "killed" / "metrics.csv").open("a") as handle:
+        handle.write("8,adversarial,1.00,99\n9,adver")
+    train(config, pack, tmp_path / "killed", resume=True)
+    assert rows(tmp_path / "killed") == rows(tmp_path / "through")
+
+
+def test_another_seed_gives_another_run(pack, tmp_path):
+    first = train(tiny_config(), pack, tmp_path / "a")
+    other = train(tiny_config(seed=1), pack, tmp_path / "b")
+    assert first.best["pretrain"]["score"] != other.best["pretrain"]["score"]
+
+
+def test_a_finished_run_is_not_trained_again(pack, tmp_path):
+    first = train(tiny_config(), pack, tmp_path / "run")
+    called = []
+    again = train(tiny_config(), pack, tmp_path / "run", resume=True, on_progress=lambda *words: called.append(words))
+    assert not called
+    assert again.best == first.best
+
+
+def test_patience_ends_a_phase_early(pack, tmp_path):
+    # a rate this large soon leads nowhere
+    config = tiny_config(
+        pretrain={"steps": 60, "lr_generator": 3.0, "patience": 2, "decay": "constant"}, adversarial={"steps": 0}
+    )
+    result = train(config, pack, tmp_path / "run")
+    assert result.steps < 60
+    assert result.steps == result.best["pretrain"]["step"] + 2 * config.eval_every
+
+
+def test_l1_pretraining_learns_the_colour_of_the_drawn_frames(pack, tmp_path):
+    config = tiny_config(
+        pretrain={"steps": 60, "lr_generator": 1e-2}, adversarial={"steps": 0}, data={"batch": 4}, eval_every=30
+    )
+    best = train(config, pack, tmp_path / "run").best["pretrain"]["scores"]
+    assert best["mae_ab"] < 0.7 * best["mae_ab_all_gray"]
+
+
+def test_a_loss_that_is_no_number_stops_the_run(pack, tmp_path):
+    config = tiny_config("superres", pretrain={"lr_generator": 1e30, "decay": "constant", "steps": 40})
+    with pytest.raises(DeepfieldError, match=r"stopped at step \d+: the (loss g_l1|held-out score) is not a"):
+        train(config, pack, tmp_path / "run")
+
+
+def test_a_taken_folder_is_not_written_to(pack, tmp_path):
+    train(tiny_config(), pack, tmp_path / "run")
+    before = (tmp_path / "run" / "metrics.csv").read_bytes()
+    with pytest.raises(UsageError, match="holds a run already"):
+        train(tiny_config(), pack, tmp_path / "run")
+    assert (tmp_path / "run" / "metrics.csv").read_bytes() == before
+
+
+def test_resuming_something_else_is_refused(pack, tmp_path):
+    config = tiny_config()
+    train(config, pack, tmp_path / "run")
+    other = tiny_pack(tmp_path / "other", {"train": 4, "val": 2}, "another")
+    with pytest.raises(UsageError, match="learnt from snapshot snap"):
+        train(config, other, tmp_path / "run", resume=True)
+    with pytest.raises(UsageError, match="settings differ"):
+        train(tiny_config(seed=5), pack, tmp_path / "run", resume=True)
+    with pytest.raises(DeepfieldError, match="holds no training run"):
+        train(config, pack, tmp_path / "nothing", resume=True)
+    last = tmp_path / "run" / "checkpoints" / "last.pt"
+    last.write_bytes(last.read_bytes()[:500])
+    with pytest.raises(DeepfieldError, match=r"last\.pt cannot be read"):
+        train(config, pack, tmp_path / "run", resume=True)
+
+
+def test_without_a_val_split_groups_of_train_are_held_out(tmp_path):
+    pack = tiny_pack(tmp_path / "pack", {"train": 4})
+    assert train(tiny_config(), pack, tmp_path / "run").held_out_from_train
+
+
+def test_cuda_where_there_is_none_is_one_sentence(pack, tmp_path):
+    if torch.cuda.is_available():
+        pytest.skip("there is a CUDA device")
+    with pytest.raises(UsageError, match="no CUDA device"):
+        train(tiny_config(device="cuda"), pack, tmp_path / "run")
+
+
+@pytest.mark.slow
+def test_two_processes_train_together_and_agree(pack, tmp_path):
+    script = tmp_path / "two.py"
+    script.write_text(
+        "import sys\nfrom pathlib import Path\n"
+        f"sys.path[:0] = [{str(ROOT)!r}, {str(Path(__file__).parent)!r}]\n"
+        "import torch\ntorch.set_num_threads(1)\n"
+        "from tiny import tiny_config\nfrom training.loop import train\nfrom training.pack import open_pack\n"
+        f"train(tiny_config(), open_pack(Path({str(pack.folder)!r})), Path({str(tmp_path / 'two')!r}))\n"
+    )
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", str(script)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    train(tiny_config(), pack, tmp_path / "one")
+    ours, theirs = rows(tmp_path / "two"), rows(tmp_path / "one")
+    assert [row["step"] for row in ours] == [row["step"] for row in theirs]
+    # means over masked pixels of each half are not the mean over all, so they agree nearly
+    last_ours, last_theirs = (float(table[4]["mae_ab"]) for table in (ours, theirs))
+    assert last_ours == pytest.approx(last_theirs, rel=0.05)
