@@ -132,7 +132,12 @@ def own_api(settings: Settings) -> Iterator[None]:
 
 
 def _environment(settings: Settings) -> dict[str, str]:
-    return {**os.environ, "DEEPFIELD_HOME": str(settings.home.absolute()), "DO_NOT_TRACK": "1"}
+    return {
+        "OMP_WAIT_POLICY": "PASSIVE",  # as in flows.cli
+        **os.environ,
+        "DEEPFIELD_HOME": str(settings.home.absolute()),
+        "DO_NOT_TRACK": "1",
+    }
 
 
 def _spawn(role: str, arguments: list[str], settings: Settings) -> None:

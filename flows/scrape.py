@@ -1,27 +1,29 @@
-"""Scraping as Prefect flows: ask for a region, then fetch what is not here yet, in batches."""
-
-from collections import Counter
-from uuid import UUID
+"""Scraping as Prefect flows: ask what there is, then fetch what is not here yet, in batches."""
 
 from prefect import flow, task
-from prefect.artifacts import create_progress_artifact, create_table_artifact, update_progress_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 from prefect.tasks import exponential_backoff
 
+from flows.fetching import fetch_planned
 from flows.work import batches, workplace
-from manifests.errors import DeepfieldError, UsageError
+from manifests.errors import UsageError
 from manifests.settings import Settings, load_settings
 from scrapers import ledger
-from scrapers.crawl import Plan, ask_tile, fetch_batch, open_products, plan_tiles
+from scrapers.crawl import Plan, ask_tile, plan_tiles
+from scrapers.esahubble import open_esahubble
+from scrapers.gallery import Gallery, ask_pages
+from scrapers.heritage import open_heritage
 from scrapers.hla import Hla, hla_query, open_hla
+from scrapers.hubblesite import HubbleSiteQuery, open_hubblesite
 from scrapers.sky import Cone, cone
 from scrapers.targets import resolve
+from scrapers.versions import Limits
 
 _DEFAULT_TARGET = "M101"
 
 
-@flow(name="scrape-hla", log_prints=True)
+@flow(name="scrape-hla")
 def scrape_hla(
     target: str | None = None,
     ra: float | None = None,
@@ -54,29 +56,78 @@ def scrape_hla(
     settings = load_settings()
     region = _region(target, ra, dec, radius, settings)
     archive = open_hla(settings, hla_query(imagetype, instruments, filters), archive_url)
-    logger = get_run_logger()
-    logger.info("Asking %s for pictures %s", archive.client.base, region)
+    get_run_logger().info("Asking %s for pictures %s", archive.client.base, region)
     with workplace(settings) as here:
         plan = plan_tiles(archive, region, engine=here.engine)
         wanted = [tile.tile_id for tile in (plan.tiles if refresh else ledger.unasked(here.engine, plan.tiles))]
-        for batch in batches(wanted):
-            ask_tiles(archive, plan, batch, refresh)
-        todo = open_products(plan, engine=here.engine, blobs=here.blobs, limit=limit, refresh=refresh)
-    total = Counter(found=len(todo.product_ids) + todo.skipped, skipped=todo.skipped)
-    progress = create_progress_artifact(0.0, key="scrape-hla", description=f"Products {region}")
-    assert isinstance(progress, UUID)  # a coroutine only in an async flow
-    for number, batch in enumerate(batches(todo.product_ids), start=1):
-        counts = fetch_products(archive, batch)
-        stopped = counts.pop("stopped")
-        total.update(counts)
-        update_progress_artifact(progress, 100.0 * number / len(batches(todo.product_ids)))
-        if stopped:
-            raise DeepfieldError(stopped)
-    update_progress_artifact(progress, 100.0)
-    summary = {name: total[name] for name in ("found", "got", "skipped", "refused", "failed")}
-    create_table_artifact([summary], key="scrape-hla-summary", description=f"What came in {region}")
-    logger.info("Products %s: %s", region, ", ".join(f"{count} {name}" for name, count in summary.items()))
-    return summary
+    for batch in batches(wanted):
+        ask_tiles(archive, plan, batch, refresh)
+    return fetch_planned(archive, plan, what=f"Products {region}", limit=limit, refresh=refresh)
+
+
+@flow(name="scrape-esahubble")
+def scrape_esahubble(
+    categories: str = "observation", limit: int | None = 100, archive_url: str | None = None, refresh: bool = False
+) -> dict[str, int]:
+    """Fetch pictures from ESA/Hubble, the largest JPEG or PNG of each; run again, only what is missing.
+
+    Args:
+        categories: Lists to walk, comma-separated, such as observation or galaxies,nebulae.
+        limit: At most so many pictures.
+        archive_url: Another server that speaks as the site does.
+        refresh: Ask again for what was asked already, and for what was refused.
+
+    Returns:
+        Numbers of products by what came of them.
+    """
+    settings = load_settings()
+    site = open_esahubble(settings, _limits(settings), categories=categories, archive_url=archive_url)
+    return _scrape_site(site, limit, refresh)
+
+
+@flow(name="scrape-hubblesite")
+def scrape_hubblesite(
+    category: str | None = None, limit: int | None = 100, archive_url: str | None = None, refresh: bool = False
+) -> dict[str, int]:
+    """Fetch observations from HubbleSite, the largest JPEG or PNG of each; run again, only what is missing.
+
+    Args:
+        category: One of the site's categories; all by default.
+        limit: At most so many pictures.
+        archive_url: Another server that speaks as the site does.
+        refresh: Ask again for what was asked already, and for what was refused.
+
+    Returns:
+        Numbers of products by what came of them.
+    """
+    settings = load_settings()
+    query = HubbleSiteQuery(category=category)
+    return _scrape_site(open_hubblesite(settings, _limits(settings), query, archive_url=archive_url), limit, refresh)
+
+
+@flow(name="scrape-heritage")
+def scrape_heritage(
+    collection: bool = False, limit: int | None = 100, archive_url: str | None = None, refresh: bool = False
+) -> dict[str, int]:
+    """Fetch the Hubble Heritage pictures; run again, only what is missing.
+
+    Args:
+        collection: Look in HubbleSite's Heritage collection instead of the project's own old site.
+        limit: At most so many pictures.
+        archive_url: Another server that speaks as the site does.
+        refresh: Ask again for what was asked already, and for what was refused.
+
+    Returns:
+        Numbers of products by what came of them.
+    """
+    settings = load_settings()
+    site = open_heritage(settings, _limits(settings), collection=collection, archive_url=archive_url)
+    return _scrape_site(site, limit, refresh)
+
+
+def _scrape_site(site: Gallery, limit: int | None, refresh: bool) -> dict[str, int]:
+    plan = walk_lists(site, limit, refresh)
+    return fetch_planned(site, plan, what=f"Pictures of {site.name}", limit=limit, refresh=refresh)
 
 
 @task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=exponential_backoff(10), retry_jitter_factor=1.0)
@@ -89,19 +140,15 @@ def ask_tiles(archive: Hla, plan: Plan, tile_ids: list[str], again: bool) -> int
         return sum(ask_tile(archive, tile, engine=here.engine) for tile in waiting)
 
 
-@task(cache_policy=NO_CACHE, retries=1, retry_delay_seconds=10)
-def fetch_products(archive: Hla, product_ids: list[str]) -> dict[str, int | str | None]:
-    """Fetch a batch of products, as many at once as the archive allows; counts, and why it stopped if it did."""
+@task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=exponential_backoff(10), retry_jitter_factor=1.0)
+def walk_lists(site: Gallery, limit: int | None, refresh: bool) -> Plan:
+    """Walk the list pages of a site until `limit` pictures are known; pages answered before are not asked again."""
     with workplace() as here:
-        done = fetch_batch(archive.client, product_ids, engine=here.engine, blobs=here.blobs, settings=here.settings)
-    counts = done.progress
-    return {
-        "got": counts.got,
-        "skipped": counts.skipped,
-        "refused": counts.refused,
-        "failed": counts.failed,
-        "stopped": done.stopped,
-    }
+        return ask_pages(site, engine=here.engine, limit=limit, refresh=refresh)
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(settings.max_bytes, settings.max_pixels)
 
 
 def _region(target: str | None, ra: float | None, dec: float | None, radius: float, settings: Settings) -> Cone:
