@@ -18,7 +18,7 @@ class Fractions:
     """Share of the groups that goes to validation and to test; the rest is train."""
 
     val: float = 0.1
-    test: float = 0.1
+    test: float = 0.15
 
 
 @dataclass(frozen=True)

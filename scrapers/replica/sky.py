@@ -33,17 +33,9 @@ _RED = (
     ("ACS/WFC", ("F435W", "F555W", "F625W")),
     ("WFPC2", ("F439W", "F555W", "F675W")),
 )
-_WITH_HYDROGEN = (
-    ("ACS/WFC", ("F435W", "F555W", "F658N")),
-    ("WFC3/UVIS", ("F438W", "F555W", "F656N")),
-    ("WFPC2", ("F450W", "F555W", "F656N")),
-)
-_NARROW = (
-    ("WFC3/UVIS", ("F502N", "F656N", "F673N")),
-    ("WFPC2", ("F502N", "F656N", "F673N")),
-    ("ACS/WFC", ("F475W", "F606W", "F658N")),
-    ("ACS/WFC", ("F502N", "F658N")),
-)
+_WITH_HYDROGEN = (("ACS/WFC", ("F435W", "F555W", "F658N")),)
+# The usual triple for nebulae: sulphur red, hydrogen green, oxygen blue, the "Hubble palette".
+_NARROW = (("WFC3/UVIS", ("F502N", "F656N", "F673N")), ("WFPC2", ("F502N", "F656N", "F673N")))
 _TWO = (("ACS/WFC", ("F606W", "F814W")), ("WFPC2", ("F450W", "F814W")))
 _ALIKE = (("ACS/WFC", ("F555W", "F606W")), ("WFC3/UVIS", ("F555W", "F606W")))
 _SINGLE = (("ACS/WFC", ("F814W",)), ("WFPC2", ("F606W",)))
@@ -66,15 +58,15 @@ class _Entry:
 
 
 _PLAN = (
-    _Entry("spiral", 18, ("spiral",), _BROAD + _RED + _BROAD[:1] + _RED + _TWO),
-    _Entry("edge_on", 6, ("edge_on",), _BROAD + _RED),
-    _Entry("elliptical", 6, ("elliptical",), _BROAD[:3]),
+    _Entry("spiral", 28, ("spiral",), _BROAD + _RED + _BROAD[:1] + _RED + _TWO),
+    _Entry("edge_on", 9, ("edge_on",), _BROAD + _RED),
+    _Entry("elliptical", 8, ("elliptical",), _BROAD[:3]),
     _Entry("galaxy_cluster", 6, ("galaxy_cluster",), _BROAD),
     _Entry("deep_field", 4, ("deep_field",), _BROAD, exptime_s=(6000.0, 12000.0), exposures=(6, 12)),
-    _Entry("emission_nebula", 12, ("emission_nebula",), _NARROW + _WITH_HYDROGEN),
-    _Entry("planetary_nebula", 6, ("planetary_nebula",), _NARROW + _WITH_HYDROGEN),
-    _Entry("supernova_remnant", 2, ("supernova_remnant",), _NARROW[:3]),
-    _Entry("reflection_nebula", 4, ("reflection_nebula",), _BROAD[:3] + _WITH_HYDROGEN[:1]),
+    _Entry("emission_nebula", 24, ("emission_nebula",), _NARROW),
+    _Entry("planetary_nebula", 8, ("planetary_nebula",), _NARROW),
+    _Entry("supernova_remnant", 2, ("supernova_remnant",), _NARROW),
+    _Entry("reflection_nebula", 4, ("reflection_nebula",), _BROAD[:3] + _WITH_HYDROGEN),
     _Entry("globular_cluster", 3, ("globular_cluster",), _BROAD[:3]),
     _Entry("open_cluster", 3, ("open_cluster",), _BROAD[:3]),
     _Entry("star_field", 3, ("star_field",), _BROAD[:3] + _TWO),
