@@ -1,5 +1,6 @@
 """Local features of a frame, by which two frames can be laid over each other whatever their crop, size or turn."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -10,8 +11,9 @@ from curation.portrait import portrait
 from manifests.frames import Frame
 
 _SIDE_PX = 768
-_FEATURES = 1500
-_QUICK_FEATURES = 500
+_DETECTED = 5000
+_KEPT = 1500
+_CELLS = 8  # a side: letters and boxes have the sharpest corners and must not crowd out the sky
 _THUMB_PX = 256
 _RIM_PX = 7  # a quarter of an ORB patch
 _FAST_THRESHOLD_DN = 5  # a quarter of what is usual: nebulae are soft
@@ -21,14 +23,14 @@ _FAST_THRESHOLD_DN = 5  # a quarter of what is usual: nebulae are soft
 class Features:
     """ORB features of a frame's valid bounding box, scaled to a longer side of 768, and a thumbnail of it.
 
-    `points` are (N, 2) float32 pixels, `descriptors` (N, 32) uint8; `quick` indexes the 500 strongest of at most
-    1,500. `thumb` is uint8 (h, w, 3) with a longer side of 256, `thumb_valid` its mask, `thumb_scale` its size over
-    that of the picture of `points`. About 260 kB.
+    `points` are (N, 2) float32 pixels, `descriptors` (N, 32) uint8, at most 1,500: the strongest of each of 64 cells
+    first, then the second strongest of each, and so on, so that a beginning of them covers the picture too. `thumb` is
+    uint8 (h, w, 3) with a longer side of 256, `thumb_valid` its mask, `thumb_scale` its size over that of the picture
+    of `points`. About 260 kB.
     """
 
     points: np.ndarray
     descriptors: np.ndarray
-    quick: np.ndarray
     thumb: np.ndarray
     thumb_valid: np.ndarray
     thumb_scale: float
@@ -44,19 +46,32 @@ def extract(frame: Frame, mirrored: bool = False) -> Features | None:
         picture, valid = np.ascontiguousarray(picture[:, ::-1]), np.ascontiguousarray(valid[:, ::-1])
     # an edge of the no-data area is not a feature of the sky
     trusted = shrink(valid, _RIM_PX).view(np.uint8)
-    orb = cv2.ORB.create(nfeatures=_FEATURES, fastThreshold=_FAST_THRESHOLD_DN)
-    found, descriptors = orb.detectAndCompute(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), trusted)
-    points = np.array([point.pt for point in found], np.float32).reshape(-1, 2)
-    strength = np.array([point.response for point in found])
+    gray = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+    orb = cv2.ORB.create(nfeatures=_DETECTED, fastThreshold=_FAST_THRESHOLD_DN)
+    found, descriptors = orb.compute(gray, _spread(orb.detect(gray, trusted), valid.shape))
     thumb, thumb_valid = _resized(picture, valid, _THUMB_PX)
     return Features(
-        points=points,
+        points=np.array([point.pt for point in found], np.float32).reshape(-1, 2),
         descriptors=np.zeros((0, 32), np.uint8) if descriptors is None else descriptors,
-        quick=np.argsort(-strength, kind="stable")[:_QUICK_FEATURES],
         thumb=thumb,
         thumb_valid=thumb_valid,
         thumb_scale=max(thumb_valid.shape) / max(valid.shape),
     )
+
+
+def _spread(found: Sequence[cv2.KeyPoint], shape: tuple[int, ...]) -> list[cv2.KeyPoint]:
+    """The strongest keypoint of each cell, then the second strongest of each, up to 1,500."""
+    if not found:
+        return []
+    strength = np.array([point.response for point in found])
+    place = np.array([point.pt for point in found]) * _CELLS / (shape[1], shape[0])
+    column, row = np.minimum(place.astype(np.intp), _CELLS - 1).T
+    cell = row * _CELLS + column
+    by_cell = np.lexsort((-strength, cell))
+    _, first, size = np.unique(cell[by_cell], return_index=True, return_counts=True)
+    rank = np.empty(len(found), np.intp)
+    rank[by_cell] = np.arange(len(found)) - np.repeat(first, size)
+    return [found[index] for index in np.lexsort((-strength, rank))[:_KEPT]]
 
 
 def _resized(picture: np.ndarray, valid: np.ndarray, longest: int) -> tuple[np.ndarray, np.ndarray]:

@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ import cv2
 import pandas as pd
 
 from curation.fingerprints import Fingerprints, fingerprint
-from curation.measures import MEASURE_VERSION, measure
+from curation.measures import MEASURE_VERSION, as_row, measure
 from manifests import schema
 from manifests.blobs import BlobStore
 from manifests.errors import DeepfieldError
@@ -159,7 +159,7 @@ def _row(image_id: str, path: Path, max_pixels: int) -> dict[str, Any]:
             "phash64": _join(prints.phash64),
             "phash256": _join(prints.phash256),
         }
-        | asdict(measure(frame))
+        | as_row(measure(frame))
     )
 
 

@@ -107,7 +107,7 @@ MEASURES = (
         "noise_coarse_dn", "DN", "The same after averaging 4 x 4 pixels: noise correlated by drizzling or enlarging"
     ),
     _number("chroma_noise_dn", "DN", "Noise of R-G and B-G at half size, in quadrature"),
-    _number("detail_ratio", "", "Noise over noise at half size: low where enlarged or smoothed, above 1.5 where drawn"),
+    _number("detail_ratio", "", "Noise over noise at half size: 2 for white noise, low where enlarged or smoothed"),
     _number(
         "signal_to_noise",
         "",

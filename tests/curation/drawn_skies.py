@@ -80,4 +80,3 @@ def put(engine: Engine, blobs: BlobStore, name: str, data: bytes, **record: obje
             )
         )
     return image_id
-

@@ -16,7 +16,7 @@ from manifests.frames import fits_frame
 
 
 def test_names_are_the_columns_of_the_schema():
-    assert MEASURE_NAMES == tuple(column.name for column in schema.MEASURES)
+    assert tuple(column.name for column in schema.MEASURES) == MEASURE_NAMES
 
 
 @settings(max_examples=8, deadline=None)

@@ -66,7 +66,10 @@ def test_the_default_policy_loads_and_every_threshold_says_where_it_comes_from()
 
 
 def test_the_digest_changes_with_what_decides_and_with_nothing_else(tmp_path):
-    text = (tmp_path / "p.toml", 'doubts_to_reject = 2\n[[rules]]\nreason="a"\nmeasure="text_run"\nside="above"\nreview=')
+    text = (
+        tmp_path / "p.toml",
+        'doubts_to_reject = 2\n[[rules]]\nreason="a"\nmeasure="text_run"\nside="above"\nreview=',
+    )
     path, body = text
     digests = []
     for change in ("3", "3 # same", "4"):
@@ -78,6 +81,7 @@ def test_the_digest_changes_with_what_decides_and_with_nothing_else(tmp_path):
 
 
 GOOD = 'doubts_to_reject = 2\n[[rules]]\nreason = "noisy"\nmeasure = "noise_sigma_dn"\nside = "above"\nreview = 1\n'
+DATED = '[rules.calibration]\nframes = "x"\non = 2026-01-01\n'
 
 
 @pytest.mark.parametrize(
@@ -96,7 +100,10 @@ GOOD = 'doubts_to_reject = 2\n[[rules]]\nreason = "noisy"\nmeasure = "noise_sigm
         (GOOD + 'domain = "linaer"\n', "domain must be"),
         (GOOD.replace('"noisy"', '"very noisy"'), "one word"),
         (GOOD + '[rules.calibration]\nframes = "x"\n', "date"),
-        (GOOD + '[rules.calibration]\nframes = "x"\non = 2026-01-01\nreview = { precision = 2, recall = 0 }\n', "0 to 1"),
+        (
+            GOOD + '[rules.calibration]\nframes = "x"\non = 2026-01-01\nreview = { precision = 2, recall = 0 }\n',
+            "0 to 1",
+        ),
         ("rules = 3\ndoubts_to_reject = 2", "no [[rules]]"),
         ("doubts_to_reject = 2\nrules = [3]", "must be a table"),
     ],
@@ -104,7 +111,7 @@ GOOD = 'doubts_to_reject = 2\n[[rules]]\nreason = "noisy"\nmeasure = "noise_sigm
 def test_a_mistake_in_the_file_is_one_sentence(tmp_path, text, says):
     path = tmp_path / "policy.toml"
     path.write_text(text)
-    with pytest.raises(UsageError, match="policy.toml") as caught:
+    with pytest.raises(UsageError, match=r"policy\.toml") as caught:
         load_policy(path)
     assert says in str(caught.value) and "\n" not in str(caught.value)
 

@@ -1,0 +1,262 @@
+"""Curation as a whole, on real SQLite, Parquet and picture files."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+from drawn_skies import encoded, page, put, sky
+
+from curation.curate import build_snapshot, curate, dry_run, pending_images
+from curation.measuring import measure_batch, read_measures
+from curation.policy import Policy, Rule, load_policy
+from curation.review.queue import Statement, decide, undo
+from manifests.errors import DeepfieldError
+from manifests.schema import conform
+from manifests.settings import Settings
+from manifests.snapshots import read_snapshot
+
+POLICY = load_policy()
+STRICT = Policy("strict", 2, (Rule("noisy", "noise_sigma_dn", "above", 0.5, 1.0),))
+
+
+def run(home, engine, blobs, policy=POLICY):
+    summary = curate(settings=home, engine=engine, blobs=blobs, policy=policy)
+    return summary, read_snapshot(home.manifest_dir).set_index("image_id")
+
+
+def filled(engine, blobs):
+    """Skies with twins, a page, a gray frame, a burnt one and a damaged file; returns image_id by name."""
+    rgb = sky(1, 330, 400)
+    gray = cv2.cvtColor(sky(4), cv2.COLOR_RGB2GRAY)
+    pictures = {
+        "sky": encoded(rgb),
+        "sky-again": encoded(rgb, compress_level=1),
+        "sky-small": encoded(cv2.resize(rgb, None, fx=0.75, fy=0.75, interpolation=cv2.INTER_AREA), "JPEG", quality=85),
+        "sky-mirrored": encoded(np.ascontiguousarray(rgb[:, ::-1]), "JPEG", quality=92),
+        "other": encoded(sky(2), "JPEG", quality=92),
+        "page": encoded(page()),
+        "gray": encoded(gray),
+        "burnt": encoded(cv2.circle(sky(5), (180, 150), 90, (255, 255, 255), -1), "JPEG", quality=92),
+        "damaged": encoded(sky(6), "JPEG")[:4000],
+        "web page": b"<html>not found</html>",
+    }
+    return {name: put(engine, blobs, name, data) for name, data in pictures.items()}
+
+
+def test_a_run_measures_removes_twins_decides_and_splits(home, engine, blobs):
+    ids = filled(engine, blobs)
+    summary, rows = run(home, engine, blobs)
+    assert summary.new and summary.images == summary.measured == len(ids) == len(rows)
+
+    assert rows.loc[ids["sky"], "verdict"] == rows.loc[ids["other"], "verdict"] == "accept"
+    sky_twins = rows.loc[[ids["sky"], ids["sky-again"]]]
+    kept = min(ids["sky"], ids["sky-again"])
+    assert sky_twins["duplicate_of"].dropna().tolist() == [kept]
+    assert sky_twins["duplicate_kind"].dropna().tolist() == ["exact"]
+    for name in ("sky-small", "sky-mirrored"):
+        row = rows.loc[ids[name]]
+        assert (row["duplicate_of"], row["duplicate_kind"]) == (kept, "same_rendering")
+        assert (row["verdict"], row["reasons"]) == ("reject", "duplicate") and kept[:12] in row["rule_values"]
+    assert rows.loc[[ids[n] for n in ("sky", "sky-again", "sky-small", "sky-mirrored")], "group_id"].nunique() == 1
+
+    assert "no_colour" in rows.loc[ids["gray"], "reasons"] and rows.loc[ids["gray"], "verdict"] == "reject"
+    assert "saturated" in rows.loc[ids["burnt"], "reasons"] and rows.loc[ids["burnt"], "verdict"] == "reject"
+    assert rows.loc[ids["page"], "verdict"] != "accept"
+    for name, reason in (("damaged", "corrupt"), ("web page", "not_a_picture")):
+        row = rows.loc[ids[name]]
+        assert (row["verdict"], row["reasons"], row["width_px"]) == ("reject", reason, 0)
+        assert pd.isna(row["coverage"]) and row["rule_values"].endswith(f"({reason})")
+    assert set(rows["split"]) <= {"train", "val", "test"}
+    assert summary.reasons["reject"]["duplicate"] == 3 == sum(summary.duplicates.values())
+
+
+def test_running_again_measures_nothing_and_gives_the_same_snapshot(home, engine, blobs):
+    filled(engine, blobs)
+    first, _ = run(home, engine, blobs)
+    parts = {path: path.stat().st_mtime_ns for path in home.measures_dir.rglob("*.parquet")}
+    second, _ = run(home, engine, blobs)
+    assert (second.snapshot_id, second.new, second.measured) == (first.snapshot_id, False, 0)
+    assert {path: path.stat().st_mtime_ns for path in home.measures_dir.rglob("*.parquet")} == parts
+
+
+def test_the_order_in_which_frames_came_changes_nothing(tmp_path):
+    from manifests.blobs import BlobStore
+    from manifests.database import open_database
+
+    names = ["c", "a", "d", "b"]
+    data = {"a": encoded(sky(1)), "b": encoded(sky(1), "JPEG"), "c": encoded(sky(2)), "d": encoded(page())}
+    tables = []
+    for order in (names, sorted(names)):
+        place = Settings(home=tmp_path / "".join(order))
+        engine, blobs = open_database(place.database), BlobStore(place.blobs_dir)
+        for name in order:
+            put(engine, blobs, name, data[name])
+        for half in (pending_images(settings=place, engine=engine)[::2], pending_images(settings=place, engine=engine)):
+            measure_batch(half, blobs_dir=place.blobs_dir, measures_dir=place.measures_dir, max_pixels=10**7)
+        build_snapshot(settings=place, engine=engine, blobs=blobs, policy=POLICY)
+        tables.append(read_snapshot(place.manifest_dir))
+    pd.testing.assert_frame_equal(*tables)
+
+
+def test_adding_a_frame_changes_no_other_row(home, engine, blobs):
+    filled(engine, blobs)
+    _, before = run(home, engine, blobs)
+    put(engine, blobs, "new", encoded(sky(77)))
+    summary, after = run(home, engine, blobs)
+    assert summary.measured == 1
+    pd.testing.assert_frame_equal(after.loc[before.index], before)
+
+
+def test_products_with_the_same_bytes_are_aliases_of_one_image(home, engine, blobs):
+    data = encoded(sky(1))
+    put(engine, blobs, "later", data, fetched_at="2026-02-01T00:00:00Z")
+    image_id = put(engine, blobs, "first", data, fetched_at="2026-01-01T00:00:00Z", target_name="M101", s_ra=210.8)
+    put(engine, blobs, "also", data, fetched_at="2026-03-01T00:00:00Z")
+    _, rows = run(home, engine, blobs)
+    row = rows.loc[image_id]
+    assert len(rows) == 1
+    assert (row["product_id"], row["aliases"], row["target_name"]) == ("drawn:first", "drawn:also,drawn:later", "M101")
+    assert row["s_ra"] == 210.8 and row["access_format"] == "image/png"
+
+
+def test_the_annotated_twin_of_a_clean_picture_is_the_one_dropped(home, engine, blobs):
+    clean = sky(8, 420, 520, stars=300)
+    annotated = clean.copy()
+    cv2.putText(annotated, "Whirlpool Galaxy M51", (20, 60), cv2.FONT_HERSHEY_SIMPLEX, 0.7, (255, 255, 255), 2)
+    cv2.rectangle(annotated, (10, 10), (510, 410), (255, 255, 255), 1)
+    small = encoded(clean[:400, :500], "JPEG", quality=92)
+    kept = put(engine, blobs, "clean", small, release_id="potw1")
+    dropped = put(engine, blobs, "annotated", encoded(annotated), release_id="potw1")
+    _, rows = run(home, engine, blobs)
+    assert rows.loc[dropped, "duplicate_of"] == kept and rows.loc[kept, "verdict"] == "accept"
+
+
+def test_one_sky_in_other_colours_is_kept_twice_but_never_split(home, engine, blobs):
+    rgb = sky(9, 420, 520, stars=300)
+    ids = [put(engine, blobs, n, encoded(p)) for n, p in (("a", rgb), ("b", np.ascontiguousarray(rgb[..., [2, 0, 1]])))]
+    _, rows = run(home, engine, blobs)
+    assert rows["duplicate_of"].isna().all() and rows.loc[ids, "group_id"].nunique() == 1
+
+
+def test_decisions_are_in_the_next_snapshot_and_undo_takes_them_out(home, engine, blobs):
+    ids = filled(engine, blobs)
+    first, _ = run(home, engine, blobs)
+    decide(engine, [ids["page"]], Statement("reject", "ann", reasons=("chart",)))
+    second, rows = run(home, engine, blobs)
+    row = rows.loc[ids["page"]]
+    assert (row["decision"], row["decided_by"], second.decided) == ("reject", "ann", 1)
+    assert second.snapshot_id != first.snapshot_id and row["decided_at"].endswith("Z")
+    undo(engine, "ann")
+    _, rows = run(home, engine, blobs)
+    assert rows["decision"].isna().all()
+
+
+def test_an_accepted_frame_is_kept_over_its_larger_twin(home, engine, blobs):
+    ids = filled(engine, blobs)
+    decide(engine, [ids["sky-small"]], Statement("accept", "ann"))
+    for name in ("sky", "sky-again", "sky-mirrored"):
+        decide(engine, [ids[name]], Statement("reject", "ann"))
+    _, rows = run(home, engine, blobs)
+    assert pd.isna(rows.loc[ids["sky-small"], "duplicate_of"])
+    assert rows.loc[ids["sky"], "duplicate_of"] == ids["sky-small"]
+
+
+def test_a_dry_run_says_what_the_next_run_does_without_reading_pixels(home, engine, blobs):
+    filled(engine, blobs)
+    first, before = run(home, engine, blobs)
+    put(engine, blobs, "unmeasured", encoded(sky(50)))
+    for path in home.blobs_dir.glob("??/??/*"):
+        path.chmod(0)
+    result = dry_run(settings=home, engine=engine, policy=STRICT)
+    for path in home.blobs_dir.glob("??/??/*"):
+        path.chmod(0o444)
+    assert (result.snapshot_id, result.images, result.unmeasured) == (first.snapshot_id, len(before), 1)
+    _, after = run(home, engine, blobs, STRICT)
+    changed = before.index[after.loc[before.index, "verdict"] != before["verdict"]]
+    assert sorted(changed) == [change.image_id for change in result.changes] != []
+    for change in result.changes:
+        assert after.loc[change.image_id, "verdict"] == change.after
+
+
+def test_nothing_scraped_and_nothing_to_compare_are_one_sentence(home, engine, blobs):
+    with pytest.raises(DeepfieldError, match="deepfield scrape"):
+        curate(settings=home, engine=engine, blobs=blobs, policy=POLICY)
+    with pytest.raises(DeepfieldError, match="without --dry-run"):
+        dry_run(settings=home, engine=engine, policy=POLICY)
+
+
+def test_missing_bytes_are_counted_and_measured_when_they_come_back(home, engine, blobs):
+    here = put(engine, blobs, "here", encoded(sky(1)))
+    gone = put(engine, blobs, "gone", encoded(sky(2)))
+    data = blobs.read(gone)
+    blobs.path(gone).unlink()
+    summary, rows = run(home, engine, blobs)
+    assert (summary.missing, list(rows.index)) == (1, [here])
+    blobs.put(data)
+    summary, rows = run(home, engine, blobs)
+    assert (summary.missing, summary.measured, len(rows)) == (0, 1, 2)
+
+
+def test_a_frame_too_large_is_tried_again_under_a_higher_limit(home, engine, blobs):
+    image_id = put(engine, blobs, "large", encoded(sky(1)))
+    _, rows = run(home.model_copy(update={"max_pixels": 1000}), engine, blobs)
+    assert rows.loc[image_id, "reasons"] == "too_large"
+    _, rows = run(home, engine, blobs)
+    assert rows.loc[image_id, "verdict"] == "accept"
+
+
+def test_frames_that_cover_one_place_are_compared_whatever_their_hashes(home, engine, blobs):
+    rgb = sky(12, 420, 520, stars=300)
+    region = "POLYGON ICRS 210.0 54.0 210.1 54.0 210.1 54.1 210.0 54.1"
+    crop = np.ascontiguousarray(rgb[20:360, 100:500])
+    ids = [put(engine, blobs, n, encoded(p), s_region=region) for n, p in (("whole", rgb), ("crop", crop))]
+    _, rows = run(home, engine, blobs)
+    assert rows.loc[ids[1], "duplicate_of"] == ids[0]
+
+
+KILLED = """
+import sys
+from curation.curate import curate
+from curation.policy import load_policy
+from manifests.blobs import BlobStore
+from manifests.database import open_database
+from manifests.settings import load_settings
+if __name__ == "__main__":
+    settings = load_settings()
+    curate(settings=settings, engine=open_database(settings.database), blobs=BlobStore(settings.blobs_dir),
+           policy=load_policy(), batch=1)
+"""
+
+
+def test_kill_9_loses_only_what_was_in_flight(home, engine, blobs, tmp_path):
+    for seed in range(12):
+        put(engine, blobs, f"{seed}", encoded(sky(seed, 420, 520, stars=60)))
+    script = tmp_path / "killed.py"
+    script.write_text(KILLED)
+    environment = os.environ | {"DEEPFIELD_HOME": str(home.home), "PYTHONPATH": str(Path(__file__).parents[2])}
+    child = subprocess.Popen([sys.executable, str(script)], env=environment, start_new_session=True)
+    deadline = time.monotonic() + 120
+    while not list(home.measures_dir.rglob("frames-*/part-*.parquet")):
+        assert child.poll() is None and time.monotonic() < deadline
+        time.sleep(0.01)
+    os.killpg(child.pid, signal.SIGKILL)
+    child.wait()
+    done = set(read_measures(home.measures_dir)["image_id"])
+    assert 0 < len(done) < 12
+    summary, rows = run(home, engine, blobs)
+    assert summary.measured == 12 - len(done) and len(rows) == 12
+    _, again = run(home, engine, blobs)
+    pd.testing.assert_frame_equal(rows, again)
+
+
+def test_every_manifest_row_fits_the_schema(home, engine, blobs):
+    filled(engine, blobs)
+    _, rows = run(home, engine, blobs)
+    pd.testing.assert_frame_equal(conform(rows.reset_index()), rows.reset_index())
