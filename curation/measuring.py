@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -121,7 +122,7 @@ def _run(batches: list[list[str]], places: dict[str, Any]) -> Iterator[tuple[int
             yield len(ids), measure_batch(ids, **places)
         return
     # spawn: a fork of a process with threads, as a Prefect worker is, can hang
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_one_thread) as pool:
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_begin_worker) as pool:
         futures = {pool.submit(measure_batch, ids, **places): len(ids) for ids in batches}
         try:
             for future in as_completed(futures):
@@ -135,8 +136,10 @@ def _run(batches: list[list[str]], places: dict[str, Any]) -> Iterator[tuple[int
             pool.shutdown(cancel_futures=True)
 
 
-def _one_thread() -> None:
+def _begin_worker() -> None:
     cv2.setNumThreads(1)
+    # Ctrl-C is for the parent, which lets the batches in flight end
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _row(image_id: str, path: Path, max_pixels: int) -> dict[str, Any]:
