@@ -70,7 +70,9 @@ def write_snapshot(
         if newest.content_sha256 == content and newest.policy_digest == policy_digest:
             return newest
     created = now or datetime.now(UTC)
-    snapshot_id = f"{created:%Y%m%dT%H%M%SZ}-{content[:8]}"
+    # the parent too: going back to earlier rows within a second is another snapshot all the same
+    digest = hashlib.sha256(f"{parent}:{policy_digest}:{content}".encode()).hexdigest()
+    snapshot_id = f"{created:%Y%m%dT%H%M%SZ}-{digest[:8]}"
     folder = manifest_dir / "snapshots" / snapshot_id
     if folder.exists():
         raise DeepfieldError(f"Snapshot {snapshot_id} exists already: wait a second and try again.")

@@ -27,10 +27,11 @@ ModelOption = Annotated[
 def colorize(inputs: InputsArgument, out: OutOption, strength: ColourOption = 1.0, model: ModelOption = None) -> None:
     """Colour grayscale pictures. Lightness stays the input's; the colours are a guess, not photometry."""
     from manifests.settings import load_settings
-    from serving.enhance import open_tool
+    from serving.enhance import open_tool, targets
 
+    chosen = targets(inputs, out)
     tool = open_tool(load_settings().models_dir, model, "colorizer", strength)
-    _run(inputs, out, [tool])
+    _run(inputs, chosen, [tool])
 
 
 def upscale(
@@ -42,10 +43,11 @@ def upscale(
 ) -> None:
     """Enlarge pictures."""
     from manifests.settings import load_settings
-    from serving.enhance import open_tool
+    from serving.enhance import open_tool, targets
 
+    chosen = targets(inputs, out)
     tool = open_tool(load_settings().models_dir, model, "superres", strength, scale=scale)
-    _run(inputs, out, [tool])
+    _run(inputs, chosen, [tool])
 
 
 def enhance(
@@ -59,21 +61,21 @@ def enhance(
 ) -> None:
     """Colour pictures, then enlarge them."""
     from manifests.settings import load_settings
-    from serving.enhance import open_tool
+    from serving.enhance import open_tool, targets
 
+    chosen = targets(inputs, out)
     folder = load_settings().models_dir
     tools = [
         open_tool(folder, colorizer, "colorizer", colour),
         open_tool(folder, superres, "superres", detail, scale=scale),
     ]
-    _run(inputs, out, tools)
+    _run(inputs, chosen, tools)
 
 
-def _run(inputs: list[Path], out: Path, tools: "list[Tool]") -> None:
+def _run(inputs: list[Path], chosen: list[Path], tools: "list[Tool]") -> None:
     from manifests.settings import load_settings
-    from serving.enhance import process, targets
+    from serving.enhance import process
 
-    chosen = targets(inputs, out)
     with _bars() as on_progress:
         for source, target in zip(inputs, chosen, strict=True):
             process(source, target, tools, load_settings().max_pixels, on_progress)

@@ -53,8 +53,11 @@ def targets(inputs: Sequence[Path], out: Path) -> list[Path]:
 
     Raises:
         UsageError: two inputs would be written to one name, or a result onto an input.
-        DeepfieldError: a result would take the name of a folder, or `out` is a file where a folder is needed.
+        DeepfieldError: an input is not there, a result would take the name of a folder, or `out` is a file where a folder is needed.
     """
+    for source in inputs:
+        if not source.is_file():
+            raise DeepfieldError(f"{source} is not a file: name a JPEG, PNG, TIFF or FITS picture.")
     if len(inputs) == 1 and not out.is_dir():
         chosen = [out]
     else:
@@ -63,7 +66,7 @@ def targets(inputs: Sequence[Path], out: Path) -> list[Path]:
         chosen = [out / _result_name(path) for path in inputs]
     for source, target in zip(inputs, chosen, strict=True):
         check_target(target)
-        if target.exists() and source.exists() and target.samefile(source):
+        if target.exists() and target.samefile(source):
             raise UsageError(f"{target} is the input itself: choose another name, so that the original stays.")
     if len(set(chosen)) < len(chosen):
         raise UsageError("Two of the inputs have the same name, and one would overwrite the other: run them apart.")

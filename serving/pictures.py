@@ -52,8 +52,6 @@ def read_picture(path: Path, max_pixels: int) -> Picture:
     Raises:
         DeepfieldError: it is not there, not a picture, damaged or too small.
     """
-    if not path.is_file():
-        raise DeepfieldError(f"{path} is not a file: name a JPEG, PNG, TIFF or FITS picture.")
     data = path.read_bytes()
     try:
         frame = decode(data, max_pixels)

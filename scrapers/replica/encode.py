@@ -34,6 +34,8 @@ def _wcs(grid: Grid) -> fits.Header:
     header["CRVAL1"], header["CRVAL2"] = grid.ra, grid.dec
     header["CD1_1"], header["CD1_2"] = -grid.scale_deg, 0.0
     header["CD2_1"], header["CD2_2"] = 0.0, grid.scale_deg
+    # the default is 0 instead of 180 where the centre is the pole itself (Calabretta & Greisen 2002, 2.8)
+    header["LONPOLE"] = 180.0
     header["RADESYS"] = "ICRS"
     return header
 

@@ -41,6 +41,12 @@ def test_the_same_rows_in_any_order_are_the_same_snapshot(tmp_path):
     assert again == first
 
 
+def test_going_back_to_earlier_rows_within_a_second_is_a_snapshot_of_its_own(tmp_path):
+    names = [write(tmp_path, table).snapshot_id for table in (rows("a"), rows("b"), rows("a"))]
+    assert len(set(names)) == 3
+    assert [info.snapshot_id for info in history(tmp_path)] == names[::-1]
+
+
 text = st.none() | st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=30)
 number = st.none() | st.floats(allow_nan=False, width=64)
 

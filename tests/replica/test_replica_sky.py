@@ -46,7 +46,7 @@ def test_the_default_sky_has_its_mix_about_m101():
     products = [visit for visit in near if len(visit.filters) > 1]
     kinds = Counter(visit.kind for visit in near if visit.label != "good")
     assert len(near) == CYCLE
-    assert 95 <= len(products) <= 110
+    assert 130 <= len(products) <= 140
     assert kinds == {
         "noise": 4,
         "saturated": 4,

@@ -1,0 +1,75 @@
+"""kill -9 at any moment of scraping or curating, as `make run` does them, then again: nothing lost, nothing twice."""
+
+import os
+import random
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from manifests.blobs import BlobStore
+from manifests.snapshots import head, read_snapshot, verify
+from scrapers.replica.server import serve
+from scrapers.replica.sky import synthetic_sky
+
+DEEPFIELD = Path(sys.executable).with_name("deepfield")
+CONNECTIONS = 4
+
+
+def killed(arguments, environment, after_s):
+    """Run a command and kill it with -9; True if it was still running."""
+    process = subprocess.Popen(
+        [DEEPFIELD, *arguments], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )  # fmt: skip
+    try:
+        process.wait(after_s)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, 9)
+        process.wait()
+        return True
+    return False
+
+
+def finish(arguments, environment):
+    done = subprocess.run([DEEPFIELD, *arguments], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.slow
+def test_killed_and_started_again(tmp_path):
+    random_source = random.Random(20)
+    sky = synthetic_sky(1, visits=40, sides_px=(260, 280))
+    with serve(sky, latency_s=0.05) as archive:
+        environment = {
+            **os.environ,
+            "DEEPFIELD_HOME": str(tmp_path),
+            "DEEPFIELD_REQUESTS_PER_SECOND": "500",
+            "DEEPFIELD_CONNECTIONS": str(CONNECTIONS),
+        }
+        scrape = ["scrape", "hla", "--target", "M101", "--radius", "1", "--archive-url", archive.url]
+        kills = sum(killed(scrape, environment, random_source.uniform(1.0, 3.5)) for _ in range(6))
+        finish(scrape, environment)
+        answered = Counter(a.query for a in archive.log if a.path.endswith("fitscut.cgi") and a.status == 200)
+        expected = {t.dataset for t in sky.truth if t.kind != "single_filter"}
+        assert len(answered) >= len(expected) - 8  # eight visits lie elsewhere on the sky
+        assert sum(answered.values()) - len(answered) <= CONNECTIONS * kills, "fetched again what was not in flight"
+        before = len(archive.log)
+        finish(scrape, environment)
+        assert [a.path for a in archive.log[before:] if "fitscut" in a.path or "SIAP" in a.path] == []
+    blobs = BlobStore(tmp_path / "blobs")
+    names = list(blobs)
+    assert all(blobs.intact(name) for name in names)
+
+    for _ in range(5):
+        killed(["curate"], environment, random_source.uniform(1.5, 6.0))
+        if head(tmp_path / "manifest"):
+            assert verify(tmp_path / "manifest") == []
+    finish(["curate"], environment)
+    assert verify(tmp_path / "manifest") == []
+    assert sorted(read_snapshot(tmp_path / "manifest")["image_id"]) == names
+    first = head(tmp_path / "manifest")
+    finish(["curate"], environment)
+    assert head(tmp_path / "manifest") == first
