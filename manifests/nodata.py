@@ -11,6 +11,7 @@ _BLACK = 2
 _WORK_SIDE = 512
 _MIN_AREA = 0.004  # of the frame: smaller flat patches are star cores or clipped sky
 _MAX_CORNERS = 24  # WFPC2 staircases and chip pairs have 4 to 12, nebulae on clipped sky 33 and more
+_SLIVER_LENGTH, _SLIVER_AREA = 0.08, 0.1  # of the longer side, of the frame
 _GAP_LENGTH, _GAP_WIDTH = 0.25, 0.05  # of the longer side: a gap between chips inside the frame
 
 
@@ -21,10 +22,12 @@ def valid_mask(rgb: np.ndarray) -> np.ndarray:
     few straight edges. Sky that was clipped to black is flat too, but its outline is ragged and stars dot it. White
     gaps between chips count as well where they are long and thin.
     """
-    darkest, brightest = rgb.min(axis=2), rgb.max(axis=2)
+    red, green, blue = cv2.split(rgb)
+    darkest, brightest = cv2.min(cv2.min(red, green), blue), cv2.max(cv2.max(red, green), blue)
     void = np.zeros(rgb.shape[:2], bool)
     if (darkest >= _WHITE).mean() > _MIN_AREA / 4:
         void |= _void(darkest >= _WHITE, darkest >= _NEAR_WHITE, gaps=True)
+        void |= _slivers(darkest >= _WHITE, (darkest >= _NEAR_WHITE) & ~void)
     if (brightest <= _BLACK).mean() > _MIN_AREA / 4:
         void |= _void(brightest <= _BLACK, brightest <= _BLACK, gaps=False)
     return ~void
@@ -53,6 +56,32 @@ def _void(sure: np.ndarray, possible: np.ndarray, gaps: bool) -> np.ndarray:
         return np.zeros_like(sure)
     grown = cv2.dilate(keep, np.ones((5, 5), np.uint8))
     return cv2.resize(grown, (width, height), interpolation=cv2.INTER_NEAREST).astype(bool) & possible
+
+
+def _slivers(sure: np.ndarray, possible: np.ndarray) -> np.ndarray:
+    """No-data too thin for `_void`: wedges along the border of a frame almost north-up, and narrow chip gaps."""
+    height, width = sure.shape
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(possible.view(np.uint8), connectivity=8)
+    keep = np.zeros(count, bool)
+    longest = stats[:, [cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT]].max(axis=1)
+    for label in np.flatnonzero(longest > _SLIVER_LENGTH * max(height, width)):
+        x, y, w, h, area = stats[label]
+        if label == 0 or area > _SLIVER_AREA * sure.size:
+            continue
+        part = labels[y : y + h, x : x + w] == label
+        if 2 * (part & sure[y : y + h, x : x + w]).sum() < area:
+            continue
+        along = (
+            part[0].mean() if y == 0 else 0.0,
+            part[-1].mean() if y + h == height else 0.0,
+            part[:, 0].mean() if x == 0 else 0.0,
+            part[:, -1].mean() if x + w == width else 0.0,
+        )
+        _, sides, _ = cv2.minAreaRect(cv2.findNonZero(part.view(np.uint8)))
+        thin = min(sides) + 1 < _GAP_WIDTH * max(sides) and max(sides) > _GAP_LENGTH * max(height, width)
+        # a wedge lies along the border from end to end; a gap fills the thin rectangle around it
+        keep[label] = max(along) > 0.8 or (thin and area > 0.5 * (sides[0] + 1) * (sides[1] + 1))
+    return keep[labels]
 
 
 def _shrunk(flags: np.ndarray, size: tuple[int, int]) -> np.ndarray:

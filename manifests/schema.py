@@ -202,7 +202,9 @@ def conform(rows: pd.DataFrame) -> pd.DataFrame:
 def _typed(values: pd.Series, column: Column) -> pd.Series:
     try:
         if column.dtype == "string":
-            return values.astype(object).map(str, na_action="ignore").where(values.notna(), None)
+            known = values.notna()
+            texts = [str(value) if there else None for value, there in zip(values, known, strict=True)]
+            return pd.Series(texts, index=values.index, dtype=object)
         if column.dtype == "int64":
             whole = pd.to_numeric(values, errors="raise").fillna(0)
             if (whole != whole.round()).any():

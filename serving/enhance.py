@@ -53,7 +53,7 @@ def targets(inputs: Sequence[Path], out: Path) -> list[Path]:
 
     Raises:
         UsageError: two inputs would be written to one name, or a result onto an input.
-        DeepfieldError: an input is not there, a result would take the name of a folder, or `out` is a file where a folder is needed.
+        DeepfieldError: an input is not there, or a result cannot have the name it should.
     """
     for source in inputs:
         if not source.is_file():

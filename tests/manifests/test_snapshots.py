@@ -131,6 +131,12 @@ def test_rows_that_do_not_fit_are_refused(tmp_path, table, message):
     assert not list(tmp_path.glob("snapshots/*"))
 
 
+def test_a_text_column_of_nothing_but_nan_is_null_text():
+    table = conform(rows("a", target_name=[float("nan")]))
+    assert table["target_name"].dtype == object
+    assert table["target_name"].tolist() == [None]
+
+
 def test_missing_columns_become_null():
     table = conform(rows("a"))
     assert list(table.columns) == [column.name for column in COLUMNS]
