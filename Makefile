@@ -5,6 +5,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 VENV := .venv
 BIN := $(VENV)/bin
 FRAMES ?=
+LABELLED ?=
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
@@ -41,8 +42,10 @@ lint: $(VENV)/.installed ## ruff, mypy and the rules on imports
 docs: $(VENV)/.installed ## write the tables of docs/ from the code
 	$(BIN)/python -m flows.docs docs
 
-bench: setup ## print the figures that the README quotes
-	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
+bench: setup ## print the figures that the README quotes; LABELLED=DIR adds the curation policy's on labelled frames
+	$(BIN)/python benchmarks/startup.py
+	$(BIN)/python benchmarks/pipeline.py
+	$(if $(LABELLED),$(BIN)/python benchmarks/curation_rates.py '$(LABELLED)')
 
 clean: ## remove .venv, caches and the demo's data
 	rm -rf $(VENV) build data/demo *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
