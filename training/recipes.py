@@ -76,7 +76,7 @@ def demo_superres() -> TrainConfig:
         source="srgan_ledig at a fraction of its width and depth",
         generator=SRResNetConfig(scale=4, width=24, blocks=4, end_kernel=3),
         discriminator=SRGANDiscriminatorConfig(width=12, levels=4, spectral=True),
-        data=DataConfig(frame_px=1024, crop_px=96, batch=8),
+        data=DataConfig(frame_px=512, crop_px=96, batch=8),
         pretrain=PhaseConfig(steps=450, lr_generator=2e-3, decay="cosine", patience=0),
         adversarial=PhaseConfig(steps=100, lr_generator=5e-4, lr_discriminator=5e-4, decay="cosine", patience=0),
         discriminator_first=20,
