@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 FRAMES ?=
 LABELLED ?=
-PYTEST_ARGS ?=
+PYTEST_ARGS ?= -n auto
 
 .DEFAULT_GOAL := help
 .PHONY: help setup browser run test lint docs bench clean
