@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from html import escape
 
 _WIDTH, _HEIGHT = 460, 260
-_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 14, 34, 36
+_LEFT, _RIGHT, _BOTTOM = 52, 14, 36
 _OVERFLOWED = 1e30  # a loss beyond it has diverged, and no axis can show it beside the others
 _COLOURS = ("#7fb0ee", "#e3b34f", "#67c587", "#e8837a", "#b99cf0")
 
@@ -33,6 +33,7 @@ def svg(title: str, series: Sequence[Series], x_label: str, marks: Sequence[tupl
     ys = [y for s in drawn for _, y in s.points]
     log = min(ys) > 0 and max(ys) > 30 * min(ys)
     to_axis = math.log10 if log else float
+    top = 24 + 13 * len(drawn)  # the names stand above the plot, one below the other
     low, high = to_axis(min(ys)), to_axis(max(ys))
     if high - low <= 1e-9 * abs(high):
         low, high = low - abs(low) / 2 - 0.5, high + abs(high) / 2 + 0.5
@@ -40,7 +41,7 @@ def svg(title: str, series: Sequence[Series], x_label: str, marks: Sequence[tupl
 
     def at(x: float, y: float) -> tuple[float, float]:
         across = (x - x0) / (x1 - x0) * (_WIDTH - _LEFT - _RIGHT)
-        up = (to_axis(y) - low) / (high - low) * (_HEIGHT - _TOP - _BOTTOM)
+        up = (to_axis(y) - low) / (high - low) * (_HEIGHT - top - _BOTTOM)
         return _LEFT + across, _HEIGHT - _BOTTOM - up
 
     parts = [
@@ -51,7 +52,7 @@ def svg(title: str, series: Sequence[Series], x_label: str, marks: Sequence[tupl
     for step in range(5):
         value = low + (high - low) * step / 4
         label = 10**value if log else value
-        y = _HEIGHT - _BOTTOM - (_HEIGHT - _TOP - _BOTTOM) * step / 4
+        y = _HEIGHT - _BOTTOM - (_HEIGHT - top - _BOTTOM) * step / 4
         parts.append(f'<path d="M{_LEFT} {y:.1f}H{_WIDTH - _RIGHT}" stroke="#2a3240"/>')
         parts.append(f'<text x="{_LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{label:.3g}</text>')
     for end in (x0, x1):
@@ -61,7 +62,7 @@ def svg(title: str, series: Sequence[Series], x_label: str, marks: Sequence[tupl
     parts.append(f'<text x="{(_LEFT + _WIDTH) / 2}" y="{_HEIGHT - 6}" text-anchor="middle">{escape(x_label)}</text>')
     for x, text in marks:
         across = at(x, ys[0])[0]
-        parts.append(f'<path d="M{across:.1f} {_TOP}V{_HEIGHT - _BOTTOM}" stroke="#6b7789" stroke-dasharray="4 4"/>')
+        parts.append(f'<path d="M{across:.1f} {top}V{_HEIGHT - _BOTTOM}" stroke="#6b7789" stroke-dasharray="4 4"/>')
         parts.append(f'<text x="{across + 4:.1f}" y="{_HEIGHT - _BOTTOM - 5}">{escape(text)}</text>')
     for number, curve in enumerate(drawn):
         colour = _COLOURS[number % len(_COLOURS)]

@@ -103,7 +103,8 @@ def curves(run_dir: Path, task: Task) -> tuple[Curve, ...]:
     scores = [series[name] for name in names if series[name] not in losses and len(series[name].points) > 1]
     drawn = [Curve(f"{task}: losses by step", svg(f"{task}: losses", losses, "step", marks))] if losses else []
     if scores:
-        drawn.append(Curve(f"{task}: held-out scores by step", svg(f"{task}: held-out", scores[:3], "step", marks)))
+        alike = [one for one in scores if one.name.split("_")[0] == scores[0].name.split("_")[0]][:3]
+        drawn.append(Curve(f"{task}: held-out scores by step", svg(f"{task}: held-out", alike, "step", marks)))
     return tuple(drawn)
 
 
