@@ -58,7 +58,7 @@ def demo_colorizer() -> TrainConfig:
         generator=UNetConfig(width=16, depth=4, max_width=64, norm="channel", reduce=4),
         discriminator=PatchGANConfig(channels=3, width=12, layers=3, norm="none", spectral=True),
         data=DataConfig(frame_px=448, crop_px=256, batch=8, min_valid=0.3),
-        pretrain=PhaseConfig(steps=400, lr_generator=3e-3, decay="cosine", patience=0),
+        pretrain=PhaseConfig(steps=800, lr_generator=3e-3, decay="cosine", patience=0),
         adversarial=PhaseConfig(steps=120, lr_generator=1e-3, lr_discriminator=1e-3, decay="cosine", patience=0),
         discriminator_first=20,
         ema_decay=0.98,

@@ -58,15 +58,15 @@ class _Entry:
 
 
 _PLAN = (
-    _Entry("spiral", 28, ("spiral",), _BROAD + _RED + _BROAD[:1] + _RED + _TWO),
-    _Entry("edge_on", 9, ("edge_on",), _BROAD + _RED),
-    _Entry("elliptical", 8, ("elliptical",), _BROAD[:3]),
+    _Entry("spiral", 38, ("spiral",), _BROAD + _RED + _BROAD[:1] + _RED + _TWO),
+    _Entry("edge_on", 12, ("edge_on",), _BROAD + _RED),
+    _Entry("elliptical", 10, ("elliptical",), _BROAD[:3]),
     _Entry("galaxy_cluster", 6, ("galaxy_cluster",), _BROAD),
     _Entry("deep_field", 4, ("deep_field",), _BROAD, exptime_s=(6000.0, 12000.0), exposures=(6, 12)),
-    _Entry("emission_nebula", 24, ("emission_nebula",), _NARROW),
-    _Entry("planetary_nebula", 8, ("planetary_nebula",), _NARROW),
+    _Entry("emission_nebula", 9, ("emission_nebula",), _NARROW),
+    _Entry("planetary_nebula", 6, ("planetary_nebula",), _NARROW),
     _Entry("supernova_remnant", 2, ("supernova_remnant",), _NARROW),
-    _Entry("reflection_nebula", 4, ("reflection_nebula",), _BROAD[:3] + _WITH_HYDROGEN),
+    _Entry("reflection_nebula", 6, ("reflection_nebula",), _BROAD[:3] + _WITH_HYDROGEN),
     _Entry("globular_cluster", 3, ("globular_cluster",), _BROAD[:3]),
     _Entry("open_cluster", 3, ("open_cluster",), _BROAD[:3]),
     _Entry("star_field", 3, ("star_field",), _BROAD[:3] + _TWO),
