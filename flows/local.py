@@ -117,6 +117,7 @@ def own_api(settings: Settings) -> Iterator[None]:
         PREFECT_HOME,
         PREFECT_SERVER_ALLOW_EPHEMERAL_MODE,
         PREFECT_SERVER_ANALYTICS_ENABLED,
+        PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS,
         temporary_settings,
     )
 
@@ -125,6 +126,8 @@ def own_api(settings: Settings) -> Iterator[None]:
             PREFECT_HOME: str(home),
             PREFECT_SERVER_ALLOW_EPHEMERAL_MODE: True,
             PREFECT_SERVER_ANALYTICS_ENABLED: False,
+            # Prefect gives itself 20 s, which a busy disk can exceed
+            PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS: int(_START_TIMEOUT_S),
         },
         restore_defaults={PREFECT_API_URL},
     ):
