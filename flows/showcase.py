@@ -55,20 +55,21 @@ def coloured(rows: pd.DataFrame, blobs: BlobStore, tool: Tool) -> tuple[Strip, .
 
 
 def enhanced(rows: pd.DataFrame, blobs: BlobStore, colorizer: Tool, superres: Tool) -> tuple[Strip, ...]:
-    """Held-out frames made gray and four times smaller, then coloured and enlarged, beside the truth."""
+    """Held-out frames made gray and four times smaller, then enlarged and coloured, beside the truth."""
     strips = []
     for row in held_out(rows, _ENHANCED).itertuples():
         frame = _frame(blobs, row.image_id)
         small, small_valid = _smaller(_gray(frame), frame.valid)
-        colour = infer.colorize(colorizer.network, small, small_valid, work_px=colorizer.work_px, on_tile=lambda: None)
-        output = infer.upscale(superres.network, colour, small_valid, on_tile=lambda: None)
+        large = infer.upscale(superres.network, small, small_valid, on_tile=lambda: None)
+        valid = small_valid.repeat(_FACTOR, axis=0).repeat(_FACTOR, axis=1)
+        output = infer.colorize(colorizer.network, large, valid, work_px=colorizer.work_px, on_tile=lambda: None)
         height, width = small.shape[:2]
         strips.append(
             Strip(
                 f"{row.source_name}: {width}x{height} gray pixels to {output.shape[1]}x{output.shape[0]} in colour",
                 (
                     Panel(f"input, {width}x{height}", small, pixelated=True),
-                    Panel(f"{colorizer.step.model}, then {superres.step.model}", output),
+                    Panel(f"{superres.step.model}, then {colorizer.step.model}", output),
                     Panel("truth", frame.rgb[: output.shape[0], : output.shape[1]]),
                 ),
             )

@@ -59,15 +59,16 @@ def enhance(
     colorizer: ModelOption = None,
     superres: ModelOption = None,
 ) -> None:
-    """Colour pictures, then enlarge them."""
+    """Enlarge pictures, then colour them."""
     from manifests.settings import load_settings
     from serving.enhance import open_tool, targets
 
     chosen = targets(inputs, out)
     folder = load_settings().models_dir
+    # enlarged first: the colouriser then sees objects at the size it was trained on
     tools = [
-        open_tool(folder, colorizer, "colorizer", colour),
         open_tool(folder, superres, "superres", detail, scale=scale),
+        open_tool(folder, colorizer, "colorizer", colour),
     ]
     _run(inputs, chosen, tools)
 

@@ -93,7 +93,7 @@ def test_one_file_writes_exactly_the_name_given_and_says_what_was_done(run, plat
 def test_upscale_and_enhance_enlarge_four_times(run, plate, tmp_path):
     run("upscale", plate, "-o", tmp_path / "large.png", "--scale", "4")
     run("enhance", plate, "-o", tmp_path / "both.png")
-    for name, steps in (("large.png", ["superres"]), ("both.png", ["colorizer", "superres"])):
+    for name, steps in (("large.png", ["superres"]), ("both.png", ["superres", "colorizer"])):
         with Image.open(tmp_path / name) as image:
             assert image.size == (480, 320)
             assert [step["task"] for step in json.loads(image.info["Comment"])["deepfield"]] == steps
