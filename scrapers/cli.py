@@ -16,6 +16,7 @@ from scrapers.shared_cli import (
     RefreshOption,
     finish,
     hint_contact,
+    print_entries,
     print_products,
 )
 from scrapers.sites_cli import esahubble, heritage, hubblesite
@@ -112,9 +113,7 @@ def hla(
     if not summary.progress.found and not summary.tiles_failed:
         raise nothing
     if as_json:
-        for entry in products_in(archive, region, engine=engine, limit=limit):
-            found = {"status": entry.line.status, "image_id": entry.line.sha256}
-            typer.echo(json.dumps(entry.product.record() | found))
+        print_entries(products_in(archive, region, engine=engine, limit=limit))
     finish("hla", summary)
 
 

@@ -158,13 +158,45 @@ def crawl(
     tally = Tally(on_progress)
     plan = plan_tiles(archive, region, engine=engine)
     _ask_all(archive, plan, engine, settings, tally, refresh=refresh)
+    return fetch_open(
+        archive.client,
+        plan,
+        engine=engine,
+        blobs=blobs,
+        settings=settings,
+        limit=limit,
+        min_size=min_size,
+        refresh=refresh,
+        tally=tally,
+    )
+
+
+def fetch_open(
+    client: PoliteClient,
+    plan: Plan,
+    *,
+    engine: Engine,
+    blobs: BlobStore,
+    settings: Settings,
+    limit: int | None,
+    min_size: int,
+    refresh: bool,
+    tally: Tally,
+    describe: Describe | None = None,
+) -> CrawlSummary:
+    """Fetch what of a plan is not here yet, counting on from a tally of its questions; see `fetch_batch`."""
     todo = open_products(plan, engine=engine, blobs=blobs, limit=limit, refresh=refresh)
     tally.found, tally.skipped = len(todo.product_ids) + todo.skipped, todo.skipped
     tally.report()
-    if tally.stopped:
-        return tally.summary()
     return fetch_batch(
-        archive.client, todo.product_ids, engine=engine, blobs=blobs, settings=settings, min_size=min_size, tally=tally
+        client,
+        todo.product_ids,
+        engine=engine,
+        blobs=blobs,
+        settings=settings,
+        min_size=min_size,
+        tally=tally,
+        describe=describe,
     )
 
 

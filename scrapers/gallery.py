@@ -16,7 +16,7 @@ from sqlalchemy import Engine
 from manifests.blobs import BlobStore
 from manifests.settings import Settings
 from scrapers import ledger
-from scrapers.crawl import Plan, fetch_batch, open_products
+from scrapers.crawl import Plan, fetch_open
 from scrapers.fetch import MIN_SIZE_PX, PAGE, Described
 from scrapers.http import HttpError, PoliteClient, Reply
 from scrapers.products import Product, Tile
@@ -174,16 +174,15 @@ def crawl_gallery(
         tally.add_tile(error)
 
     plan = ask_pages(gallery, engine=engine, limit=limit, refresh=refresh, on_page=count)
-    todo = open_products(plan, engine=engine, blobs=blobs, limit=limit, refresh=refresh)
-    tally.found, tally.skipped = len(todo.product_ids) + todo.skipped, todo.skipped
-    tally.report()
-    summary = fetch_batch(
+    summary = fetch_open(
         gallery.client,
-        todo.product_ids,
+        plan,
         engine=engine,
         blobs=blobs,
         settings=settings,
+        limit=limit,
         min_size=min_size,
+        refresh=refresh,
         tally=tally,
         describe=gallery.describe,
     )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from scrapers.ledger import Entry
     from scrapers.tally import CrawlSummary
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON lines for programs.")]
@@ -69,6 +70,13 @@ def print_products(records: Iterable[dict[str, Any]], as_json: bool) -> int:
     Console(width=None if sys.stdout.isatty() else 200).print(table)
     typer.echo(f"{count} products", err=True)
     return count
+
+
+def print_entries(entries: Iterable[Entry]) -> None:
+    """Show products as JSON lines, with what came of each and its image_id."""
+    for entry in entries:
+        came = {"status": entry.line.status, "image_id": entry.line.sha256}
+        typer.echo(json.dumps(entry.product.record() | came))
 
 
 def hint_contact(base: str, contact: str | None) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,6 +14,7 @@ from scrapers.shared_cli import (
     RefreshOption,
     finish,
     hint_contact,
+    print_entries,
     print_products,
 )
 
@@ -211,9 +211,7 @@ def _scrape(
     if not summary.progress.found and not summary.tiles_failed:
         raise nothing
     if as_json:
-        for entry in planned_products(plan, engine=engine, limit=limit):
-            found = {"status": entry.line.status, "image_id": entry.line.sha256}
-            typer.echo(json.dumps(entry.product.record() | found))
+        print_entries(planned_products(plan, engine=engine, limit=limit))
     finish(gallery.name, summary, parts="pages of the lists")
 
 
