@@ -18,6 +18,7 @@ from manifests.files import write_atomic
 from manifests.frames import UndecodableError, decode
 from manifests.snapshots import SnapshotInfo
 from training.evaluate import Metric
+from training.pack_build import trainable
 
 _THUMB_PX = 200
 _SHEET_FRAMES = 24
@@ -117,14 +118,14 @@ def data_uri(rgb: np.ndarray) -> str:
 
 def _tiles(rows: pd.DataFrame) -> list[dict[str, str]]:
     verdicts = rows["verdict"].value_counts()
-    trained = rows[(rows["verdict"] == "accept") & (rows["split"] == "train")]
+    usable = trainable(rows)
     values = [
         ("", len(rows), "frames"),
         ("accept", int(verdicts.get("accept", 0)), "accepted"),
         ("review", int(verdicts.get("review", 0)), "doubtful"),
         ("reject", int(verdicts.get("reject", 0)), "rejected"),
         ("", int(rows["duplicate_of"].notna().sum()), "of them duplicates"),
-        ("", len(trained), "accepted for training"),
+        ("", int((usable["split"] == "train").sum()), "accepted for training"),
     ]
     return [{"kind": kind, "value": f"{value:,}", "label": label} for kind, value, label in values]
 

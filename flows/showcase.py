@@ -3,9 +3,9 @@
 import csv
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pandas as pd
 import torch
@@ -13,13 +13,14 @@ import torch
 from flows.curves import Series, svg
 from flows.report import Curve, MetricTable, Panel, Strip
 from manifests.blobs import BlobStore
-from manifests.export import effective_verdict
 from manifests.frames import Frame, decode
+from manifests.resize import shrink
 from models.color import paint, rgb_to_lightness
 from serving import infer
 from serving.enhance import Tool
 from training.config import Task
 from training.evaluate import Metric
+from training.pack_build import trainable
 
 _SHOWN_PX = 448
 _EXAMPLES = 4
@@ -29,7 +30,8 @@ _FACTOR = 4
 
 def held_out(rows: pd.DataFrame, number: int) -> pd.DataFrame:
     """The first accepted colour frames of the test split by image_id, of validation where there are too few."""
-    good = rows[(effective_verdict(rows) == "accept") & rows["duplicate_of"].isna() & (rows["grayscale"] != True)]  # noqa: E712
+    usable = trainable(rows)
+    good = usable[~usable["grayscale"].fillna(False).astype(bool)]
     ranked = pd.concat([good[good["split"] == split].sort_values("image_id") for split in ("test", "val")])
     return ranked.head(number)
 
@@ -111,13 +113,8 @@ def curves(run_dir: Path, task: Task) -> tuple[Curve, ...]:
 
 def _frame(blobs: BlobStore, image_id: str) -> Frame:
     frame = decode(blobs.path(image_id))
-    factor = _SHOWN_PX / max(frame.height, frame.width)
-    if factor >= 1:
-        return frame
-    size = (max(64, round(frame.width * factor)), max(64, round(frame.height * factor)))
-    rgb = cv2.resize(frame.rgb, size, interpolation=cv2.INTER_AREA)
-    valid = cv2.resize(frame.valid.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST).astype(bool)
-    return Frame(rgb, valid, frame.channels, frame.domain, frame.media_type, None, frame.jpeg_quality)
+    rgb, valid = shrink(frame.rgb, frame.valid, _SHOWN_PX)
+    return replace(frame, rgb=rgb, valid=valid)
 
 
 def _gray(frame: Frame) -> np.ndarray:

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from manifests.resize import shrink, shrunk_size
 from models import predict
 from models.color import paint, rgb_to_lightness
 from models.tiling import Tile, tiles
@@ -31,7 +32,7 @@ def colorize(
     and the a*b* are enlarged: objects then have the size in pixels that the network knows. Lightness is the input's
     at full size. No-data pixels stay as they are. `on_tile` is called after each tile of `tile_count`.
     """
-    small, small_valid = _shrunk(rgb, valid, work_px)
+    small, small_valid = shrink(rgb, valid, work_px)
     ab = np.zeros((2, *small_valid.shape), np.float32)
     device = next(network.parameters()).device
     for tile, window in _windows(network, small.shape, tile_px):
@@ -66,34 +67,12 @@ def upscale(
 
 def colour_tiles(network: nn.Module, shape: tuple[int, ...], work_px: int, tile_px: int = TILE_PX) -> int:
     """How many tiles `colorize` takes for a picture of that shape."""
-    height, width = _work_size(shape, work_px)
-    return sum(1 for _ in _windows(network, (height, width), tile_px))
+    return sum(1 for _ in _windows(network, shrunk_size(shape, work_px), tile_px))
 
 
 def upscale_tiles(network: nn.Module, shape: tuple[int, ...], tile_px: int = TILE_PX) -> int:
     """How many tiles `upscale` takes for a picture of that shape."""
     return sum(1 for _ in _windows(network, shape, max(64, tile_px // predict.scale_of(network))))
-
-
-def _work_size(shape: tuple[int, ...], work_px: int) -> tuple[int, int]:
-    factor = min(1.0, work_px / max(shape[:2]))
-    return max(1, round(shape[0] * factor)), max(1, round(shape[1] * factor))
-
-
-def _shrunk(rgb: np.ndarray, valid: np.ndarray, work_px: int) -> tuple[np.ndarray, np.ndarray]:
-    """The picture at working size by area mean over pixels with data, and its mask."""
-    height, width = _work_size(rgb.shape, work_px)
-    if (height, width) == valid.shape:
-        return rgb, valid
-    share = cv2.resize(valid.astype(np.float32), (width, height), interpolation=cv2.INTER_AREA)
-    if valid.all():
-        return cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA), share >= 0.5
-    planes = [
-        cv2.resize(np.where(valid, rgb[..., band], 0).astype(np.float32), (width, height), interpolation=cv2.INTER_AREA)
-        for band in range(3)
-    ]
-    mean = np.stack(planes, axis=2) / np.maximum(share, 1e-6)[..., None]
-    return np.clip(mean + 0.5, 0.0, 255.0).astype(np.uint8), share >= 0.5
 
 
 def _painted(rgb: np.ndarray, valid: np.ndarray, ab: np.ndarray, ab_valid: np.ndarray) -> np.ndarray:

@@ -5,13 +5,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pandas as pd
 
 from manifests.blobs import BlobStore
 from manifests.errors import DeepfieldError
+from manifests.export import effective_verdict
 from manifests.frames import Frame, decode
+from manifests.resize import shrink
 from manifests.settings import Settings
 from manifests.snapshots import read_snapshot, resolve
 from training.pack import SPLITS, FrameInfo, open_pack, write_pack
@@ -54,8 +55,7 @@ def build_pack(rows: pd.DataFrame, blobs: BlobStore, folder: Path, *, snapshot_i
 
 def trainable(rows: pd.DataFrame) -> pd.DataFrame:
     """Rows that are accepted, by a person or, where none decided, by the policy; no duplicates; in a split."""
-    effective = rows["decision"].where(rows["decision"].notna(), rows["verdict"])
-    keep = (effective == "accept") & rows["duplicate_of"].isna() & rows["split"].isin(SPLITS)
+    keep = (effective_verdict(rows) == "accept") & rows["duplicate_of"].isna() & rows["split"].isin(SPLITS)
     return rows[keep].sort_values("image_id", ignore_index=True)
 
 
@@ -86,23 +86,6 @@ def _frame(row: dict[Any, Any], blobs: BlobStore, max_side_px: int) -> tuple[Fra
         licence=_text(row.get("licence")),
     )
     return info, rgb, valid
-
-
-def shrink(rgb: np.ndarray, valid: np.ndarray, max_side_px: int) -> tuple[np.ndarray, np.ndarray]:
-    """A picture, uint8 (H, W, 3), and its mask, bool (H, W), with the longer side at most `max_side_px`.
-
-    Each pixel is the mean over the pixels with data that it covers, and has data where at least half of them had.
-    """
-    height, width = valid.shape
-    factor = max_side_px / max(height, width)
-    if factor >= 1.0:
-        return rgb, valid
-    size = (max(1, round(width * factor)), max(1, round(height * factor)))
-    weight = valid.astype(np.float32)
-    share = cv2.resize(weight, size, interpolation=cv2.INTER_AREA)
-    total = cv2.resize(rgb.astype(np.float32) * weight[..., None], size, interpolation=cv2.INTER_AREA)
-    mean = total / np.maximum(share, 1e-6)[..., None]
-    return np.clip(mean + 0.5, 0.0, 255.0).astype(np.uint8), share >= 0.5
 
 
 def _has_color(row: dict[Any, Any], frame: Frame) -> bool:

@@ -4,9 +4,10 @@ import pytest
 
 from manifests.blobs import BlobStore
 from manifests.errors import DeepfieldError
+from manifests.resize import shrink
 from tests_support import jpeg
 from training.pack import open_pack
-from training.pack_build import build_pack, shrink, trainable
+from training.pack_build import build_pack, trainable
 
 
 def picture(number: int, size: tuple[int, int] = (90, 120), gray: bool = False) -> bytes:
