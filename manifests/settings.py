@@ -26,6 +26,7 @@ class Settings(BaseSettings):
     esahubble_url: str = Field(default="https://esahubble.org", description="ESA/Hubble")
     hubblesite_url: str = Field(default="https://hubblesite.org", description="HubbleSite")
     heritage_url: str = Field(default="http://heritage.stsci.edu", description="Hubble Heritage")
+    mast_url: str = Field(default="https://mast.stsci.edu", description="MAST, the successor of the Legacy Archive")
     sesame_url: str = Field(default="https://cds.unistra.fr/cgi-bin/nph-sesame", description="Name resolver of the CDS")
 
     requests_per_second: float = Field(default=2.0, gt=0, description="Requests a second to one host")

@@ -26,6 +26,8 @@ tiles = Table(
     Column("tile_id", String(64), primary_key=True),
     Column("archive", String(32), nullable=False),
     Column("request", Text, nullable=False),  # canonical text of what was asked
+    # the part of the sky the answer covers, as the ASCII form of a MOC ("6/1023" is one HEALPix cell); null for pages
+    Column("coverage", Text),
     Column("status", String(16), nullable=False),  # open, done, failed
     Column("products", Integer, nullable=False, default=0),
     Column("attempts", Integer, nullable=False, default=0),
@@ -48,6 +50,9 @@ products = Table(
     Column("sha256", String(64)),
     Column("attempts", Integer, nullable=False, default=0),
     Column("error", Text),
+    # which worker is fetching it, and until when nobody else will: several may share one ledger
+    Column("claimed_by", String(64)),
+    Column("claimed_until", String(32)),
     Column("found_at", String(32), nullable=False),
     Column("updated_at", String(32), nullable=False),
     Index("products_by_status", "archive", "status"),
@@ -76,6 +81,43 @@ fetches = Table(
     Column("sha256", String(64)),
     Column("error", Text),
     Column("started_at", String(32), nullable=False),
+)
+
+# Every attempt to ask a tile, appended and never changed.
+asks = Table(
+    "asks",
+    METADATA,
+    Column("ask_id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("tile_id", String(64), ForeignKey("tiles.tile_id"), nullable=False, index=True),
+    Column("url", Text, nullable=False),
+    Column("outcome", String(16), nullable=False),  # got, unchanged, failed
+    Column("http_status", Integer),
+    Column("size_bytes", BigInteger),
+    Column("seconds", Float, nullable=False),
+    Column("error", Text),
+    Column("started_at", String(32), nullable=False),
+)
+
+# What a server gave to ask "has it changed?" with (RFC 9110, 8.8), for each address that brought something.
+validators = Table(
+    "validators",
+    METADATA,
+    Column("url_sha256", String(64), primary_key=True),
+    Column("url", Text, nullable=False),
+    Column("etag", Text),
+    Column("last_modified", String(64)),
+    Column("updated_at", String(32), nullable=False),
+)
+
+# How each host is to be treated by all processes that share the catalogue: pace, pauses, circuit breaker.
+hosts = Table(
+    "hosts",
+    METADATA,
+    Column("host", String(255), primary_key=True),
+    Column("next_at", Float, nullable=False),  # Unix seconds: the next request may start then
+    Column("paused_until", Float, nullable=False, default=0.0),
+    Column("failures", Integer, nullable=False, default=0),  # in a row
+    Column("open_until", Float, nullable=False, default=0.0),  # the circuit is open: nobody asks until then
 )
 
 # What people said, appended and never changed: undo is a new row.
