@@ -1,4 +1,4 @@
-"""The way to an archive: GET requests that are paced, tried again, checked, and kept to the archive's own hosts.
+"""The way to an archive: requests that are paced, tried again, checked, and kept to the archive's own hosts.
 
 Whether a reply is good is judged by its bytes and inside the retry loop: archives answer errors with status 200,
 cut pictures short, and answer rightly the second time.
@@ -35,6 +35,8 @@ _TRANSFER_S = 900.0
 _LONGEST_PAUSE_S = 600.0
 _PASSING = frozenset({408, 421, 425, 429})  # and every 5xx
 _MOVED = frozenset({301, 302, 303, 307, 308})
+_SAME_METHOD = frozenset({307, 308})  # RFC 9110, 15.4: the others may turn a POST into a GET
+Form = dict[str, str]
 
 
 class HttpError(DeepfieldError):
@@ -153,12 +155,23 @@ class PoliteClient:
             raise HttpError("permanent", "bad_url", f"{url!r} is not an address that can be asked.") from error
         return self._persist(target, check, self._obey_robots)
 
+    def post(self, url: str, check: Check[T], form: Form) -> Reply[T]:
+        """Send a form (`application/x-www-form-urlencoded`) until `check` accepts the reply; else as `get`.
+
+        The form must be a question, which may be asked again. A redirect is followed where it keeps the method
+        (307, 308), with the same form; one that would make it a GET (301, 302, 303) is an error.
+
+        Raises:
+            HttpError: nothing usable came; its `attempts` say what was tried.
+        """
+        return self._persist(url, check, self._obey_robots, form)
+
     def stop(self) -> None:
         """End every wait at once; requests under way end with their reply."""
         if isinstance(self._gates.clock, SystemClock):
             self._gates.clock.stop()
 
-    def _persist(self, url: str, check: Check[T], admit: Callable[[str], None]) -> Reply[T]:
+    def _persist(self, url: str, check: Check[T], admit: Callable[[str], None], form: Form | None = None) -> Reply[T]:
         """Try until the check accepts, the error is final, or the attempts are used up."""
         attempts: list[Attempt] = []
         while True:
@@ -166,7 +179,7 @@ class PoliteClient:
             started_at, start = now_utc(), self._gates.clock.now()
             status, size = None, None
             try:
-                final, answer = self._follow(url, admit)
+                final, answer = self._follow(url, admit, form)
                 status, size = answer.status, len(answer.body)
                 value = check(answer.body)
             except HttpError as error:
@@ -181,14 +194,21 @@ class PoliteClient:
                 return Reply(final, answer.body, value, tuple(attempts))
             self._gates.clock.sleep(backoff_s(len(attempts), self._first_backoff_s))
 
-    def _follow(self, url: str, admit: Callable[[str], None]) -> tuple[str, _Answer]:
+    def _follow(self, url: str, admit: Callable[[str], None], form: Form | None) -> tuple[str, _Answer]:
         """One request and the redirects it leads to; the address that answered and its answer."""
         here = url
         for _ in range(_REDIRECTS + 1):
-            answer = self._send(here)
+            answer = self._send(here, form)
             if answer.status not in _MOVED:
                 return here, answer
             target = urljoin(here, answer.headers.get("Location", ""))
+            if form is not None and answer.status not in _SAME_METHOD:
+                raise HttpError(
+                    "permanent",
+                    "moved",
+                    f"{here} sends a question on to {target} without its form (status {answer.status}): not followed. "
+                    "If the archive has moved, give its new address.",
+                )
             if urlsplit(here).scheme == "https" and urlsplit(target).scheme == "http":
                 raise HttpError("refused", "elsewhere", f"{here} redirects to {target}, which is not encrypted.")
             admit(target)
@@ -234,8 +254,11 @@ class PoliteClient:
                 error.status,
             ) from error
 
-    def _send(self, url: str) -> _Answer:
-        """One request, at the host's pace. A redirect or good status is returned, any other raised."""
+    def _send(self, url: str, form: Form | None) -> _Answer:
+        """One request, at the host's pace: a POST where there is a form, else a GET.
+
+        A redirect or good status is returned, any other raised.
+        """
         origin = Origin.of(url)
         if origin is None:
             raise HttpError("permanent", "bad_url", f"{url!r} is not an address that can be asked.")
@@ -243,8 +266,13 @@ class PoliteClient:
         try:
             with gate.slot(_LONGEST_PAUSE_S):
                 start = self._gates.clock.now()
-                with self._session.get(
-                    url, stream=True, allow_redirects=False, timeout=(_CONNECT_S, self._settings.timeout_s)
+                with self._session.request(
+                    "GET" if form is None else "POST",
+                    url,
+                    data=form,
+                    stream=True,
+                    allow_redirects=False,
+                    timeout=(_CONNECT_S, self._settings.timeout_s),
                 ) as response:
                     if response.status_code in _MOVED:
                         return _Answer(response.status_code, response.headers, b"")

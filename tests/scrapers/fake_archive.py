@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
 import numpy as np
 from PIL import Image
@@ -48,11 +48,15 @@ class _Server(ThreadingHTTPServer):
 
 
 class FakeHost:
-    """Serves scripted answers: `say` gives a path its answers in turn (the last one stays)."""
+    """Serves scripted answers: `say` gives a path its answers in turn (the last one stays).
+
+    `forms` has the path and the form of every POST.
+    """
 
     def __init__(self) -> None:
         self.log: list[str] = []
         self.headers: list[dict[str, str]] = []
+        self.forms: list[tuple[str, dict[str, str]]] = []
         self._answers: dict[str, list[Answer]] = defaultdict(list)
         self._scripts: dict[str, Script] = {}
         self._lock = threading.Lock()
@@ -74,6 +78,11 @@ class FakeHost:
                 self.wfile.write(body)
                 if answer.cut:
                     self.close_connection = True
+
+            def do_POST(self) -> None:
+                sent = self.rfile.read(int(self.headers["Content-Length"]))
+                host.forms.append((self.path, dict(parse_qsl(sent.decode()))))
+                self.do_GET()
 
             def log_message(self, format: str, *args: Any) -> None:
                 """Keep quiet."""

@@ -131,6 +131,44 @@ def test_a_contact_that_breaks_the_header_is_refused() -> None:
             user_agent(contact)
 
 
+def test_a_form_is_sent_again_until_the_answer_is_good(host: FakeHost) -> None:
+    host.say("/ask", Answer(status=503), b"busy", b"rows")
+
+    def check(body: bytes) -> str:
+        if body == b"busy":
+            raise HttpError("transient", "busy", "not yet")
+        return body.decode()
+
+    form = {"request": '{"uri": "mast:HLA/a?b=c&d=e"}', "more": "ä +"}
+    reply = polite(host).post(f"{host.url}/ask", check, form)
+    assert reply.value == "rows"
+    assert host.forms == [("/ask", form)] * 3
+    assert [attempt.http_status for attempt in reply.attempts] == [503, 200, 200]
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_form_never_becomes_a_plain_question(host: FakeHost, status: int) -> None:
+    host.say("/ask", Answer(status=status, headers={"Location": "/moved"}))
+    host.say("/moved", b"rows")
+    if status in (307, 308):
+        assert polite(host).post(f"{host.url}/ask", as_it_is, {"a": "b"}).url == f"{host.url}/moved"
+        assert host.forms == [("/ask", {"a": "b"}), ("/moved", {"a": "b"})]
+        return
+    with pytest.raises(HttpError, match="without its form") as caught:
+        polite(host).post(f"{host.url}/ask", as_it_is, {"a": "b"})
+    assert (caught.value.kind, caught.value.reason) == ("permanent", "moved")
+    assert not host.asked("/moved")
+
+
+def test_a_form_obeys_robots_and_stays_with_the_archive(host: FakeHost) -> None:
+    host.say("/robots.txt", b"User-agent: *\nDisallow: /private")
+    for url, reason in ((f"{host.url}/private/ask", "robots"), ("http://127.0.0.1:1/ask", "elsewhere")):
+        with pytest.raises(HttpError) as caught:
+            polite(host).post(url, as_it_is, {"a": "b"})
+        assert caught.value.reason == reason
+    assert not host.forms
+
+
 def test_redirects_stay_with_the_archive(host: FakeHost) -> None:
     other = FakeHost()
     try:
