@@ -1,6 +1,5 @@
 """The report of the demo: what the walk through the pipeline brought, from the places where it is kept."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,8 +11,7 @@ from manifests.settings import Settings
 from manifests.snapshots import read_info, read_snapshot, resolve
 from serving.enhance import open_tool
 from training.config import TASKS
-from training.evaluate import Metric
-from training.registry import load_model, locate
+from training.registry import read_meta, read_metrics
 
 
 def report_demo(
@@ -36,7 +34,7 @@ def report_demo(
     facts += [("products", ", ".join(f"{count} {what}" for what, count in results["scrape"].items()))]
     facts += [("splits", ", ".join(f"{count} {split}" for split, count in results["curate"]["splits"].items()))]
     for task in TASKS:
-        meta = load_model(settings.models_dir, references[task]).meta
+        meta = read_meta(settings.models_dir, references[task])
         facts.append((task, f"{references[task]}, recipe {meta['recipe']} ({meta['source']})"))
     facts += [(f"seconds to {stage}", f"{seconds:.1f}") for stage, seconds in laps]
     report = Report(
@@ -48,7 +46,9 @@ def report_demo(
         examples=showcase.coloured(rows, blobs, colorizer),
         enhanced=showcase.enhanced(rows, blobs, colorizer, superres),
         tables=tuple(
-            showcase.metric_table(task, _metrics(settings, references[task]), references[task]) for task in TASKS
+            showcase.metric_table(task, metrics, references[task])
+            for task in TASKS
+            if (metrics := read_metrics(settings.models_dir, references[task])[1])
         ),
         curves=tuple(
             curve for task in TASKS for curve in showcase.curves(settings.runs_dir / results[task]["run"], task)
@@ -56,8 +56,3 @@ def report_demo(
         facts=tuple(facts),
     )
     return write_report(report, blobs, out)
-
-
-def _metrics(settings: Settings, reference: str) -> list[Metric]:
-    scores = json.loads((locate(settings.models_dir, reference) / "metrics.json").read_text(encoding="utf-8"))
-    return [Metric(**metric) for metric in scores["metrics"]]

@@ -1,19 +1,21 @@
 """Scheduled retraining: when enough new frames are in, train challengers and let the better one be champion."""
 
+from pathlib import Path
 from typing import Any
 
 from prefect import flow
 from prefect.logging import get_run_logger
 
-from flows.train import Trained, train_and_register
+from flows.train import train_and_register
 from manifests.settings import Settings, load_settings
 from manifests.snapshots import read_snapshot, resolve
 from training.config import TASKS, Task
-from training.evaluate import Metric, evaluate
-from training.pack import open_pack
+from training.evaluate import evaluate
+from training.outcome import NOT_SCORED, Outcome, headline
+from training.pack import Pack, open_pack
 from training.pack_build import pack_for_snapshot, trainable
 from training.recipes import make_config
-from training.registry import champion, list_models, load_model, promote
+from training.registry import champion, load_model, promote, read_meta
 
 
 @flow(name="retrain")
@@ -40,41 +42,38 @@ def _challenge(task: Task, recipe: str | None, min_new_images: int, settings: Se
     snapshot_id = resolve(settings.manifest_dir, None)
     in_use = champion(settings.models_dir, task)
     if in_use is not None:
-        known = next(m for m in list_models(settings.models_dir) if (m.name, m.version) == (task, in_use))
-        new = _accepted(settings, snapshot_id) - _accepted(settings, known.snapshot_id)
+        known = read_meta(settings.models_dir, f"{task}@{in_use}")["snapshot_id"]
+        new = _accepted(settings, snapshot_id) - _accepted(settings, known)
         if len(new) < min_new_images:
             return f"{len(new)} new frames, fewer than {min_new_images}: nothing done"
-    trained = train_and_register(make_config(task, recipe), snapshot_id, task)
-    if in_use is None or trained.version == in_use:
-        return f"{task}@{trained.version} is the champion"
-    reference = _champion_figure(task, in_use, trained, settings)
-    ours = _figure(task, trained.metrics)
-    if _better(task, ours, reference):
-        promote(settings.models_dir, task, trained.version)
-        logger.info("Promoted %s@%s: %.3f against %.3f", task, trained.version, ours, reference)
-        return f"{task}@{trained.version} promoted: {ours:.3f} against {reference:.3f} of {in_use}"
-    return f"{task}@{trained.version} not promoted: {ours:.3f} against {reference:.3f} of {in_use}"
+    config = make_config(task, recipe)
+    challenger = train_and_register(config, snapshot_id, task).outcome
+    if in_use is None or challenger.version == in_use:
+        return f"{task}@{challenger.version} is the champion"
+    pack = open_pack(pack_for_snapshot(settings, snapshot_id, config.data.frame_px))
+    verdict = settle(task, in_use, challenger, pack, settings.models_dir)
+    logger.info(verdict)
+    return verdict
+
+
+def settle(task: Task, in_use: str, challenger: Outcome, pack: Pack, models_dir: Path) -> str:
+    """Make the challenger champion if it is better than the one in use on the same frames; what came of it, in words.
+
+    The champion is scored anew, on the challenger's pack: figures on two sets of frames cannot be compared.
+    """
+    name = f"{task}@{challenger.version}"
+    if challenger.split == NOT_SCORED:
+        return f"{name} not promoted: no frame is held out to score it on"
+    ours = headline(task, challenger.metrics)
+    model = load_model(models_dir, f"{task}@{in_use}")
+    theirs = headline(task, evaluate(model, pack, challenger.split)).ours.value
+    figures = f"{ours.ours.value:.3f} against {theirs:.3f} of {in_use}, {ours.what}"
+    if not ours.beats(theirs):
+        return f"{name} not promoted: {figures}"
+    promote(models_dir, task, challenger.version)
+    return f"{name} promoted: {figures}"
 
 
 def _accepted(settings: Settings, snapshot_id: str) -> set[str]:
     rows = read_snapshot(settings.manifest_dir, snapshot_id)
     return set(trainable(rows)["image_id"])
-
-
-def _champion_figure(task: Task, version: str, trained: Trained, settings: Settings) -> float:
-    """The champion's figure on the frames that the challenger was scored on."""
-    model = load_model(settings.models_dir, f"{task}@{version}")
-    challenger = load_model(settings.models_dir, f"{task}@{trained.version}")
-    pack = open_pack(pack_for_snapshot(settings, None, int(challenger.meta["frame_px"])))
-    return _figure(task, evaluate(model, pack, trained.split))
-
-
-def _figure(task: Task, metrics: list[Metric] | tuple[Metric, ...]) -> float:
-    """What decides: a*b* error at strength 1 for colour, PSNR-Y at strength 0 for enlargement."""
-    if task == "colorizer":
-        return next(metric.value for metric in metrics if metric.name == "mae_ab")
-    return next(m.value for m in metrics if m.name.startswith("psnr_y_crop") and m.name.endswith("_faithful"))
-
-
-def _better(task: Task, ours: float, theirs: float) -> bool:
-    return ours < theirs if task == "colorizer" else ours > theirs

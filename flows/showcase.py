@@ -20,6 +20,7 @@ from serving import infer
 from serving.enhance import Tool
 from training.config import Task
 from training.evaluate import Metric
+from training.outcome import headline
 from training.pack_build import trainable
 
 _SHOWN_PX = 448
@@ -81,16 +82,11 @@ def enhanced(rows: pd.DataFrame, blobs: BlobStore, colorizer: Tool, superres: To
 
 def metric_table(task: Task, metrics: Sequence[Metric], model: str) -> MetricTable:
     """Figures of a model, with one sentence on the one that counts against its baseline."""
-    by_name = {metric.name: metric for metric in metrics}
-    if task == "colorizer":
-        ours, base, what = by_name["mae_ab"], by_name["mae_ab_all_gray"], "mean absolute a*b* error"
-        better = ours.value < base.value
-        other = f"all gray has {base.value:.2f}"
-    else:
-        name = next(name for name in by_name if name.startswith("psnr_y_crop") and name.endswith("_faithful"))
-        ours, base = by_name[name], by_name[name.replace("_faithful", "_bicubic")]
-        what, better, other = "PSNR-Y in dB at strength 0", ours.value > base.value, f"bicubic has {base.value:.2f}"
-    sentence = f"{what}: {ours.value:.2f}, {other}: {'better' if better else 'not better'}, on {ours.n} frames."
+    decides = headline(task, metrics)
+    ours, base = decides.ours, decides.baseline.value
+    better = decides.beats(base)
+    other = f"{'all gray' if task == 'colorizer' else 'bicubic'} has {base:.2f}"
+    sentence = f"{decides.what}: {ours.value:.2f}, {other}: {'better' if better else 'not better'}, on {ours.n} frames."
     return MetricTable(f"{task}: {model}", metrics, sentence[0].upper() + sentence[1:], better)
 
 

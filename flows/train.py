@@ -16,25 +16,22 @@ from prefect.logging import get_run_logger
 from manifests.settings import Settings, load_settings
 from manifests.snapshots import resolve
 from training.config import Task, TrainConfig, to_dict
-from training.evaluate import Metric, evaluate
 from training.loop import train
+from training.outcome import Outcome, enter
 from training.pack import open_pack
 from training.pack_build import pack_for_snapshot
 from training.recipes import make_config
-from training.registry import list_models, load_model, load_run, register
+from training.registry import list_models, read_meta, read_metrics
 
 _PROGRESS_EVERY = 100
 
 
 @dataclass(frozen=True)
 class Trained:
-    """A registered version with its figures on the split named."""
+    """A registered version, its figures, and the run it came from."""
 
-    name: str
-    version: str
     run_dir: Path
-    split: str
-    metrics: tuple[Metric, ...]
+    outcome: Outcome
 
 
 @flow(name="train-colorizer")
@@ -84,16 +81,17 @@ def _train(
 ) -> dict[str, Any]:
     config = make_config(kind, recipe, None, settings or ())
     trained = train_and_register(config, snapshot, name)
+    came = trained.outcome
     create_table_artifact(
-        [{"metric": m.name, "value": m.value, "low": m.low, "high": m.high, "frames": m.n} for m in trained.metrics],
+        [{"metric": m.name, "value": m.value, "low": m.low, "high": m.high, "frames": m.n} for m in came.metrics],
         key=f"train-{kind}",
-        description=f"{trained.name}@{trained.version} on the {trained.split} split",
+        description=f"{came.name}@{came.version} on the {came.split} split",
     )
     return {
-        "name": trained.name,
-        "version": trained.version,
+        "name": came.name,
+        "version": came.version,
         "run": trained.run_dir.name,
-        "metrics": {metric.name: metric.value for metric in trained.metrics},
+        "metrics": {metric.name: metric.value for metric in came.metrics},
     }
 
 
@@ -124,19 +122,15 @@ def train_snapshot(
             say(f"{config.task}: step {done} of {total}, {phase}")
 
     train(config, pack, run_dir, resume=run_dir.exists(), on_progress=report)
-    split = "test" if pack.select("test", color_only=config.task == "colorizer") else "val"
-    metrics = tuple(evaluate(load_run(run_dir), pack, split))
-    version = _registered(settings, name, config, snapshot_id) or register(
-        run_dir, settings.models_dir, name, metrics, split
-    )
-    return Trained(name, version, run_dir, split, metrics)
+    known = _registered(settings, name, config, snapshot_id)
+    return Trained(run_dir, known or enter(run_dir, pack, settings.models_dir, name))
 
 
-def _registered(settings: Settings, name: str, config: TrainConfig, snapshot_id: str) -> str | None:
+def _registered(settings: Settings, name: str, config: TrainConfig, snapshot_id: str) -> Outcome | None:
     """The version that came from this very config and snapshot, if there is one."""
     for found in list_models(settings.models_dir):
         if found.name == name and found.snapshot_id == snapshot_id:
-            meta = load_model(settings.models_dir, f"{name}@{found.version}").meta
-            if meta["training"] == json.loads(json.dumps(to_dict(config))):
-                return found.version
+            reference = f"{name}@{found.version}"
+            if read_meta(settings.models_dir, reference)["training"] == json.loads(json.dumps(to_dict(config))):
+                return Outcome(name, found.version, *read_metrics(settings.models_dir, reference))
     return None

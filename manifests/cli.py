@@ -1,6 +1,7 @@
 """`deepfield manifest`: looking at snapshots, comparing, checking and exporting them."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -128,7 +129,7 @@ def verify(snapshot: SnapshotOption = None) -> None:
     faults = check(settings.manifest_dir, snapshot_id)
     images = [] if faults else read_snapshot(settings.manifest_dir, snapshot_id, ["image_id"])["image_id"].tolist()
     blobs = BlobStore(settings.blobs_dir)
-    with typer.progressbar(images, label="blobs", file=_stderr(), hidden=not _stderr().isatty()) as progress:
+    with typer.progressbar(images, label="blobs", file=sys.stderr, hidden=not sys.stderr.isatty()) as progress:
         for image_id in progress:
             if not blobs.intact(image_id):
                 state = "has changed since it was stored" if image_id in blobs else "is missing"
@@ -165,12 +166,6 @@ def export(
     chosen = kind or {".csv": "csv", ".jsonl": "jsonl", ".parquet": "parquet", "": "folder"}.get(out.suffix, out.suffix)
     write(rows, out, chosen, BlobStore(settings.blobs_dir))
     typer.echo(f"{len(rows)} images in {out}")
-
-
-def _stderr() -> Any:
-    import sys
-
-    return sys.stderr
 
 
 def _plain(record: dict[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Reading the pictures people bring and writing ours, with what was done to them in the file itself."""
 
 import hashlib
+import io
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -61,7 +62,7 @@ def read_picture(path: Path, max_pixels: int) -> Picture:
         raise DeepfieldError(
             f"{path} has {frame.width}x{frame.height} pixels; the networks need at least {MIN_SIDE}x{MIN_SIDE}."
         )
-    artist, rights = _credits(path) if sniff(data[:16]) in ("image/jpeg", "image/png", "image/tiff") else (None, None)
+    artist, rights = _credits(data) if sniff(data[:16]) in ("image/jpeg", "image/png", "image/tiff") else (None, None)
     return Picture(frame, hashlib.sha256(data).hexdigest(), artist, rights)
 
 
@@ -115,8 +116,8 @@ def write_picture(rgb: np.ndarray, path: Path, source: Picture, steps: tuple[Ste
             image.save(handle, kind, compression="tiff_deflate", exif=exif)
 
 
-def _credits(path: Path) -> tuple[str | None, str | None]:
-    with Image.open(path) as image:
+def _credits(data: bytes) -> tuple[str | None, str | None]:
+    with Image.open(io.BytesIO(data)) as image:
         exif = image.getexif()
         text = image.info
     artist = exif.get(_ARTIST) or text.get("Author")

@@ -181,13 +181,12 @@ def _train(
 
     from manifests.errors import UsageError
     from manifests.settings import load_settings
-    from training.evaluate import evaluate as score
     from training.loop import read_run, train
+    from training.outcome import enter
     from training.pack import open_pack
     from training.pack_build import pack_for_snapshot
     from training.processes import is_first, processes_expected
     from training.recipes import make_config
-    from training.registry import load_run, register
 
     places = load_settings()
     if resume:
@@ -211,14 +210,12 @@ def _train(
         train(chosen, pack, run_dir, resume=resume is not None, on_progress=advance)
     if not is_first():
         return
-    split = "test" if pack.select("test", color_only=task == "colorizer") else "val"
-    model = load_run(run_dir)
     with _bar("Scoring") as advance:
-        metrics = score(model, pack, split, on_progress=lambda done, total: advance(done, total, split))
-    version = register(run_dir, places.models_dir, name or task, metrics, split)
-    _print_metrics(metrics, as_json=False)
+        came = enter(run_dir, pack, places.models_dir, name or task, lambda done, total: advance(done, total, task))
+    _print_metrics(came.metrics, as_json=False)
+    scored = f"scored on the {came.split} split of" if came.metrics else "not scored: no frame is held out in"
     typer.echo(f"run      {run_dir}")
-    typer.echo(f"model    {name or task}@{version}, scored on the {split} split of {pack.snapshot_id}")
+    typer.echo(f"model    {came.name}@{came.version}, {scored} {pack.snapshot_id}")
 
 
 def _print_metrics(metrics: "Sequence[Metric]", as_json: bool) -> None:

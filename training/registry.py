@@ -170,6 +170,31 @@ def locate(models_dir: Path, ref: str) -> Path:
     return models_dir / name / chosen
 
 
+def read_meta(models_dir: Path, ref: str) -> dict[str, Any]:
+    """What a registered model's config.json says, without its weights: snapshot_id, recipe, training and so on.
+
+    Raises:
+        UsageError: there is no such model.
+        DeepfieldError: the file is damaged.
+    """
+    return _read_config(locate(models_dir, ref))
+
+
+def read_metrics(models_dir: Path, ref: str) -> tuple[str, tuple[Metric, ...]]:
+    """The split that a registered model was scored on, and its figures there.
+
+    Raises:
+        UsageError: there is no such model.
+        DeepfieldError: the file is damaged.
+    """
+    path = locate(models_dir, ref) / "metrics.json"
+    try:
+        scores = json.loads(path.read_text(encoding="utf-8"))
+        return scores["split"], tuple(Metric(**metric) for metric in scores["metrics"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DeepfieldError(f"The figures {path} cannot be read: {error}.") from None
+
+
 def load_model(models_dir: Path, ref: str | Path, *, task: Task | None = None) -> LoadedModel:
     """Load `name`, `name@version`, a model folder, a run folder or a run's checkpoint file.
 

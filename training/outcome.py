@@ -1,0 +1,77 @@
+"""What a finished run comes to: its figures on frames it never saw, and its place in the registry."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from manifests.errors import DeepfieldError
+from training.config import Task
+from training.evaluate import Metric, evaluate
+from training.pack import Pack
+from training.registry import load_run, register
+from training.scores import measurable
+
+NOT_SCORED = "none"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A registered version with its figures; `split` is `none`, and there are no figures, where no frame was left."""
+
+    name: str
+    version: str
+    split: str
+    metrics: tuple[Metric, ...]
+
+
+@dataclass(frozen=True)
+class Headline:
+    """The figure that decides between two models of a task, the baseline beside it, and what it is in words."""
+
+    what: str
+    ours: Metric
+    baseline: Metric
+    higher_is_better: bool
+
+    def beats(self, other: float) -> bool:
+        """Whether our figure is better than another."""
+        return self.ours.value > other if self.higher_is_better else self.ours.value < other
+
+
+def headline(task: Task, metrics: Sequence[Metric]) -> Headline:
+    """What decides: a*b* error at strength 1 for colour, PSNR-Y at strength 0 for enlargement.
+
+    Raises:
+        DeepfieldError: the model was never scored.
+    """
+    by_name = {metric.name: metric for metric in metrics}
+    if task == "colorizer":
+        name, baseline, what = "mae_ab", "mae_ab_all_gray", "mean absolute a*b* error"
+    else:
+        name = next((name for name in by_name if name.startswith("psnr_y_crop") and name.endswith("_faithful")), "")
+        baseline, what = name.replace("_faithful", "_bicubic"), "PSNR-Y in dB at strength 0"
+    if name not in by_name:
+        raise DeepfieldError(f"This {task} was never scored: `deepfield evaluate` does it where frames are held out.")
+    return Headline(what, by_name[name], by_name[baseline], higher_is_better=task == "superres")
+
+
+def enter(
+    run_dir: Path, pack: Pack, models_dir: Path, name: str, on_progress: Callable[[int, int], None] | None = None
+) -> Outcome:
+    """Score a finished run on the test split, on validation where that has no frame to score, and register it.
+
+    Raises:
+        UsageError: the name cannot be one, or belongs to models of another task.
+        DeepfieldError: the run has no weights yet.
+    """
+    model = load_run(run_dir)
+    split = _held_out(pack, model.task)
+    metrics = () if split == NOT_SCORED else tuple(evaluate(model, pack, split, on_progress=on_progress))
+    return Outcome(name, register(run_dir, models_dir, name, metrics, split), split, metrics)
+
+
+def _held_out(pack: Pack, task: Task) -> str:
+    for split in ("test", "val"):
+        if measurable(pack, pack.select(split, color_only=task == "colorizer")):
+            return split
+    return NOT_SCORED
