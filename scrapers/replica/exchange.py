@@ -8,16 +8,22 @@ from urllib.parse import parse_qsl
 
 @dataclass(frozen=True)
 class Request:
-    """A GET request: path, raw query, and the server's own address for links (`http://host:port`)."""
+    """A request: path, raw query, the server's own address for links (`http://host:port`); a POST also has a body."""
 
     path: str
     query: str
     server: str
+    body: bytes = b""
 
     @property
     def params(self) -> dict[str, str]:
         """Parameters by lower-case name; of a repeated one the last counts, whatever its case."""
         return {name.lower(): value for name, value in parse_qsl(self.query, keep_blank_values=True)}
+
+    @property
+    def form(self) -> dict[str, str]:
+        """The fields of a posted form, by name as written."""
+        return dict(parse_qsl(self.body.decode("utf-8", "replace"), keep_blank_values=True))
 
 
 @dataclass(frozen=True)

@@ -177,9 +177,14 @@ class _Handler(BaseHTTPRequestHandler):
         if path not in replica.spared:
             time.sleep(replica.latency_s)
             fault = None if replica.faults is None else replica.faults.next(self.path)
-        self._answer(Request(path, query, replica.url), fault)
+        self._answer(Request(path, query, replica.url, self._body()), fault)
 
     do_HEAD = do_GET
+    do_POST = do_GET
+
+    def _body(self) -> bytes:
+        size = self.headers.get("Content-Length", "")
+        return self.rfile.read(int(size)) if size.isdigit() else b""
 
     def log_message(self, format: str, *args: object) -> None:
         """The access log keeps what the standard library would print."""

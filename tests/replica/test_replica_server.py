@@ -16,7 +16,8 @@ from typer.testing import CliRunner
 from manifests.errors import DeepfieldError, UsageError
 from scrapers.replica.cli import replica_app
 from scrapers.replica.faults import KINDS, FaultBook, Faults
-from scrapers.replica.server import serve
+from scrapers.replica.exchange import Reply
+from scrapers.replica.server import ReplicaServer, serve
 from scrapers.replica.sky import synthetic_sky
 
 SEARCH = "/cgi-bin/hlaSIAP.cgi?pos=210.80227,54.34895&size=0.1&imagetype=color"
@@ -44,6 +45,15 @@ def test_requests_are_logged_with_what_was_sent(sky, tmp_path):
     assert log[0].query == SEARCH.partition("?")[2]
     lines = [json.loads(line) for line in (tmp_path / "log" / "access.jsonl").read_text().splitlines()]
     assert [line["path"] for line in lines] == [line.path for line in log]
+
+
+def test_a_form_can_be_posted_on_a_connection_that_stays_open():
+    routes = {"/ask": lambda request: Reply(json.dumps(request.form).encode(), "application/json")}
+    form = {"request": '{"a": "b&c=d"}', "empty": ""}
+    with ReplicaServer(routes) as server, requests.Session() as session:
+        assert [session.post(f"{server.url}/ask", data=form, timeout=30).json() for _ in range(2)] == [form, form]
+        assert session.get(f"{server.url}/ask", timeout=30).json() == {}
+        assert [line.method for line in server.log] == ["POST", "POST", "GET"]
 
 
 def test_connections_are_kept_alive(sky):
