@@ -5,6 +5,17 @@ from typing import Annotated
 
 import typer
 
+from scrapers.replica.faults import DESCRIPTIONS, Faults
+
+_SERVE = """Serve a local archive until Ctrl-C; its address is printed when it is ready.
+
+Use the address as --archive-url, and search around RA 210.80, Dec 54.35 (M101), radius 1. The outreach sites
+are below it: add /esahubble, /hubblesite or /heritage.
+
+What goes wrong with --faults, by the address and the seed:
+
+""" + "\n\n".join(f"  {kind}: {text}" for kind, text in DESCRIPTIONS.items())
+
 replica_app = typer.Typer(
     help="A local archive that speaks as the real ones do, for trying things without the network."
 )
@@ -15,7 +26,7 @@ def _replica() -> None:
     """Keep `serve` a sub-command although it is the only one."""
 
 
-@replica_app.command()
+@replica_app.command(help=_SERVE)
 def serve(
     *,
     sky: Annotated[int | None, typer.Option(help="Seed of a synthetic sky (1 if neither is given).")] = None,
@@ -24,22 +35,29 @@ def serve(
     ] = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1; 0 takes any free one.")] = 8580,
     latency_ms: Annotated[float, typer.Option(min=0, help="Wait this long before each reply.")] = 0.0,
-    access_log: Annotated[Path | None, typer.Option(help="Write each request to this file as a JSON line.")] = None,
+    access_log: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write each request to this file as a JSON line: time, method, path, query, status (0 for none), "
+            "bytes of the body, fault (null for none)."
+        ),
+    ] = None,
     faults: Annotated[
-        float, typer.Option(min=0, max=1, help="Share of addresses that fail once before they work.")
-    ] = 0.0,
+        str | None,
+        typer.Option(
+            help="Share of addresses that fail once before they work, from 0 to 1; or `nasty`: three in ten fail, "
+            "one in six of those for good.",
+            metavar="SHARE|nasty",
+        ),
+    ] = None,
+    fault_seed: Annotated[int, typer.Option(help="Which addresses fail, and how.")] = 0,
 ) -> None:
-    """Serve a local archive until Ctrl-C; its address is printed when it is ready.
-
-    Use the address as --archive-url, and search around RA 210.80, Dec 54.35 (M101), radius 1. The outreach sites
-    are below it: add /esahubble, /hubblesite or /heritage.
-    """
+    """Serve a local archive; see `_SERVE`."""
     import signal
     from threading import Event
 
     from manifests.errors import UsageError
     from scrapers.replica.catalogue import Archive
-    from scrapers.replica.faults import Faults
     from scrapers.replica.frames import FrameFolder
     from scrapers.replica.server import serve as serve_archive
     from scrapers.replica.sky import synthetic_sky
@@ -51,7 +69,7 @@ def serve(
         archive,
         port,
         latency_s=latency_ms / 1000,
-        faults=Faults(faults) if faults else None,
+        faults=None if faults is None else _faults(faults, fault_seed),
         access_log=access_log,
     )
     stop = Event()
@@ -60,3 +78,14 @@ def serve(
     with server:
         typer.echo(server.url)
         stop.wait()
+
+
+def _faults(text: str, seed: int) -> Faults:
+    from manifests.errors import UsageError
+
+    if text == "nasty":
+        return Faults.nasty(seed)
+    try:
+        return Faults(float(text), seed=seed)
+    except ValueError:
+        raise UsageError(f"--faults {text!r} is neither a share from 0 to 1 nor `nasty`.") from None

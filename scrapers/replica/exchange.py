@@ -8,12 +8,16 @@ from urllib.parse import parse_qsl
 
 @dataclass(frozen=True)
 class Request:
-    """A request: path, raw query, the server's own address for links (`http://host:port`); a POST also has a body."""
+    """A request: path, raw query, the server's own address for links (`http://host:port`); a POST also has a body.
+
+    `accepted` are the content encodings that the client takes.
+    """
 
     path: str
     query: str
     server: str
     body: bytes = b""
+    accepted: str = ""
 
     @property
     def params(self) -> dict[str, str]:
@@ -28,10 +32,10 @@ class Request:
 
 @dataclass(frozen=True)
 class Reply:
-    """Status, body, media type and any further headers."""
+    """Status, body, media type (None for no such header) and any further headers."""
 
     body: bytes
-    media_type: str = "text/html; charset=utf-8"
+    media_type: str | None = "text/html; charset=utf-8"
     status: int = 200
     headers: tuple[tuple[str, str], ...] = ()
 

@@ -4,8 +4,10 @@ import csv
 import errno
 import io
 import json
+import logging
 import socket
 import struct
+import sys
 import time
 from dataclasses import asdict, astuple, dataclass, fields
 from datetime import UTC, datetime
@@ -16,6 +18,7 @@ from typing import IO, cast
 
 from manifests.errors import DeepfieldError
 from scrapers.replica.catalogue import Archive, Truth
+from scrapers.replica.delivery import Delivery, deliver, next_hop, split_hop
 from scrapers.replica.esahubble import esahubble_routes
 from scrapers.replica.exchange import Reply, Request, Routes, find_handler, page
 from scrapers.replica.faults import FaultBook, Faults
@@ -23,10 +26,15 @@ from scrapers.replica.heritage import heritage_routes
 from scrapers.replica.hla import hla_routes
 from scrapers.replica.hubblesite import hubblesite_routes
 
+_LOG = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
 class Access:
-    """One line of the access log. Status 0 is a connection closed without a reply; `bytes` is the body sent."""
+    """One line of the access log. Status 0 is a connection closed without a reply; `bytes` is the body sent.
+
+    `fault` is what went wrong on purpose, None for nothing.
+    """
 
     time: str
     method: str
@@ -34,6 +42,7 @@ class Access:
     query: str
     status: int
     bytes: int
+    fault: str | None = None
 
 
 class ReplicaServer:
@@ -162,6 +171,14 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False  # idle kept-alive connections would hold up the end
 
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that goes away is worth a line in the log, not a traceback; anything else is a mistake of ours."""
+        error = sys.exc_info()[1]
+        if isinstance(error, ConnectionError):
+            _LOG.info("A client went away: %s.", error)
+        else:
+            super().handle_error(request, client_address)  # type: ignore[arg-type]
+
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
@@ -172,12 +189,20 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Answer, or go wrong."""
         replica = cast(_Server, self.server).replica
-        path, _, query = self.path.partition("?")
+        url, hop = split_hop(self.path)
+        path, _, query = url.partition("?")
+        request = Request(path, query, replica.url, self._body(), self.headers.get("Accept-Encoding", ""))
         fault = None
         if path not in replica.spared:
             time.sleep(replica.latency_s)
-            fault = None if replica.faults is None else replica.faults.next(self.path)
-        self._answer(Request(path, query, replica.url, self._body()), fault)
+            if replica.faults is not None and not hop:
+                # a posted question is another one with another form
+                fault = replica.faults.next(f"{url} {request.body.decode('latin-1')}" if request.body else url)
+        onward = next_hop(request, hop) if hop else None
+        if fault is None or replica.faults is None:
+            self._send(Delivery(onward or self._reply(request)), None)
+        else:
+            self._send(deliver(self._reply(request), fault, replica.faults.faults, request), fault)
 
     do_HEAD = do_GET
     do_POST = do_GET
@@ -189,49 +214,53 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: object) -> None:
         """The access log keeps what the standard library would print."""
 
-    def _answer(self, request: Request, fault: str | None) -> None:
-        replica = cast(_Server, self.server).replica
-        if fault == "reset":
-            self._record(0, 0)
-            # closing with linger 0 sends a reset instead of an orderly end
-            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            self.close_connection = True
-        elif fault in ("unavailable", "too_many") and replica.faults is not None:
-            again = (("Retry-After", str(replica.faults.faults.retry_after_s)),)
-            status, text = (503, "Service Unavailable") if fault == "unavailable" else (429, "Too Many Requests")
-            self._send(Reply(f"{text}\n".encode(), "text/plain", status, again))
-        elif fault == "html":
-            self._send(page("Service message", "The archive is busy. Please try again later."))
-        else:
-            if fault == "stall" and replica.faults is not None:
-                time.sleep(replica.faults.faults.stall_s)
-            handler = find_handler(replica.routes, request.path)
-            if handler is None:
-                self._send(page("Not Found", f"{request.path} is not here.", 404))
-            else:
-                self._send(handler(request), cut=fault == "cut")
+    def _reply(self, request: Request) -> Reply:
+        """What the archive answers when nothing goes wrong."""
+        handler = find_handler(cast(_Server, self.server).replica.routes, request.path)
+        if handler is None:
+            return page("Not Found", f"{request.path} is not here.", 404)
+        return handler(request)
 
-    def _send(self, reply: Reply, cut: bool = False) -> None:
-        """Write a reply; `cut` promises the whole body and sends half of it."""
-        body = reply.body[: len(reply.body) // 2] if cut else reply.body
-        if self.command == "HEAD":
-            body = b""
-        self._record(reply.status, len(body))
-        self.close_connection = self.close_connection or cut
+    def _send(self, delivery: Delivery | None, fault: str | None) -> None:
+        """Write a reply as it is to be delivered; None resets the connection without one."""
+        if delivery is None:
+            self._record(0, 0, fault)
+            self._reset()
+            return
+        reply = delivery.reply
+        body = b"" if self.command == "HEAD" else reply.body[: delivery.sent]
+        announced = len(reply.body) if delivery.announced is None else delivery.announced
+        # after anything but the announced body, the next reply would be read as the rest of this one
+        whole = announced == len(reply.body) == len(reply.body[: delivery.sent])
+        self.close_connection = self.close_connection or not whole
+        self._record(reply.status, len(body), fault)
+        time.sleep(delivery.wait_s)
         try:
             self.send_response(reply.status)
-            self.send_header("Content-Type", reply.media_type)
-            self.send_header("Content-Length", str(len(reply.body)))
+            if reply.media_type is not None:
+                self.send_header("Content-Type", reply.media_type)
+            self.send_header("Content-Length", str(announced))
             for name, value in reply.headers:
                 self.send_header(name, value)
             self.end_headers()
-            self.wfile.write(body)
+            self.wfile.write(body[: len(body) // 2])
+            if delivery.wait_midway_s:
+                self.wfile.flush()
+                time.sleep(delivery.wait_midway_s)
+            self.wfile.write(body[len(body) // 2 :])
             self.wfile.flush()
         except ConnectionError:
             self.close_connection = True  # the client went away; the log has what was meant for it
+        if delivery.ending == "reset":
+            self._reset()
 
-    def _record(self, status: int, sent: int) -> None:
+    def _reset(self) -> None:
+        # closing with linger 0 sends a reset instead of an orderly end
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.close_connection = True
+
+    def _record(self, status: int, sent: int, fault: str | None) -> None:
         """Log a reply before it leaves, so that a client that has it finds it in the log."""
         path, _, query = self.path.partition("?")
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
-        cast(_Server, self.server).replica.record(Access(now, self.command, path, query, status, sent))
+        cast(_Server, self.server).replica.record(Access(now, self.command, path, query, status, sent, fault))
