@@ -5,7 +5,7 @@ HLA makes colour pictures on demand: `fitscut.cgi` stretches up to three filters
 
 import html
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from manifests.errors import UsageError
 from manifests.settings import Settings
 from scrapers.hosts import Origin, is_private
+from scrapers.hstnames import visit_id
 from scrapers.http import PoliteClient, shared_client
 from scrapers.passbands import wavelengths_m
 from scrapers.products import Product, Tile, product_id, release_of
@@ -37,8 +38,8 @@ _CALIB_LEVEL = {1: 2, 2: 3, 3: 3, 4: 3, 5: 4}  # HLA's product level to ObsCore'
 _COLOUR_LEVEL = 4
 _PUBLIC_HOST = "hla.stsci.edu"  # whose addresses a mirror repeats as they are
 _FRIENDS = frozenset({_PUBLIC_HOST, "archive.stsci.edu", "mast.stsci.edu"})
-_MADE_UP = "SYNTHETIC-POSITION"  # target by which our local archive marks loose pictures
-_CREDIT = "NASA, ESA and the Hubble Legacy Archive (STScI/NASA, ST-ECF/ESA, CADC/NRC/CSA)"
+MADE_UP = "SYNTHETIC-POSITION"  # target by which our local archive marks loose pictures
+CREDIT = "NASA, ESA and the Hubble Legacy Archive (STScI/NASA, ST-ECF/ESA, CADC/NRC/CSA)"
 _MJD_ZERO = datetime(1858, 11, 17, tzinfo=UTC)
 _FIRST_LIGHT = 1990
 
@@ -120,7 +121,7 @@ def products(rows: Iterable[Row], base: str, levels: set[int]) -> list[Product]:
     """
     own = Origin.of(base)
     # what a server on this machine serves is not NASA's to be credited for
-    credit = None if own is None or is_private(own.host, look_up=False) else _CREDIT
+    credit = None if own is None or is_private(own.host, look_up=False) else CREDIT
     found: dict[str, Product] = {}
     for row in rows:
         dataset, level = _text(row, "dataset"), _positive(row, "level")
@@ -151,14 +152,20 @@ def picture_url(row: Row, base: str) -> str | None:
         bands = [asked[colour] for colour in ("red", "green", "blue", "dataset") if colour in asked]
     if not bands:
         return None
+    query = fitscut_query(bands, _text(row, "detector"))
+    return f"{base}/cgi-bin/fitscut.cgi?{query}" if query else None
+
+
+def fitscut_query(bands: Sequence[str], detector: str | None) -> str | None:
+    """What `fitscut.cgi` is asked for a whole JPEG of one to three datasets, the red one first; None for more."""
     colours = {1: ("red",), 2: ("red", "blue"), 3: ("red", "green", "blue")}.get(len(bands))
     if colours is None:
         return None
     query = dict(zip(colours, bands, strict=True))
     query |= {"size": "ALL", "format": "jpeg", "asinh": "1", "autoscale": "99.50"}
-    if (_text(row, "detector") or "").upper().startswith("WFPC2"):
+    if (detector or "").upper().startswith("WFPC2"):
         query["qext"] = "4"  # drizzled WFPC2 files carry their data quality there
-    return f"{base}/cgi-bin/fitscut.cgi?{urlencode(query)}"
+    return urlencode(query)
 
 
 def _rebased(url: str, base: str) -> str:
@@ -206,7 +213,7 @@ def _product(dataset: str, row: Row, url: str, credit: str | None) -> Product:
         instrument_name=detector,
         filters=filters,
         credit=credit,
-        synthetic_position=_text(row, "target") == _MADE_UP,
+        synthetic_position=_text(row, "target") == MADE_UP,
     )
 
 
@@ -215,7 +222,7 @@ def _visit(row: Row) -> str | None:
     proposal, visit, detector = _positive(row, "propid"), _text(row, "visitnum"), _text(row, "detector")
     if proposal is None or visit is None or detector is None:
         return None
-    return f"hst_{proposal:05.0f}_{visit}_{detector.replace('/', '_')}".lower()
+    return visit_id(int(proposal), visit, detector)
 
 
 def _choose(text: str, known: dict[str, str], what: str) -> tuple[str, ...]:
