@@ -9,6 +9,7 @@ from urllib.parse import SplitResult, urlsplit, urlunsplit
 from manifests.errors import UsageError
 
 _PORTS = {"http": 80, "https": 443}
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052, 2.1
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Origin:
             port = parts.port
         except ValueError:
             return None
-        if parts.scheme not in _PORTS or not parts.hostname or parts.username is not None:
+        if parts.scheme not in _PORTS or not parts.hostname or parts.username is not None or port == 0:
             return None
         return cls(parts.scheme, parts.hostname, port or _PORTS[parts.scheme])
 
@@ -88,7 +89,7 @@ def is_private(host: str, *, look_up: bool = True) -> bool:
     A name that cannot be resolved is not private: the request itself will say so.
     """
     try:
-        return not ipaddress.ip_address(host).is_global
+        return not is_public(host)
     except ValueError:
         pass
     if host == "localhost" or host.endswith(".localhost"):
@@ -97,6 +98,20 @@ def is_private(host: str, *, look_up: bool = True) -> bool:
         return False
     try:
         found = socket.getaddrinfo(host, None)
-    except OSError:
+    except (OSError, UnicodeError):  # a name may be too long to be looked up
         return False
-    return any(not ipaddress.ip_address(str(address[4][0]).split("%")[0]).is_global for address in found)
+    return any(not is_public(str(address[4][0])) for address in found)
+
+
+def is_public(address: str) -> bool:
+    """Whether an IP address can be reached from everywhere, and stands for one host.
+
+    IPv6 addresses that carry an IPv4 one (mapped, 6to4, NAT64) count as that.
+
+    Raises:
+        ValueError: it is not an IP address.
+    """
+    ip = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(ip, ipaddress.IPv6Address):
+        ip = ip.ipv4_mapped or ip.sixtofour or (ipaddress.IPv4Address(ip.packed[-4:]) if ip in _NAT64 else ip)
+    return ip.is_global and not ip.is_multicast

@@ -9,61 +9,30 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
-from http.cookiejar import DefaultCookiePolicy
 from importlib.metadata import version
-from typing import Generic, Literal, TypeVar
+from typing import Generic, TypeVar
 from urllib.parse import urljoin, urlsplit
 
 import requests
 import urllib3
-from requests.adapters import HTTPAdapter
 
-from manifests.errors import DeepfieldError, UsageError
+from manifests.errors import UsageError
 from manifests.settings import Settings
+from scrapers.attempts import Attempt, HttpError
 from scrapers.hosts import HostList, Origin, is_private
 from scrapers.politeness import Gates, HostPausedError, SystemClock, backoff_s, retry_after_s
 from scrapers.robots import Robots
+from scrapers.transport import Answer, Form, Transport
 
-Kind = Literal["transient", "permanent", "refused"]
 T = TypeVar("T")
 Check = Callable[[bytes], T]
 
-_CHUNK = 1 << 16
 _REDIRECTS = 5  # RFC 9309, 2.3.1.2 asks for five at least
-_CONNECT_S = 20.0
-_TRANSFER_S = 900.0
 _LONGEST_PAUSE_S = 600.0
 _PASSING = frozenset({408, 421, 425, 429})  # and every 5xx
 _MOVED = frozenset({301, 302, 303, 307, 308})
+_GOOD = _MOVED | {200}
 _SAME_METHOD = frozenset({307, 308})  # RFC 9110, 15.4: the others may turn a POST into a GET
-Form = dict[str, str]
-
-
-class HttpError(DeepfieldError):
-    """A request that brought nothing usable.
-
-    `kind` says what to do: `transient` may go well later, `permanent` is the archive's final answer, `refused` is
-    our own. `reason` is one word for counting, the text a plain sentence; `attempts` says what was tried.
-    """
-
-    def __init__(self, kind: Kind, reason: str, message: str, status: int | None = None) -> None:
-        super().__init__(message)
-        self.kind: Kind = kind
-        self.reason = reason
-        self.status = status
-        self.attempts: tuple[Attempt, ...] = ()
-
-
-@dataclass(frozen=True)
-class Attempt:
-    """One request as it went: `error` is None where it brought what was wanted."""
-
-    url: str
-    started_at: str
-    seconds: float
-    http_status: int | None
-    size_bytes: int | None
-    error: str | None
 
 
 @dataclass(frozen=True)
@@ -74,13 +43,6 @@ class Reply(Generic[T]):
     body: bytes
     value: T
     attempts: tuple[Attempt, ...]
-
-
-@dataclass(frozen=True)
-class _Answer:
-    status: int
-    headers: requests.structures.CaseInsensitiveDict[str]
-    body: bytes
 
 
 def now_utc() -> str:
@@ -125,15 +87,8 @@ class PoliteClient:
         self._gates = gates
         self._first_backoff_s = first_backoff_s
         self._robots = Robots(self._read_robots, gates.clock)
-        self._session = requests.Session()
-        # without cookies nothing in a session changes, so that threads may share it
-        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        # a proxy of the environment knows nothing of servers on this machine
-        self._session.trust_env = not is_private(self._hosts.own.host, look_up=False)
-        adapter = HTTPAdapter(pool_connections=4, pool_maxsize=settings.connections, max_retries=0)
-        self._session.mount("http://", adapter)
-        self._session.mount("https://", adapter)
-        self._session.headers.update({"User-Agent": user_agent(settings.contact), "Accept": "*/*"})
+        headers = {"User-Agent": user_agent(settings.contact)}
+        self._transport = Transport(self._hosts.own, settings, headers, gates.clock.now)
 
     @property
     def base(self) -> str:
@@ -149,11 +104,7 @@ class PoliteClient:
         Raises:
             HttpError: nothing usable came; its `attempts` say what was tried.
         """
-        try:
-            target = requests.Request("GET", url, params=params).prepare().url or url
-        except requests.RequestException as error:
-            raise HttpError("permanent", "bad_url", f"{url!r} is not an address that can be asked.") from error
-        return self._persist(target, check, self._obey_robots)
+        return self._persist(_address(url, params), check, self._obey_robots)
 
     def post(self, url: str, check: Check[T], form: Form) -> Reply[T]:
         """Send a form (`application/x-www-form-urlencoded`) until `check` accepts the reply; else as `get`.
@@ -164,7 +115,7 @@ class PoliteClient:
         Raises:
             HttpError: nothing usable came; its `attempts` say what was tried.
         """
-        return self._persist(url, check, self._obey_robots, form)
+        return self._persist(_address(url), check, self._obey_robots, form)
 
     def stop(self) -> None:
         """End every wait at once; requests under way end with their reply."""
@@ -194,14 +145,14 @@ class PoliteClient:
                 return Reply(final, answer.body, value, tuple(attempts))
             self._gates.clock.sleep(backoff_s(len(attempts), self._first_backoff_s))
 
-    def _follow(self, url: str, admit: Callable[[str], None], form: Form | None) -> tuple[str, _Answer]:
+    def _follow(self, url: str, admit: Callable[[str], None], form: Form | None) -> tuple[str, Answer]:
         """One request and the redirects it leads to; the address that answered and its answer."""
         here = url
         for _ in range(_REDIRECTS + 1):
             answer = self._send(here, form)
             if answer.status not in _MOVED:
                 return here, answer
-            target = urljoin(here, answer.headers.get("Location", ""))
+            target = _redirected(here, answer.headers.get("Location", ""))
             if form is not None and answer.status not in _SAME_METHOD:
                 raise HttpError(
                     "permanent",
@@ -254,7 +205,7 @@ class PoliteClient:
                 error.status,
             ) from error
 
-    def _send(self, url: str, form: Form | None) -> _Answer:
+    def _send(self, url: str, form: Form | None) -> Answer:
         """One request, at the host's pace: a POST where there is a form, else a GET.
 
         A redirect or good status is returned, any other raised.
@@ -265,68 +216,19 @@ class PoliteClient:
         gate = self._gates.gate(origin.name)
         try:
             with gate.slot(_LONGEST_PAUSE_S):
-                start = self._gates.clock.now()
-                with self._session.request(
-                    "GET" if form is None else "POST",
-                    url,
-                    data=form,
-                    stream=True,
-                    allow_redirects=False,
-                    timeout=(_CONNECT_S, self._settings.timeout_s),
-                ) as response:
-                    if response.status_code in _MOVED:
-                        return _Answer(response.status_code, response.headers, b"")
-                    if response.status_code != 200:
-                        wait = retry_after_s(response.headers.get("Retry-After"))
-                        if wait:
-                            gate.bucket.pause(wait)
-                        raise _status_error(response.status_code, origin.name)
-                    return _Answer(200, response.headers, self._read(response, url, start))
+                answer = self._transport.send(origin, url, form)
+                wait = retry_after_s(answer.headers.get("Retry-After"))
+                if wait and answer.status not in _GOOD:
+                    gate.bucket.pause(wait)
         except HostPausedError as error:
             raise HttpError(
                 "transient",
                 "paused",
                 f"{origin.name} asks to be left alone for {error.seconds / 60:.0f} minutes; try again after that.",
             ) from error
-        except requests.Timeout as error:
-            raise HttpError(
-                "transient",
-                "unreachable",
-                f"{origin.name} did not answer within {self._settings.timeout_s:.0f} s; try again later.",
-            ) from error
-        except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError) as error:
-            raise HttpError(
-                "transient",
-                "unreachable",
-                f"{origin.name} cannot be reached: {_cause(error)}. Check the address and the network, or try again "
-                "later.",
-            ) from error
-        except (requests.exceptions.ContentDecodingError, urllib3.exceptions.HTTPError) as error:
-            raise HttpError(
-                "transient", "broken_off", f"The reply of {origin.name} broke off: {_cause(error)}."
-            ) from error
-        except requests.RequestException as error:
-            raise HttpError("permanent", "bad_url", f"{url!r} cannot be asked: {error}.") from error
-
-    def _read(self, response: requests.Response, url: str, start: float) -> bytes:
-        """The whole body, within the limits of size and time."""
-        limit = self._settings.max_bytes
-        declared = response.headers.get("Content-Length", "")
-        size, parts = 0, []
-        if not (declared.isdigit() and int(declared) > limit):
-            # read1 returns what has come: a server that drips cannot hold us beyond the deadline
-            while chunk := response.raw.read1(_CHUNK, decode_content=True):
-                parts.append(chunk)
-                size += len(chunk)
-                if size > limit:
-                    break
-                if self._gates.clock.now() - start > _TRANSFER_S:
-                    raise HttpError("transient", "slow", f"{url} was not here after {_TRANSFER_S:.0f} s: given up.")
-            else:
-                return b"".join(parts)
-        raise HttpError(
-            "refused", "too_large", f"{url} is larger than the limit of {limit} bytes (DEEPFIELD_MAX_BYTES)."
-        )
+        if answer.status not in _GOOD:
+            raise _status_error(answer.status, origin.name)
+        return answer
 
 
 _SHARING = threading.Lock()
@@ -348,31 +250,37 @@ def _gates(rate: float, connections: int) -> Gates:
     return Gates(rate, connections)
 
 
+def _address(url: str, params: dict[str, str] | None = None) -> str:
+    """An address exactly as it will be asked, so that what is judged is what is sent.
+
+    Raises:
+        HttpError: it is none.
+    """
+    try:
+        prepared = requests.Request("GET", url, params=params).prepare().url
+    # what requests does not see as wrong, the parts it is made of do
+    except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError) as error:
+        raise HttpError("permanent", "bad_url", f"{url!r} is not an address that can be asked.") from error
+    return prepared or url
+
+
+def _redirected(here: str, location: str) -> str:
+    """The full address a redirect leads to.
+
+    Raises:
+        HttpError: it leads nowhere that can be asked.
+    """
+    try:
+        # a header is read as Latin-1, but servers write UTF-8
+        target = urljoin(here, location.encode("latin-1").decode("utf-8", "replace"))
+    except ValueError as error:
+        raise HttpError("permanent", "bad_url", f"{here} redirects to {location!r}, which is no address.") from error
+    return _address(target)
+
+
 def _status_error(status: int, host: str) -> HttpError:
-    if status in _PASSING or status >= 500:
+    if status in _PASSING or not 400 <= status < 500:
         return HttpError("transient", "busy", f"{host} answers with status {status}; try again later.", status)
     if status in (404, 410):
         return HttpError("permanent", "gone", f"{host} does not have this any more (status {status}).", status)
     return HttpError("permanent", "status", f"{host} answers with status {status}.", status)
-
-
-def _cause(error: BaseException) -> str:
-    """The innermost reason of a failed connection, in a few words."""
-    seen: list[BaseException] = []
-    queue: list[BaseException] = [error]
-    while queue:
-        one = queue.pop()
-        if one in seen:
-            continue
-        seen.append(one)
-        linked = (one.__cause__, one.__context__, getattr(one, "reason", None), *one.args)
-        queue += [other for other in linked if isinstance(other, BaseException)]
-    if any(isinstance(one, urllib3.exceptions.NameResolutionError) for one in seen):
-        return "its name is not known here"
-    if any(isinstance(one, ConnectionRefusedError) for one in seen):
-        return "nothing answers at that address"
-    if any(isinstance(one, requests.exceptions.SSLError) for one in seen):
-        return "no encrypted connection can be made"
-    return next(
-        (one.strerror.lower() for one in seen if isinstance(one, OSError) and one.strerror), "the connection was cut"
-    )

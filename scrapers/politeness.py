@@ -12,6 +12,7 @@ from typing import Protocol
 # Intervals are stretched by this much, so that a request that is late by some milliseconds does not
 # push the next ones into a second that is full already.
 _SLACK = 1.02
+_A_DAY_S = 86_400.0
 
 
 class Clock(Protocol):
@@ -142,20 +143,21 @@ class Gates:
 def retry_after_s(value: str | None, now: datetime | None = None) -> float | None:
     """Seconds that a `Retry-After` header asks for, given as a number or as an HTTP date (RFC 9110, 10.2.3).
 
-    Returns None where there is no such header or it says neither.
+    Returns None where there is no such header or it says neither. A host that wants more than a day is asked again
+    after one: dates come out wrong more often than archives close for years.
     """
     if value is None:
         return None
     text = value.strip()
     if text.isascii() and text.isdigit():
-        return float(text) if len(text) < 10 else None
+        return min(float(text[:10]), _A_DAY_S)
     try:
         when = parsedate_to_datetime(text)
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
     if when.tzinfo is None:
         when = when.replace(tzinfo=UTC)
-    return max(0.0, (when - (now or datetime.now(UTC))).total_seconds())
+    return min(max(0.0, (when - (now or datetime.now(UTC))).total_seconds()), _A_DAY_S)
 
 
 def backoff_s(tries: int, first_s: float, longest_s: float = 60.0) -> float:

@@ -111,7 +111,9 @@ def test_retry_after_in_both_forms() -> None:
     assert retry_after_s("Sat, 01 Mar 2025 12:02:00 GMT", now) == 120
     assert retry_after_s("Saturday, 01-Mar-25 12:02:00 GMT", now) == 120
     assert retry_after_s("Sat, 01 Mar 2025 11:00:00 GMT", now) == 0
-    for unusable in (None, "", "soon", "-5", "1.5", "12:00", "99999999999999999999"):
+    for for_ever in ("99999999999999999999", "Fri, 31 Dec 9999 23:59:59 GMT"):
+        assert retry_after_s(for_ever, now) == 86_400
+    for unusable in (None, "", "soon", "-5", "1.5", "12:00"):
         assert retry_after_s(unusable, now) is None
 
 

@@ -1,0 +1,35 @@
+"""What comes of asking an archive: attempts as they went, and the one kind of error where none brought anything."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from manifests.errors import DeepfieldError
+
+Kind = Literal["transient", "permanent", "refused"]
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One request as it went: `error` is None where it brought what was wanted."""
+
+    url: str
+    started_at: str
+    seconds: float
+    http_status: int | None
+    size_bytes: int | None
+    error: str | None
+
+
+class HttpError(DeepfieldError):
+    """A request that brought nothing usable.
+
+    `kind` says what to do: `transient` may go well later, `permanent` is the archive's final answer, `refused` is
+    our own. `reason` is one word for counting, the text a plain sentence; `attempts` says what was tried.
+    """
+
+    def __init__(self, kind: Kind, reason: str, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.kind: Kind = kind
+        self.reason = reason
+        self.status = status
+        self.attempts: tuple[Attempt, ...] = ()
