@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
-from manifests.errors import DeepfieldError
+from manifests.fitsfile import UndecodableError, open_science
 from manifests.media import describe, sniff
 from manifests.nodata import valid_mask
 
@@ -22,16 +22,11 @@ Image.MAX_IMAGE_PIXELS = None
 # Damage in metadata is no concern of a reader, damage in pixels raises
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.TiffImagePlugin")
 
+# Text chunk of a PNG whose alpha channel says which pixels all of its filters saw (255), some (128), or none (0).
+COVERAGE_CHUNK = ("Coverage", "alpha 255: all bands, 128: some bands, 0: no band")
+
 # The IJG luminance table at quality 50 (ITU-T T.81, annex K), summed: what quality scales.
 _IJG_LUMINANCE_SUM = 3681
-
-
-class UndecodableError(DeepfieldError):
-    """The bytes are not a complete picture that can be used. `reason` is one word of the refusal vocabulary."""
-
-    def __init__(self, reason: str, message: str) -> None:
-        super().__init__(message)
-        self.reason = reason
 
 
 @dataclass(frozen=True)
@@ -65,7 +60,8 @@ def decode(source: bytes | Path, max_pixels: int = MAX_PIXELS) -> Frame:
     """Decode JPEG, PNG, TIFF or FITS (gzip too) bytes, or the file of that name.
 
     16-bit pictures are scaled to 8 bits, palettes and CMYK become RGB, EXIF orientation is applied, transparent
-    pixels count as no-data. FITS counts are stretched for display by `stretch`, rows flipped so that north-up
+    pixels count as no-data; of a composite (`COVERAGE_CHUNK`) also those that only some filters saw, whose colour is
+    none of the sky's. FITS counts are stretched for display by `stretch`, rows flipped so that north-up
     images show north up.
 
     Raises:
@@ -73,19 +69,20 @@ def decode(source: bytes | Path, max_pixels: int = MAX_PIXELS) -> Frame:
             `max_pixels` (`too_large`).
     """
     try:
+        head = source[:16] if isinstance(source, bytes) else _head(source)
+        if sniff(head) == "image/fits":
+            return _decode_fits(source, max_pixels)
         data = source if isinstance(source, bytes) else source.read_bytes()
     except OSError as error:
         raise UndecodableError("corrupt", f"{error.filename} cannot be read: {error.strerror}.") from error
-    media_type = sniff(data[:16])
+    media_type = sniff(head)
     if media_type == "application/gzip":
         data = _gunzip(data, max_pixels)
-        media_type = sniff(data[:16])
-        if media_type != "image/fits":
+        if sniff(data[:16]) != "image/fits":
             raise UndecodableError("not_a_picture", f"The gzip file holds {describe(data[:256])}, not FITS.")
+        return _decode_fits(data, max_pixels)
     if media_type is None:
         raise UndecodableError("not_a_picture", f"This is {describe(data[:256])}, not a JPEG, PNG, TIFF or FITS file.")
-    if media_type == "image/fits":
-        return _decode_fits(data, max_pixels)
     return _decode_picture(data, media_type, max_pixels)
 
 
@@ -113,6 +110,11 @@ def stretch(counts: np.ndarray) -> np.ndarray:
     return (np.clip(bright, 0.0, 1.0) * 255.0 + 0.5).astype(np.uint8)
 
 
+def _head(path: Path) -> bytes:
+    with path.open("rb") as handle:
+        return handle.read(16)
+
+
 def _gunzip(data: bytes, max_pixels: int) -> bytes:
     limit = min(max_pixels * 8, len(data) * _MAX_GZIP_RATIO)
     try:
@@ -136,6 +138,7 @@ def _decode_picture(data: bytes, media_type: str, max_pixels: int) -> Frame:
                 "(DEEPFIELD_MAX_PIXELS).",
             )
         quality = _jpeg_quality(image) if media_type == "image/jpeg" else None
+        masked = media_type == "image/png" and image.info.get(COVERAGE_CHUNK[0]) == COVERAGE_CHUNK[1]
         image.load()
         rgb, alpha, channels = _to_rgb(ImageOps.exif_transpose(image))
     except UndecodableError:
@@ -143,9 +146,12 @@ def _decode_picture(data: bytes, media_type: str, max_pixels: int) -> Frame:
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError, MemoryError) as error:
         # Pillow reports damage by any of these, depending on the format
         raise UndecodableError("corrupt", f"The picture is cut short or damaged: {error}.") from error
-    valid = valid_mask(rgb)
-    if alpha is not None:
-        valid &= alpha > 0
+    if masked and alpha is not None:
+        valid = alpha == 255
+    else:
+        valid = valid_mask(rgb)
+        if alpha is not None:
+            valid &= alpha > 0
     return Frame(rgb, valid, channels, "stretched", media_type, None, quality)
 
 
@@ -173,28 +179,9 @@ def _jpeg_quality(image: Image.Image) -> int | None:
     return int(min(100, max(1, round(quality))))
 
 
-def _decode_fits(data: bytes, max_pixels: int) -> Frame:
-    # imported here: astropy takes most of a second, and most frames are JPEGs
-    from astropy.io import fits  # noqa: PLC0415
-    from astropy.utils.exceptions import AstropyWarning  # noqa: PLC0415
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", AstropyWarning)
-            with fits.open(io.BytesIO(data), memmap=False) as hdus:
-                images = [hdu for hdu in hdus if hdu.is_image and hdu.header.get("NAXIS", 0) >= 2]
-                if not images:
-                    raise UndecodableError("not_a_picture", "The FITS file holds no image, only tables or headers.")
-                chosen = next((hdu for hdu in images if hdu.name == "SCI"), images[0])
-                shape = tuple(chosen.header[f"NAXIS{i}"] for i in range(chosen.header["NAXIS"], 0, -1))
-                if int(np.prod(shape, dtype=np.int64)) > max_pixels:
-                    raise UndecodableError("too_large", f"The FITS image has shape {shape}, more than the limit.")
-                values = np.asarray(chosen.data, dtype=np.float32)
-    except UndecodableError:
-        raise
-    except (OSError, ValueError, TypeError, KeyError, EOFError) as error:
-        # astropy reports damage by any of these
-        raise UndecodableError("corrupt", f"The FITS file is cut short or damaged: {error}.") from error
+def _decode_fits(source: bytes | Path, max_pixels: int) -> Frame:
+    with open_science(source, max_pixels) as science:
+        values = science.rows(0, science.shape[-2])
     return fits_frame(values)
 
 

@@ -13,7 +13,7 @@ from manifests.errors import DeepfieldError
 
 DType = Literal["string", "int64", "float64", "bool"]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -81,6 +81,13 @@ PROVENANCE = (
     _text("filters", "Filters, red to blue, separated by a slash"),
     _text("credit", "Credit line to print with the picture"),
     _text("licence", "Licence or usage note"),
+    _flag(
+        "synthetic_green",
+        "True where green is the mean of red and blue, as in pictures of two filters; null where that is not known",
+    ),
+    _number("partial_fraction", "", "Share of the pixels that only some of the filters saw; null where not known"),
+    _text("rendering", "How a colour picture was made here of FITS files: method and its version"),
+    _text("derived_from", "Images it was made of, red to blue: image_id, comma-separated"),
     _flag("synthetic_position", "True where the position is made up, as in a local archive of loose files"),
     _text("fetched_at", "When the bytes arrived, ISO 8601 UTC"),
 )
@@ -197,6 +204,21 @@ def conform(rows: pd.DataFrame) -> pd.DataFrame:
     if frame["image_id"].isna().any() or frame["image_id"].duplicated().any():
         raise DeepfieldError("Every manifest row needs an image_id of its own; one is missing or repeated.")
     return frame
+
+
+def complete(rows: pd.DataFrame, columns: list[str] | None = None) -> pd.DataFrame:
+    """Rows of a snapshot that an earlier version wrote, with null columns for those that it did not have yet.
+
+    `columns` are the ones wanted, all of the schema by default. Columns that this version does not know stay.
+    """
+    wanted = [column for column in COLUMNS if columns is None or column.name in columns]
+    missing = [column for column in wanted if column.name not in rows]
+    if not missing:
+        return rows
+    nulls = {column.name: _typed(pd.Series([None] * len(rows), index=rows.index), column) for column in missing}
+    whole = rows.assign(**nulls)
+    known = [column.name for column in wanted]
+    return whole[[*known, *(name for name in rows.columns if name not in known)]]
 
 
 def _typed(values: pd.Series, column: Column) -> pd.Series:

@@ -14,7 +14,7 @@ import pandas as pd
 from manifests.errors import DeepfieldError
 from manifests.files import sync_folder, write_atomic
 from manifests.parquet import read_parquet, write_parquet
-from manifests.schema import SCHEMA_VERSION, conform
+from manifests.schema import SCHEMA_VERSION, complete, conform
 
 _ROWS_PER_PART = 100_000
 
@@ -159,13 +159,16 @@ def history(manifest_dir: Path) -> list[SnapshotInfo]:
 def read_snapshot(manifest_dir: Path, snapshot_id: str | None = None, columns: list[str] | None = None) -> pd.DataFrame:
     """Rows of a snapshot (the newest by default), in the order of `image_id`.
 
+    Columns that the version which wrote it did not have yet are null.
+
     Raises:
         DeepfieldError: there is no such snapshot, or a part is missing or damaged.
     """
     info = read_info(manifest_dir, resolve(manifest_dir, snapshot_id))
-    folder = manifest_dir / "snapshots" / info.snapshot_id
-    pieces = [read_parquet(folder / part.name, columns) for part in info.parts]
-    return pd.concat(pieces, ignore_index=True)
+    if info.schema_version == SCHEMA_VERSION:
+        return _read_parts(manifest_dir, info, columns)
+    rows = complete(_read_parts(manifest_dir, info), columns)
+    return rows if columns is None else rows[columns]
 
 
 def verify(manifest_dir: Path, snapshot_id: str | None = None) -> list[str]:
@@ -179,9 +182,15 @@ def verify(manifest_dir: Path, snapshot_id: str | None = None) -> list[str]:
             faults.append(f"{path} is missing.")
         elif _file_digest(path) != part.sha256:
             faults.append(f"{path} has changed since it was written: restore it from a copy.")
-    if not faults and _content_digest(read_snapshot(manifest_dir, info.snapshot_id)) != info.content_sha256:
+    if not faults and _content_digest(_read_parts(manifest_dir, info)) != info.content_sha256:
         faults.append(f"The rows of snapshot {info.snapshot_id} are not those that were written.")
     return faults
+
+
+def _read_parts(manifest_dir: Path, info: SnapshotInfo, columns: list[str] | None = None) -> pd.DataFrame:
+    """The rows as they were written."""
+    folder = manifest_dir / "snapshots" / info.snapshot_id
+    return pd.concat([read_parquet(folder / part.name, columns) for part in info.parts], ignore_index=True)
 
 
 def _pieces(rows: pd.DataFrame) -> Iterator[pd.DataFrame]:

@@ -34,15 +34,26 @@ def hla(
     dec: Annotated[str | None, typer.Option(help="Declination: degrees, or as +54:20:57.")] = None,
     radius: Annotated[float, typer.Option(help="Radius in degrees; 0 for what covers the very point.")] = 0.2,
     imagetype: Annotated[
-        str,
-        typer.Option(help="Kinds of picture, comma-separated: color, combined, mosaic, exposure, hlsp, best, all."),
-    ] = "color",
+        str | None,
+        typer.Option(
+            help="Kinds of picture, comma-separated: color, combined, mosaic, exposure, hlsp, best, all. By default "
+            "color, with --fits combined."
+        ),
+    ] = None,
     inst: Annotated[
         str | None, typer.Option(help="Instruments, comma-separated: ACS, WFC3, WFPC2, WFPC2-PC, NICMOS, ...")
     ] = None,
     filters: Annotated[
         str | None, typer.Option("--filter", help="Filters, comma-separated: F814W,F606W. All by default.")
     ] = None,
+    fits: Annotated[
+        bool,
+        typer.Option(
+            "--fits",
+            help="The counts of single filters as FITS files, instead of JPEGs; sums over all filters only with "
+            "--filter detection.",
+        ),
+    ] = False,
     limit: LimitOption = None,
     list_only: ListOption = False,
     as_json: JsonOption = False,
@@ -78,7 +89,7 @@ def hla(
     if (ra is None) != (dec is None):
         raise UsageError("A position needs both --ra and --dec.")
     settings = load_settings()
-    query = hla_query(imagetype, inst, filters)
+    query = hla_query(imagetype, inst, filters, fits=fits)
     archive = open_hla(settings, query, archive_url)
     if ra is not None and dec is not None:
         region = sky.cone(ra, dec, radius)

@@ -9,15 +9,18 @@ from sqlalchemy import Engine
 
 from manifests.blobs import BlobStore, StoredBlob
 from manifests.errors import DeepfieldError
-from manifests.frames import Frame, UndecodableError, decode
+from manifests.fitsfile import UndecodableError, check_science
+from manifests.frames import decode
 from manifests.media import describe, sniff
 from scrapers.attempts import Attempt, HttpError, Kind
 from scrapers.avm import annotate
+from scrapers.fitsheader import read_header
 from scrapers.http import PoliteClient, Reply, now_utc
 from scrapers.ledger import Outcome, Status, record_outcome
 from scrapers.products import Product
 
 MIN_SIZE_PX = 256
+FITS = "image/fits"
 PAGE = "text/html"  # `access_format` of a product that is known by its page only
 
 # A frame of HLA's largest size takes some hundred megabytes while it is decoded, however many connections there are.
@@ -77,7 +80,7 @@ def fetch(
         return Fetched(product.product_id, status, 0, error.reason, str(error))
     blob = store(blobs, reply.body)
     arrived = chosen.arrived(access_format=reply.value, size_bytes=blob.size, fetched_at=now_utc())
-    arrived = annotate(arrived, reply.body)
+    arrived = arrived.filled(read_header(reply.body)) if reply.value == FITS else annotate(arrived, reply.body)
     record_outcome(engine, Outcome(arrived, "got", earlier + failed + reply.attempts, sha256=blob.sha256))
     return Fetched(product.product_id, "got", blob.size, None, None)
 
@@ -119,10 +122,12 @@ def store(blobs: BlobStore, data: bytes) -> StoredBlob:
 def inspect(body: bytes, product: Product, max_pixels: int, min_size: int) -> str:
     """Media type of a picture that is whole and of use; a check for `PoliteClient.get`.
 
+    Of a FITS file the structure and the science image are checked, and nothing is rendered.
+
     Raises:
         HttpError: transient where an error page or a part of a picture came, for the archive may do better the
-            next time; refused where the picture is of another kind, too large, too small, or grey where colour
-            was promised.
+            next time; refused where the picture is of another kind, too large, too small, grey where colour was
+            promised, or no FITS file where that was.
     """
     media_type = sniff(body[:16])
     if media_type is None:
@@ -131,22 +136,31 @@ def inspect(body: bytes, product: Product, max_pixels: int, min_size: int) -> st
         raise HttpError(kind, "not_a_picture", f"{product.source_name}: the archive sent {what} instead of a picture.")
     try:
         with _DECODING:
-            frame = decode(body, max_pixels)
+            if media_type == FITS:
+                shape = check_science(body, max_pixels)
+                height, width, channels = *shape[-2:], 3 if len(shape) == 3 else 1
+            else:
+                frame = decode(body, max_pixels)
+                media_type, height, width, channels = frame.media_type, frame.height, frame.width, frame.channels
     except UndecodableError as error:
         kind = "transient" if error.reason == "corrupt" else "refused"
         raise HttpError(kind, error.reason, f"{product.source_name}: {error}") from error
-    _refuse_unfit(frame, product, min_size)
-    return frame.media_type
+    _refuse_unfit(media_type, (width, height), channels, product, min_size)
+    return media_type
 
 
-def _refuse_unfit(frame: Frame, product: Product, min_size: int) -> None:
-    if min(frame.width, frame.height) < min_size:
+def _refuse_unfit(media_type: str, size: tuple[int, int], channels: int, product: Product, min_size: int) -> None:
+    if product.access_format == FITS and media_type != FITS:
+        raise HttpError(
+            "refused", "not_fits", f"{product.source_name} came as {media_type} where a FITS file was promised."
+        )
+    if min(size) < min_size:
         raise HttpError(
             "refused",
             "too_small",
-            f"{product.source_name} is {frame.width}x{frame.height} pixels, less than {min_size} on a side.",
+            f"{product.source_name} is {size[0]}x{size[1]} pixels, less than {min_size} on a side.",
         )
-    if product.expects_colour and frame.channels != 3:
+    if product.expects_colour and channels != 3:
         raise HttpError(
             "refused", "not_rgb", f"{product.source_name} came in grey where a colour picture was promised."
         )

@@ -5,14 +5,15 @@ HLA makes colour pictures on demand: `fitscut.cgi` stretches up to three filters
 
 import html
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from manifests.errors import UsageError
 from manifests.settings import Settings
 from scrapers.hosts import Origin, is_private
+from scrapers.hstnames import visit_id
 from scrapers.http import PoliteClient, shared_client
 from scrapers.passbands import wavelengths_m
 from scrapers.products import Product, Tile, product_id, release_of
@@ -35,35 +36,58 @@ _LEVELS = {
 }
 _CALIB_LEVEL = {1: 2, 2: 3, 3: 3, 4: 3, 5: 4}  # HLA's product level to ObsCore's; MAST has 3 for combined ones
 _COLOUR_LEVEL = 4
+_WITH_FITS = ("exposure", "combined", "mosaic", "hlsp", "best", "all")  # colour pictures have no file of their own
+_DETECTION = "DETECTION"  # the filter of a sum over all filters, which finds sources and is no picture of one filter
 _PUBLIC_HOST = "hla.stsci.edu"  # whose addresses a mirror repeats as they are
 _FRIENDS = frozenset({_PUBLIC_HOST, "archive.stsci.edu", "mast.stsci.edu"})
-_MADE_UP = "SYNTHETIC-POSITION"  # target by which our local archive marks loose pictures
-_CREDIT = "NASA, ESA and the Hubble Legacy Archive (STScI/NASA, ST-ECF/ESA, CADC/NRC/CSA)"
+MADE_UP = "SYNTHETIC-POSITION"  # target by which our local archive marks loose pictures
+CREDIT = "NASA, ESA and the Hubble Legacy Archive (STScI/NASA, ST-ECF/ESA, CADC/NRC/CSA)"
 _MJD_ZERO = datetime(1858, 11, 17, tzinfo=UTC)
 _FIRST_LIGHT = 1990
 
 
 @dataclass(frozen=True)
 class HlaQuery:
-    """Which products to ask for: product levels, instruments and filters by HLA's own names."""
+    """Which products to ask for: product levels, instruments and filters by HLA's own names.
+
+    With `fits` the counts of single filters, as FITS files, instead of JPEGs; white-light sums (`detection`) only
+    where the filters name them.
+    """
 
     imagetypes: tuple[str, ...] = ("color",)
     instruments: tuple[str, ...] = INSTRUMENTS
     filters: tuple[str, ...] = ()
+    fits: bool = False
+
+    @property
+    def levels(self) -> set[int]:
+        """HLA's product levels of the image types."""
+        levels = set().union(*(_LEVELS[kind] for kind in self.imagetypes))
+        return levels - {_COLOUR_LEVEL} if self.fits else levels
 
 
-def hla_query(imagetype: str = "color", inst: str | None = None, filters: str | None = None) -> HlaQuery:
+def hla_query(
+    imagetype: str | None = None, inst: str | None = None, filters: str | None = None, *, fits: bool = False
+) -> HlaQuery:
     """A query from comma-separated lists as a user types them, upper or lower case.
 
+    The image type is `color` by default, `combined` for FITS.
+
     Raises:
-        UsageError: an image type or instrument that HLA does not have.
+        UsageError: an image type or instrument that HLA does not have, or colour pictures as FITS.
     """
     instruments = {name.lower(): name for name in (*INSTRUMENTS, *_MORE_INSTRUMENTS)}
-    kinds = {name: name for name in _LEVELS}
+    kinds = _choose(imagetype or ("combined" if fits else "color"), {name: name for name in _LEVELS}, "image type")
+    if fits and not set(kinds) & set(_WITH_FITS):
+        raise UsageError(
+            "HLA makes its colour pictures on demand and has no FITS files of them: for the files of their filters "
+            "use --imagetype combined."
+        )
     return HlaQuery(
-        _choose(imagetype, kinds, "image type"),
+        kinds,
         _choose(inst, instruments, "instrument") if inst else INSTRUMENTS,
         tuple(sorted({name.strip().upper() for name in (filters or "").split(",") if name.strip()})),
+        fits,
     )
 
 
@@ -83,10 +107,12 @@ class Hla:
             "size": f"{cone.radius:.6f}",
             "imagetype": ",".join(self.query.imagetypes),
             "inst": ",".join(self.query.instruments),
-            "format": "image/jpeg",
+            "format": "image/fits" if self.query.fits else "image/jpeg",
             "proprietary": "false",
         }
-        if self.query.filters:
+        if self.query.filters == (_DETECTION,):
+            parameters["filter"] = "detection"
+        elif self.query.filters:
             parameters["spectral_elt"] = ",".join(self.query.filters)
         return Tile(self.name, json.dumps({"url": f"{self.client.base}/cgi-bin/hlaSIAP.cgi", **parameters}))
 
@@ -98,8 +124,11 @@ class Hla:
         """
         parameters = json.loads(tile.request)
         reply = self.client.get(parameters.pop("url"), lambda body: read_rows(body, "HLA"), parameters)
-        levels = set().union(*(_LEVELS[kind] for kind in self.query.imagetypes))
-        return products(reply.value, self.client.base, levels)
+        rows = reply.value
+        if not self.query.fits:
+            return products(rows, self.client.base, self.query.levels)
+        wanted = rows if _DETECTION in self.query.filters else [row for row in rows if not _is_detection(row)]
+        return products(wanted, self.client.base, self.query.levels, fits=True)
 
 
 def open_hla(settings: Settings, query: HlaQuery, archive_url: str | None = None) -> Hla:
@@ -113,22 +142,23 @@ def open_hla(settings: Settings, query: HlaQuery, archive_url: str | None = None
     return Hla(shared_client(archive_url, settings), query)
 
 
-def products(rows: Iterable[Row], base: str, levels: set[int]) -> list[Product]:
-    """Products of the rows of a reply, each dataset once, in the order of the reply.
+def products(rows: Iterable[Row], base: str, levels: set[int], *, fits: bool = False) -> list[Product]:
+    """Products of the rows of a reply, each dataset once, in the order of the reply: JPEGs, or FITS files.
 
     Left out are rows of other levels (a server may not know `imagetype`) and rows without a picture.
     """
     own = Origin.of(base)
     # what a server on this machine serves is not NASA's to be credited for
-    credit = None if own is None or is_private(own.host, look_up=False) else _CREDIT
+    credit = None if own is None or is_private(own.host, look_up=False) else CREDIT
     found: dict[str, Product] = {}
     for row in rows:
         dataset, level = _text(row, "dataset"), _positive(row, "level")
         if dataset is None or dataset in found or (level is not None and level not in levels):
             continue
-        url = picture_url(row, base)
+        url = file_url(row, base) if fits else picture_url(row, base)
         if url:
-            found[dataset] = _product(dataset, row, url, credit)
+            product = _product(dataset, row, url, credit)
+            found[dataset] = _as_file(product) if fits else product
     return list(found.values())
 
 
@@ -151,14 +181,34 @@ def picture_url(row: Row, base: str) -> str | None:
         bands = [asked[colour] for colour in ("red", "green", "blue", "dataset") if colour in asked]
     if not bands:
         return None
+    query = fitscut_query(bands, _text(row, "detector"))
+    return f"{base}/cgi-bin/fitscut.cgi?{query}" if query else None
+
+
+def fitscut_query(bands: Sequence[str], detector: str | None) -> str | None:
+    """What `fitscut.cgi` is asked for a whole JPEG of one to three datasets, the red one first; None for more."""
     colours = {1: ("red",), 2: ("red", "blue"), 3: ("red", "green", "blue")}.get(len(bands))
     if colours is None:
         return None
     query = dict(zip(colours, bands, strict=True))
     query |= {"size": "ALL", "format": "jpeg", "asinh": "1", "autoscale": "99.50"}
-    if (_text(row, "detector") or "").upper().startswith("WFPC2"):
+    if (detector or "").upper().startswith("WFPC2"):
         query["qext"] = "4"  # drizzled WFPC2 files carry their data quality there
-    return f"{base}/cgi-bin/fitscut.cgi?{urlencode(query)}"
+    return urlencode(query)
+
+
+def file_url(row: Row, base: str) -> str | None:
+    """Where the FITS file of a row is; None for rows of several filters, which have none of their own.
+
+    A row that gives something else than a file's address, as the row of a JPEG does, is asked for by its dataset.
+    """
+    kind, dataset = (_text(row, "format") or "").lower(), _text(row, "dataset")
+    if kind not in ("", "image/fits", "image/jpeg") or "/" in (_text(row, "spectral_elt") or ""):
+        return None
+    url = html.unescape(_text(row, "url") or "")
+    if url and "fitscut.cgi" not in urlsplit(url).path:
+        return _rebased(url, base)
+    return f"{base}/cgi-bin/getdata.cgi?{urlencode({'dataset': dataset})}"
 
 
 def _rebased(url: str, base: str) -> str:
@@ -206,8 +256,29 @@ def _product(dataset: str, row: Row, url: str, credit: str | None) -> Product:
         instrument_name=detector,
         filters=filters,
         credit=credit,
-        synthetic_position=_text(row, "target") == _MADE_UP,
+        synthetic_green=_synthetic_green(row) if level == _COLOUR_LEVEL else None,
+        synthetic_position=_text(row, "target") == MADE_UP,
     )
+
+
+def _as_file(product: Product) -> Product:
+    """The same dataset as a FITS file: a product of its own, beside its JPEG."""
+    name = product_id(NAME, f"fits:{product.source_name}")
+    return replace(product, product_id=name, access_format="image/fits", expects_colour=False)
+
+
+def _is_detection(row: Row) -> bool:
+    return (_text(row, "spectral_elt") or "").upper() == _DETECTION
+
+
+def _synthetic_green(row: Row) -> bool | None:
+    """Whether the archive makes green as the mean of red and blue: so it does where there are two filters."""
+    counts = {
+        len([name for name in (_text(row, column) or "").split(sign) if name.strip()])
+        for column, sign in (("spectral_elt", "/"), ("filename", ","))
+    }
+    known = counts & {2, 3}
+    return known == {2} if len(known) == 1 else None
 
 
 def _visit(row: Row) -> str | None:
@@ -215,7 +286,7 @@ def _visit(row: Row) -> str | None:
     proposal, visit, detector = _positive(row, "propid"), _text(row, "visitnum"), _text(row, "detector")
     if proposal is None or visit is None or detector is None:
         return None
-    return f"hst_{proposal:05.0f}_{visit}_{detector.replace('/', '_')}".lower()
+    return visit_id(int(proposal), visit, detector)
 
 
 def _choose(text: str, known: dict[str, str], what: str) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Self
 
@@ -76,19 +77,29 @@ class Product:
     filters: str | None = None
     credit: str | None = None
     licence: str | None = None
+    synthetic_green: bool | None = None
+    partial_fraction: float | None = None
+    rendering: str | None = None
+    derived_from: str | None = None
     synthetic_position: bool | None = None
     fetched_at: str | None = None
 
     def record(self) -> dict[str, Any]:
         """The manifest columns that are known, for JSON; `from_record` reads it back."""
         return {
-            name: value for name, value in asdict(self).items() if value is not None and name not in _OUTSIDE_RECORD
+            name: value
+            for name, value in asdict(self).items()
+            if value not in (None, "") and name not in _OUTSIDE_RECORD
         }
 
     @classmethod
     def from_record(cls, archive: str, record: dict[str, Any], *, expects_colour: bool) -> Self:
         """The product of a record; keys that this version does not know are left out."""
         return cls(archive=archive, expects_colour=expects_colour, **{k: v for k, v in record.items() if k in _RECORD})
+
+    def filled(self, columns: Mapping[str, Any]) -> Self:
+        """The product with what it left open taken from `columns`."""
+        return replace(self, **{name: value for name, value in columns.items() if getattr(self, name) is None})
 
     def arrived(self, *, access_format: str, size_bytes: int, fetched_at: str) -> Self:
         """The product with what its bytes turned out to be."""

@@ -9,8 +9,9 @@ from astropy.io import fits
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
-from manifests.frames import UndecodableError, decode, pixel_digest, stretch
+from manifests.frames import COVERAGE_CHUNK, UndecodableError, decode, pixel_digest, stretch
 
 
 def encoded(array, kind, **options):
@@ -59,6 +60,19 @@ def test_transparent_pixels_hold_no_data():
     frame = decode(encoded(picture, "PNG"))
     assert not frame.valid[:10].any()
     assert frame.valid[10:].all()
+
+
+def test_a_composite_holds_data_where_all_its_bands_do():
+    picture = np.dstack([sky(), np.full((96, 128), 255, np.uint8)])
+    picture[:10, :, 3] = 0
+    picture[10:20, :, 3] = 128
+    picture[20:60, :60, :3] = 0  # which a picture without a mask of its own would lose
+    marked = PngInfo()
+    marked.add_text(*COVERAGE_CHUNK)
+    frame = decode(encoded(picture, "PNG", pnginfo=marked))
+    assert np.array_equal(frame.valid, picture[..., 3] == 255)
+    assert np.array_equal(frame.rgb, picture[..., :3])
+    assert decode(encoded(picture, "PNG")).valid[10:20, 70:].all()
 
 
 def test_fits_counts_keep_their_values_and_north_is_up():

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from manifests import schema, snapshots
 from manifests.errors import DeepfieldError
 from manifests.schema import COLUMNS, conform, markdown
 from manifests.snapshots import head, history, read_info, read_snapshot, resolve, verify, write_snapshot
@@ -91,6 +92,22 @@ def test_a_flipped_bit_in_a_part_is_found(tmp_path):
     data[len(data) // 2] ^= 1
     part.write_bytes(data)
     assert "has changed" in verify(tmp_path)[0]
+
+
+def test_a_snapshot_of_an_earlier_version_reads_with_nulls_for_later_columns(tmp_path, monkeypatch):
+    later = ("synthetic_green", "partial_fraction", "rendering", "derived_from")
+    with monkeypatch.context() as earlier:
+        earlier.setattr(schema, "COLUMNS", tuple(c for c in COLUMNS if c.name not in later))
+        earlier.setattr(snapshots, "SCHEMA_VERSION", 1)
+        old = write(tmp_path, rows("a", "b", s_ra=[1.0, None]))
+    assert old.schema_version == 1 and verify(tmp_path) == []
+    read = read_snapshot(tmp_path)
+    assert read.columns.tolist() == [column.name for column in COLUMNS]
+    assert read[list(later)].isna().all(axis=None) and read["s_ra"].tolist()[0] == 1.0
+    pd.testing.assert_frame_equal(conform(read), read)
+    few = read_snapshot(tmp_path, None, ["rendering", "image_id"])
+    assert few.columns.tolist() == ["rendering", "image_id"]
+    assert write(tmp_path, rows("a", "b", s_ra=[1.0, None]), 1).parent == old.snapshot_id
 
 
 @pytest.mark.parametrize("wanted", ["", "nope", "20260102T030405Z-zz"])

@@ -1,0 +1,168 @@
+"""The science image of a FITS file: found, checked to be whole, and read a few rows at a time.
+
+Structure after the FITS standard 4.0 (2018), sections 3.3 and 4.4: every header declares how much data follows it.
+"""
+
+import io
+import math
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from manifests.errors import DeepfieldError
+
+if TYPE_CHECKING:
+    from astropy.io.fits import Header
+
+_BLOCK = 2880
+_ROWS_AT_ONCE = 256
+
+
+class UndecodableError(DeepfieldError):
+    """The bytes are not a complete picture that can be used. `reason` is one word of the refusal vocabulary."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class Science:
+    """One image of an open FITS file. `shape` is (H, W), or (3, H, W) for planes R, G, B; the first row is the bottom.
+
+    `header` is the image's own, `primary` that of the file. Pixels are read when asked for, and not kept.
+    """
+
+    def __init__(self, hdu: Any, weight: Any | None, primary: "Header") -> None:
+        self.header: Header = hdu.header
+        self.primary = primary
+        shape = tuple(hdu.shape)
+        self._lone_plane = len(shape) == 3 and shape[0] == 1
+        self.shape = shape[1:] if self._lone_plane else shape
+        self._hdu, self._weight = hdu, weight
+
+    def rows(self, start: int, stop: int) -> np.ndarray:
+        """Rows from `start` to `stop`, counted from the bottom, float32 (..., rows, W).
+
+        NaN where the file says that there is no data: a blank value, or weight 0 in the extension WHT, as drizzled
+        images have it outside of the chips.
+        """
+        with _damage_refused():
+            values = np.array(self._hdu.section[..., start:stop, :], dtype=np.float32)
+            if self._weight is not None:
+                values[..., self._weight.section[start:stop, :] == 0] = np.nan
+        return values[0] if self._lone_plane else values
+
+    def blocks(self) -> Iterator[np.ndarray]:
+        """All rows from the bottom up, some hundreds at a time."""
+        for start in range(0, self.shape[-2], _ROWS_AT_ONCE):
+            yield self.rows(start, min(start + _ROWS_AT_ONCE, self.shape[-2]))
+
+
+@contextmanager
+def open_science(source: bytes | Path, max_pixels: int) -> Iterator[Science]:
+    """Open the science image (extension SCI, else the first image) of FITS bytes, or of the file of that name.
+
+    Every part of the file is checked to be there, also those that are not read.
+
+    Raises:
+        UndecodableError: no image, or one that is no picture (`not_a_picture`), cut short or damaged (`corrupt`), or
+            larger than `max_pixels` (`too_large`).
+    """
+    # imported here: astropy takes most of a second, and most frames are JPEGs
+    from astropy.io import fits  # noqa: PLC0415
+
+    with _damage_refused():
+        stream = io.BytesIO(source) if isinstance(source, bytes) else source
+        hdus = fits.open(stream, memmap=False, lazy_load_hdus=False)
+    with hdus:
+        with _damage_refused():
+            chosen = _choose(hdus, source)
+            _refuse_shape(tuple(chosen.shape), max_pixels)
+            _refuse_cut(hdus, source)
+            science = Science(chosen, _weight(hdus, chosen), hdus[0].header)
+        yield science
+
+
+def check_science(source: bytes | Path, max_pixels: int) -> tuple[int, ...]:
+    """Shape of the science image of a FITS file that is whole and holds a finite value, read in little memory.
+
+    Raises:
+        UndecodableError: as `open_science`, and `corrupt` where no value is finite.
+    """
+    with open_science(source, max_pixels) as science:
+        if not any(np.isfinite(block).any() for block in science.blocks()):
+            raise UndecodableError("corrupt", "The FITS image holds no finite value.")
+        return science.shape
+
+
+def _choose(hdus: Any, source: bytes | Path) -> Any:
+    images = [hdu for hdu in hdus if hdu.is_image and hdu.header.get("NAXIS", 0) >= 2]
+    if not images:
+        _refuse_cut(hdus, source)  # the image may be what is missing
+        raise UndecodableError("not_a_picture", "The FITS file holds no image, only tables or headers.")
+    return next((hdu for hdu in images if hdu.name == "SCI"), images[0])
+
+
+def _refuse_shape(shape: tuple[int, ...], max_pixels: int) -> None:
+    if math.prod(shape) > max_pixels:
+        raise UndecodableError(
+            "too_large",
+            f"The FITS image has shape {shape}, more than the limit of {max_pixels} pixels (DEEPFIELD_MAX_PIXELS).",
+        )
+    if 0 in shape or len(shape) not in (2, 3) or (len(shape) == 3 and shape[0] not in (1, 3)):
+        raise UndecodableError("not_a_picture", f"The FITS image has shape {shape}; expected two axes.")
+
+
+def _refuse_cut(hdus: Any, source: bytes | Path) -> None:
+    """Refuse a file that ends before its headers say that it does."""
+    size, end = len(source) if isinstance(source, bytes) else source.stat().st_size, 0
+    for number, hdu in enumerate(hdus):
+        place = hdu.fileinfo()
+        start, span = place["datLoc"], place["datSpan"]
+        # the span is filled up to whole blocks; a compressed image gives the size of what it unpacks to
+        declared = hdu.size if 0 <= span - hdu.size < _BLOCK else span
+        if start + declared > size:
+            part = f"{number} ({hdu.name})" if hdu.name else str(number)
+            raise UndecodableError(
+                "corrupt",
+                f"The FITS file is cut short: its part {part} declares {declared} bytes of data, "
+                f"{max(size - start, 0)} are there.",
+            )
+        end = start + span
+    rest = _tail(source, end)
+    if rest and b"XTENSION".startswith(rest):
+        # astropy passes over half a header
+        raise UndecodableError("corrupt", f"The FITS file is cut short within the header of part {len(hdus)}.")
+
+
+def _tail(source: bytes | Path, start: int) -> bytes:
+    """The eight bytes from a place on, fewer at the end of the file."""
+    if isinstance(source, bytes):
+        return source[start : start + 8]
+    with source.open("rb") as handle:
+        handle.seek(start)
+        return handle.read(8)
+
+
+@contextmanager
+def _damage_refused() -> Iterator[None]:
+    from astropy.io.fits import VerifyError  # noqa: PLC0415
+    from astropy.utils.exceptions import AstropyWarning  # noqa: PLC0415
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", AstropyWarning)
+            yield
+    except (OSError, ValueError, TypeError, KeyError, EOFError, AttributeError, IndexError, VerifyError) as error:
+        # astropy reports damage by any of these
+        raise UndecodableError("corrupt", f"The FITS file is cut short or damaged: {error}.") from error
+
+
+def _weight(hdus: Any, chosen: Any) -> Any | None:
+    found = next((hdu for hdu in hdus if hdu.is_image and hdu.name == "WHT"), None)
+    same = found is not None and found is not chosen and tuple(found.shape) == tuple(chosen.shape)[-2:]
+    return found if same else None

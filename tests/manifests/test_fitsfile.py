@@ -1,0 +1,114 @@
+"""Science images of FITS files: whole or refused, blank pixels, little memory."""
+
+import io
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from manifests.fitsfile import UndecodableError, check_science, open_science
+from manifests.frames import decode
+
+LIMIT = 10**6
+
+
+def drizzled(counts, weight=None, **options):
+    parts = [fits.PrimaryHDU(), fits.ImageHDU(counts, name="SCI", **options)]
+    if weight is not None:
+        parts.append(fits.ImageHDU(weight, name="WHT"))
+    out = io.BytesIO()
+    fits.HDUList(parts).writeto(out)
+    return out.getvalue()
+
+
+COUNTS = np.random.default_rng(4).normal(3, 1, (60, 50)).astype(np.float32)
+WEIGHT = np.where(np.arange(50) < 20, 0, 100).astype(np.float32) * np.ones((60, 1), np.float32)
+WHOLE = drizzled(COUNTS, WEIGHT)
+
+
+def test_weight_zero_is_no_data():
+    with open_science(WHOLE, LIMIT) as science:
+        assert science.shape == (60, 50)
+        rows = science.rows(7, 30)
+    assert np.isnan(rows[:, :20]).all()
+    assert np.array_equal(rows[:, 20:], COUNTS[7:30, 20:])
+    frame = decode(WHOLE)
+    assert frame.valid[:, 20:].all() and not frame.valid[:, :20].any()
+
+
+def test_blocks_are_all_the_rows(tmp_path):
+    tall = np.arange(600 * 3, dtype=np.float32).reshape(600, 3)
+    path = tmp_path / "tall.fits"
+    path.write_bytes(drizzled(tall))
+    with open_science(path, LIMIT) as science:
+        assert np.array_equal(np.concatenate(list(science.blocks())), tall)
+
+
+def test_whole_numbers_with_a_scale_and_a_blank_value():
+    hdu = fits.PrimaryHDU(np.arange(60 * 50, dtype=np.int16).reshape(60, 50))
+    hdu.header["BLANK"], hdu.header["BSCALE"], hdu.header["BZERO"] = 5, 2.0, 1.0
+    out = io.BytesIO()
+    hdu.writeto(out)
+    with open_science(out.getvalue(), LIMIT) as science:
+        rows = science.rows(0, 1)
+    assert np.isnan(rows[0, 5]) and rows[0, 6] == 13.0 and rows.dtype == np.float32
+
+
+def test_compressed_images_are_read_and_checked():
+    out = io.BytesIO()
+    fits.HDUList([fits.PrimaryHDU(), fits.CompImageHDU(COUNTS, name="SCI", quantize_level=0)]).writeto(out)
+    data = out.getvalue()
+    assert check_science(data, LIMIT) == (60, 50)
+    with pytest.raises(UndecodableError) as caught:
+        check_science(data[: len(data) // 2], LIMIT)
+    assert caught.value.reason == "corrupt"
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.integers(0, len(WHOLE) - 1))
+def test_a_file_cut_anywhere_is_corrupt(size):
+    """But within the zeros that fill up a part's last block: all its data is there, and no header says what follows."""
+    science, weight = 5760 + COUNTS.nbytes, len(WHOLE) - 2880 + COUNTS.nbytes % 2880
+    if size == 0 or science <= size <= 20160 or size >= weight:
+        return
+    with pytest.raises(UndecodableError) as caught:
+        check_science(WHOLE[:size], LIMIT)
+    assert caught.value.reason == ("not_a_picture" if size == 2880 else "corrupt")  # an empty primary alone
+
+
+def test_what_is_missing_is_said():
+    with pytest.raises(UndecodableError, match=r"part 2 \(WHT\) declares 12000 bytes of data, 4320 are there"):
+        check_science(WHOLE[:27360], LIMIT)
+    with pytest.raises(UndecodableError, match="within the header of part 2"):
+        check_science(WHOLE[: 5760 + 14400 + 100], LIMIT)
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (drizzled(np.full((60, 50), np.nan, np.float32)), "corrupt"),
+        (drizzled(COUNTS, np.zeros((60, 50), np.float32)), "corrupt"),
+        (drizzled(np.zeros((1001, 1000), np.float32)), "too_large"),
+        (drizzled(np.zeros((5, 60, 50), np.float32)), "not_a_picture"),
+        (drizzled(COUNTS[0]), "not_a_picture"),
+        (WHOLE.replace(b"NAXIS1  =                   50", b"NAXIS1  =        9999999999999"), "too_large"),
+    ],
+)
+def test_what_is_no_picture_is_refused(data, reason):
+    with pytest.raises(UndecodableError) as caught:
+        check_science(data, LIMIT)
+    assert caught.value.reason == reason
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, len(WHOLE) - 1), st.integers(0, 255)), min_size=1, max_size=20))
+def test_any_damage_is_a_shape_or_one_error(changes):
+    data = bytearray(WHOLE)
+    for place, value in changes:
+        data[place if value % 2 else place % 8640] = value
+    try:
+        assert len(check_science(bytes(data), LIMIT)) in (2, 3)
+    except UndecodableError as error:
+        assert error.reason in ("corrupt", "not_a_picture", "too_large")
