@@ -5,6 +5,7 @@ Archive addresses live here because the real archives move; nothing else in the 
 
 from functools import lru_cache
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -27,6 +28,10 @@ class Settings(BaseSettings):
     hubblesite_url: str = Field(default="https://hubblesite.org", description="HubbleSite")
     heritage_url: str = Field(default="http://heritage.stsci.edu", description="Hubble Heritage")
     mast_url: str = Field(default="https://mast.stsci.edu", description="MAST, the successor of the Legacy Archive")
+    mast_hla_pictures: Literal["mast", "hla"] = Field(
+        default="mast",
+        description="Who is asked for the pictures of MAST's HLA rows: MAST's download service, or HLA itself",
+    )
     sesame_url: str = Field(default="https://cds.unistra.fr/cgi-bin/nph-sesame", description="Name resolver of the CDS")
 
     requests_per_second: float = Field(default=2.0, gt=0, description="Requests a second to one host")

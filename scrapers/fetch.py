@@ -95,6 +95,7 @@ def _first_good(
     failed: tuple[Attempt, ...] = ()
     for number, choice in enumerate(choices, start=1):
         try:
+            _refuse_stated_size(choice, client.max_bytes)
             check = partial(inspect, product=choice, max_pixels=max_pixels, min_size=min_size)
             reply = client.get(choice.access_url, check)
         except HttpError as error:
@@ -147,6 +148,17 @@ def inspect(body: bytes, product: Product, max_pixels: int, min_size: int) -> st
         raise HttpError(kind, error.reason, f"{product.source_name}: {error}") from error
     _refuse_unfit(media_type, (width, height), channels, product, min_size)
     return media_type
+
+
+def _refuse_stated_size(product: Product, max_bytes: int) -> None:
+    """What an archive says is too large is not asked for: half of it would have come before we knew."""
+    if product.access_estsize is not None and product.access_estsize * 1000 > max_bytes:
+        raise HttpError(
+            "refused",
+            "too_large",
+            f"{product.source_name} has {product.access_estsize / 1000:.1f} MB, more than the limit of "
+            f"{max_bytes / 1e6:.1f} MB (DEEPFIELD_MAX_BYTES).",
+        )
 
 
 def _refuse_unfit(media_type: str, size: tuple[int, int], channels: int, product: Product, min_size: int) -> None:

@@ -25,7 +25,8 @@ DETECTION = "total"
 class HstName:
     """A name taken apart. `elements` are upper-case filters as the name orders them, none for white light.
 
-    `group` is what is registered together: proposal, visit, detector and chips, and the exposures' letters.
+    `group` is the name without its filters: what was processed together. One visit may have several, HLA's older
+    and newer release and HAP's, which must not be mixed.
     """
 
     release_id: str
@@ -43,10 +44,10 @@ def parse_name(name: str) -> HstName | None:
     parts = {key: (value or "").lower() for key, value in found.groupdict().items()}
     release_id = visit_id(int(parts["proposal"]), parts["visit"], parts["camera"])
     elements = () if parts["elements"] == DETECTION else tuple(parts["elements"].upper().split("_"))
-    chip = parts["chip"] or parts["camera"].partition("wfpc2_")[2]
+    start, end = found.span("elements")
     return HstName(
         release_id,
-        " ".join((release_id, chip, parts["ipppss"])),
+        f"{name[:start]}*{name[end:]}",
         elements,
         bool(parts["exposure"]),
         bool(parts["ipppss"]),

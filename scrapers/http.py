@@ -95,6 +95,11 @@ class PoliteClient:
         """The archive's address, without a slash at the end."""
         return self._hosts.base
 
+    @property
+    def max_bytes(self) -> int:
+        """The largest reply that is read."""
+        return self._settings.max_bytes
+
     def get(self, url: str, check: Check[T], params: dict[str, str] | None = None) -> Reply[T]:
         """Fetch an address until `check` accepts the bytes.
 
@@ -116,6 +121,10 @@ class PoliteClient:
             HttpError: nothing usable came; its `attempts` say what was tried.
         """
         return self._persist(_address(url), check, self._obey_robots, form)
+
+    def wait(self, seconds: float) -> None:
+        """Wait, by the clock that all waits go by; `stop` ends it."""
+        self._gates.clock.sleep(seconds)
 
     def stop(self) -> None:
         """End every wait at once; requests under way end with their reply."""

@@ -25,6 +25,7 @@ from scrapers.replica.faults import FaultBook, Faults
 from scrapers.replica.heritage import heritage_routes
 from scrapers.replica.hla import hla_routes
 from scrapers.replica.hubblesite import hubblesite_routes
+from scrapers.replica.mast import mast_routes
 
 _LOG = logging.getLogger(__name__)
 
@@ -124,7 +125,7 @@ def serve(
     access_log: Path | None = None,
     crawl_delay_s: float | None = None,
 ) -> ReplicaServer:
-    """An HLA of that archive under `prefix`, the outreach sites below it, /robots.txt and, for checks, /truth.csv.
+    """HLA and MAST of that archive under `prefix`, the outreach sites below, /robots.txt and, for checks, /truth.csv.
 
     Use it as `with serve(archive) as server: ... server.url`. `latency_s` is waited before each reply.
     """
@@ -132,8 +133,10 @@ def serve(
         "/robots.txt": lambda request: _robots(crawl_delay_s),
         "/truth.csv": lambda request: _truth_table(archive),
     }
+    hla = hla_routes(archive, prefix)
     routes = {
-        **hla_routes(archive, prefix),
+        **hla,
+        **mast_routes(archive, hla, prefix),
         **esahubble_routes(archive, f"{prefix}/esahubble"),
         **hubblesite_routes(archive, f"{prefix}/hubblesite"),
         **heritage_routes(archive, f"{prefix}/heritage", f"{prefix}/hubblesite"),
