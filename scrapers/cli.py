@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from scrapers.mast_cli import mast
 from scrapers.shared_cli import (
     JsonOption,
     LimitOption,
@@ -128,6 +129,7 @@ def hla(
     finish("hla", summary)
 
 
+scrape_app.command()(mast)
 scrape_app.command()(heritage)
 scrape_app.command()(hubblesite)
 scrape_app.command()(esahubble)
