@@ -9,8 +9,8 @@ from scrapers.replica.faults import DESCRIPTIONS, Faults
 
 _SERVE = """Serve a local archive until Ctrl-C; its address is printed when it is ready.
 
-Use the address as --archive-url of hla and mast, and search around RA 210.80, Dec 54.35 (M101), radius 1. The outreach sites
-are below it: add /esahubble, /hubblesite or /heritage.
+Use the address as --archive-url of hla and mast, and search around RA 210.80, Dec 54.35 (M101), radius 1. The
+outreach sites are below it: add /esahubble, /hubblesite or /heritage.
 
 What goes wrong with --faults, by the address and the seed:
 
