@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from manifests.fitsfile import UndecodableError, open_science
+from manifests.jpegdata import lacks_data
 from manifests.media import describe, sniff
 from manifests.nodata import valid_mask
 
@@ -140,6 +141,8 @@ def _decode_picture(data: bytes, media_type: str, max_pixels: int) -> Frame:
         quality = _jpeg_quality(image) if media_type == "image/jpeg" else None
         masked = media_type == "image/png" and image.info.get(COVERAGE_CHUNK[0]) == COVERAGE_CHUNK[1]
         image.load()
+        if media_type == "image/jpeg" and lacks_data(data, image):
+            raise UndecodableError("corrupt", "The picture lacks the data of its lower part.")
         rgb, alpha, channels = _to_rgb(ImageOps.exif_transpose(image))
     except UndecodableError:
         raise

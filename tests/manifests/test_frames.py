@@ -169,6 +169,27 @@ def test_a_jpeg_cut_short_is_corrupt(cut):
     assert caught.value.reason == "corrupt"
 
 
+def without_the_end(jpeg, keep):
+    """Part of the compressed data, with an end in order."""
+    start = jpeg.index(b"\xff\xda") + 14
+    return jpeg[: start + int((len(jpeg) - start) * keep)].rstrip(b"\xff") + b"\xff\xd9"
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"restart_marker_blocks": 7}, {"subsampling": 0}])
+@pytest.mark.parametrize("gray", [False, True])
+def test_a_jpeg_without_its_lower_part_is_corrupt_and_gray_skies_are_whole(options, gray):
+    picture = sky()[..., 0] if gray else sky()
+    jpeg = encoded(picture, "JPEG", quality=80, **options)
+    for keep in (0.2, 0.5, 0.9):
+        with pytest.raises(UndecodableError) as caught:
+            decode(without_the_end(jpeg, keep))
+        assert caught.value.reason == "corrupt"
+    picture[60:] = 128
+    whole = encoded(picture, "JPEG", quality=80, **options)
+    assert (decode(whole).rgb[-1] == 128).all()
+    assert (decode(whole + b"what a camera adds").rgb[-1] == 128).all()
+
+
 def test_the_pixel_digest_ignores_metadata():
     picture = sky()
     first, second = encoded(picture, "PNG"), encoded(picture, "PNG", compress_level=1)
