@@ -30,6 +30,7 @@ Check = Callable[[bytes], T]
 _REDIRECTS = 5  # RFC 9309, 2.3.1.2 asks for five at least
 _LONGEST_PAUSE_S = 600.0
 _PASSING = frozenset({408, 421, 425, 429})  # and every 5xx
+_NOT_AT_ONCE = frozenset({"paused", "elsewhere"})  # may go well later, but not within this run
 _MOVED = frozenset({301, 302, 303, 307, 308})
 _GOOD = _MOVED | {200}
 _SAME_METHOD = frozenset({307, 308})  # RFC 9110, 15.4: the others may turn a POST into a GET
@@ -146,7 +147,11 @@ class PoliteClient:
                 seconds = self._gates.clock.now() - start
                 attempts.append(Attempt(url, started_at, seconds, error.status or status, size, str(error)))
                 error.attempts = tuple(attempts)
-                if error.kind != "transient" or error.reason == "paused" or len(attempts) >= self._settings.attempts:
+                if (
+                    error.kind != "transient"
+                    or error.reason in _NOT_AT_ONCE
+                    or len(attempts) >= self._settings.attempts
+                ):
                     raise
             else:
                 seconds = self._gates.clock.now() - start
@@ -170,10 +175,15 @@ class PoliteClient:
                     "If the archive has moved, give its new address.",
                 )
             if urlsplit(here).scheme == "https" and urlsplit(target).scheme == "http":
-                raise HttpError("refused", "elsewhere", f"{here} redirects to {target}, which is not encrypted.")
-            admit(target)
+                raise HttpError("transient", "elsewhere", f"{here} redirects to {target}, which is not encrypted.")
+            try:
+                admit(target)
+            except HttpError as error:
+                # outages and logins redirect away, too: what is not followed now may be here again later
+                error.kind = "transient" if error.reason == "elsewhere" else error.kind
+                raise
             here = target
-        raise HttpError("permanent", "redirects", f"{url} redirects more than {_REDIRECTS} times.")
+        raise HttpError("transient", "redirects", f"{url} redirects more than {_REDIRECTS} times.")
 
     def _obey_robots(self, url: str) -> None:
         """Admit an address of the archive's own hosts that its robots.txt allows."""

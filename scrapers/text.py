@@ -2,17 +2,26 @@
 
 import html
 import json
+import logging
 import math
 import re
+import warnings
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from bs4 import BeautifulSoup, NavigableString, Tag
+from bs4 import BeautifulSoup, MarkupResemblesLocatorWarning, NavigableString, Tag, XMLParsedAsHTMLWarning
 from bs4.exceptions import ParserRejectedMarkup
 
 from scrapers.http import HttpError
 
+# What a page turns out to be is for its reader to judge, and to say in a sentence of ours.
+for _category in (XMLParsedAsHTMLWarning, MarkupResemblesLocatorWarning):
+    warnings.filterwarnings("ignore", category=_category)
+logging.getLogger("bs4.dammit").setLevel(logging.ERROR)
+
+_BEGINNING, _ENDING = re.compile(rb"<html[\s>]", re.IGNORECASE), re.compile(rb"</html\s*>", re.IGNORECASE)
+_HEAD = 4096
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _TAG = re.compile(r"<[^<>]*>")
 # elements that a browser sets apart
@@ -35,9 +44,13 @@ def plain_text(text: str) -> str:
 def markup(body: bytes, what: str) -> BeautifulSoup:
     """A page as a tree; a check for `PoliteClient.get` may call it.
 
+    Half a page reads as well as a whole one, with fewer pictures on it: what begins as a page must end as one.
+
     Raises:
-        HttpError: transient: it cannot be parsed at all.
+        HttpError: transient: it is cut short, or cannot be parsed at all.
     """
+    if _BEGINNING.search(body, 0, _HEAD) and not _ENDING.search(body):
+        raise HttpError("transient", "not_a_page", f"{what} came without its end.")
     try:
         return BeautifulSoup(body, "html.parser")
     except ParserRejectedMarkup as error:

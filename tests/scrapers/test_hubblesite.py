@@ -139,7 +139,7 @@ def test_the_page_of_a_picture(later: bool) -> None:
 
 
 def test_artwork_has_no_facts_and_some_pictures_no_release() -> None:
-    page = read_picture(detail(release="").partition(b"<table>")[0], PRODUCT)
+    page = read_picture(detail(release="").partition(b"<table>")[0] + b"</html>", PRODUCT)
     assert (page.product.s_ra, page.product.filters, page.product.release_id) == (None, None, "stsci:4622-Image")
 
 
