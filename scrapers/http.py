@@ -33,7 +33,7 @@ _PASSING = frozenset({408, 421, 425, 429})  # and every 5xx
 _NOT_AT_ONCE = frozenset({"paused", "elsewhere"})  # may go well later, but not within this run
 _MOVED = frozenset({301, 302, 303, 307, 308})
 _GOOD = _MOVED | {200}
-_SAME_METHOD = frozenset({307, 308})  # RFC 9110, 15.4: the others may turn a POST into a GET
+_SEE_OTHER = 303  # RFC 9110, 15.4.4: what is there is to be had by GET, the other redirects leave a POST one
 
 
 @dataclass(frozen=True)
@@ -115,8 +115,8 @@ class PoliteClient:
     def post(self, url: str, check: Check[T], form: Form) -> Reply[T]:
         """Send a form (`application/x-www-form-urlencoded`) until `check` accepts the reply; else as `get`.
 
-        The form must be a question, which may be asked again. A redirect is followed where it keeps the method
-        (307, 308), with the same form; one that would make it a GET (301, 302, 303) is an error.
+        The form must be a question, which may be asked again. A redirect is followed with the same form; one that
+        would make it a GET without the form (303) is an error.
 
         Raises:
             HttpError: nothing usable came; its `attempts` say what was tried.
@@ -167,7 +167,7 @@ class PoliteClient:
             if answer.status not in _MOVED:
                 return here, answer
             target = _redirected(here, answer.headers.get("Location", ""))
-            if form is not None and answer.status not in _SAME_METHOD:
+            if form is not None and answer.status == _SEE_OTHER:
                 raise HttpError(
                     "permanent",
                     "moved",

@@ -128,7 +128,7 @@ def test_a_bad_answer_is_one_error(host: FakeHost, quick: Settings, body: bytes,
 
 
 def test_a_question_that_is_sent_elsewhere_says_so(host: FakeHost, quick: Settings) -> None:
-    host.say(INVOKE, Answer(status=302, headers={"Location": "/portal"}))
+    host.say(INVOKE, Answer(status=303, headers={"Location": "/portal"}))
     with pytest.raises(HttpError, match="without its form"):
         look(Mast(patient(host.url, quick), MastQuery()), FIELD)
 
