@@ -9,6 +9,18 @@ from typing import Annotated
 import typer
 
 from scrapers.mast_cli import mast
+from scrapers.region_cli import (
+    DecOption,
+    GridOption,
+    MocOption,
+    OrderOption,
+    PolygonOption,
+    RadiusOption,
+    RaOption,
+    SkyOption,
+    TargetOption,
+    region_from_options,
+)
 from scrapers.shared_cli import (
     JsonOption,
     LimitOption,
@@ -30,10 +42,15 @@ scrape_app = typer.Typer(
 
 @scrape_app.command()
 def hla(
-    target: Annotated[str | None, typer.Option(help="Name of an object: M101, 'NGC 1300', Whirlpool.")] = None,
-    ra: Annotated[str | None, typer.Option(help="Right ascension: degrees, or hours as 14:03:12.6.")] = None,
-    dec: Annotated[str | None, typer.Option(help="Declination: degrees, or as +54:20:57.")] = None,
-    radius: Annotated[float, typer.Option(help="Radius in degrees; 0 for what covers the very point.")] = 0.2,
+    target: TargetOption = None,
+    ra: RaOption = None,
+    dec: DecOption = None,
+    radius: RadiusOption = None,
+    polygon: PolygonOption = None,
+    moc: MocOption = None,
+    sky: SkyOption = None,
+    order: OrderOption = None,
+    grid: GridOption = False,
     imagetype: Annotated[
         str | None,
         typer.Option(
@@ -74,38 +91,33 @@ def hla(
       deepfield scrape hla --target M101 --radius 0.1 --list
 
       deepfield scrape hla --ra 210.80 --dec 54.35 --radius 0.2
+
+      deepfield scrape hla --polygon 'POLYGON ICRS 210.6 54.2 211.0 54.2 210.8 54.5' --imagetype best
+
+      deepfield scrape hla --sky all --filter F814W --inst ACS
     """
     from manifests.blobs import BlobStore
     from manifests.database import open_database
-    from manifests.errors import DeepfieldError, UsageError
+    from manifests.errors import DeepfieldError
     from manifests.settings import load_settings
-    from scrapers import sky
     from scrapers.crawl import crawl, look, products_in
     from scrapers.hla import hla_query, open_hla
     from scrapers.report import Reporter
-    from scrapers.targets import resolve
+    from scrapers.tiling import Tiling
 
-    if target is not None and (ra is not None or dec is not None):
-        raise UsageError("Give either --target or --ra and --dec, not both.")
-    if (ra is None) != (dec is None):
-        raise UsageError("A position needs both --ra and --dec.")
     settings = load_settings()
     query = hla_query(imagetype, inst, filters, fits=fits)
     archive = open_hla(settings, query, archive_url)
-    if ra is not None and dec is not None:
-        region = sky.cone(ra, dec, radius)
-    elif target is not None:
-        sky.cone(0.0, 0.0, radius)  # a wrong radius is found before a name is looked up
-        place = resolve(target, settings)
-        region = sky.cone(place.ra, place.dec, radius)
-    else:
-        raise UsageError("Say where to look: --target M101, or --ra and --dec.")
+    tiling = Tiling(order, grid)
+    region = region_from_options(
+        settings, target=target, ra=ra, dec=dec, radius=radius, polygon=polygon, moc=moc, sky=sky
+    )
     nothing = DeepfieldError(
-        f"The archive has no product of image type {','.join(query.imagetypes)} {region}: try a larger --radius, "
+        f"The archive has no product of image type {','.join(query.imagetypes)} {region}: try a larger region, "
         "another --imagetype, or fewer conditions."
     )
     if list_only:
-        if not print_products([product.record() for product in look(archive, region)[:limit]], as_json):
+        if not print_products([product.record() for product in look(archive, region, tiling)[:limit]], as_json):
             raise nothing
         return
     engine, blobs = open_database(settings.database), BlobStore(settings.blobs_dir)
@@ -114,6 +126,7 @@ def hla(
         summary = crawl(
             archive,
             region,
+            tiling,
             engine=engine,
             blobs=blobs,
             settings=settings,
@@ -125,7 +138,7 @@ def hla(
     if not summary.progress.found and not summary.tiles_failed:
         raise nothing
     if as_json:
-        print_entries(products_in(archive, region, engine=engine, limit=limit))
+        print_entries(products_in(archive, region, tiling, engine=engine, limit=limit))
     finish("hla", summary)
 
 

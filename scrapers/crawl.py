@@ -9,8 +9,8 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from dataclasses import dataclass, replace
+from typing import Protocol, TypeVar
 
 from sqlalchemy import Engine
 
@@ -18,13 +18,18 @@ from manifests.blobs import BlobStore
 from manifests.settings import Settings
 from scrapers import ledger
 from scrapers.fetch import MIN_SIZE_PX, Describe, Fetched, fetch
+from scrapers.fields import reaching
 from scrapers.http import HttpError, PoliteClient
 from scrapers.products import Product, Tile
-from scrapers.sky import Cone, pieces, separation
+from scrapers.regions import Region, WholeSky
+from scrapers.sky import Cone
 from scrapers.tally import CrawlSummary, OnProgress, Tally
+from scrapers.tiling import Tiling, cut
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+BY_CELLS = Tiling()
 
 
 class Archive(Protocol):
@@ -47,7 +52,7 @@ class Plan:
     """The questions that cover a region; `within` is the region where the tiles reach beyond it, else None."""
 
     tiles: tuple[Tile, ...]
-    within: Cone | None
+    within: Region | None
 
 
 @dataclass(frozen=True)
@@ -58,9 +63,22 @@ class Todo:
     skipped: int
 
 
-def plan_tiles(archive: Archive, region: Cone, *, engine: Engine) -> Plan:
+def make_plan(archive: Archive, region: Region, tiling: Tiling = BY_CELLS) -> Plan:
+    """Cut a region into questions.
+
+    Raises:
+        UsageError: they would be too many.
+    """
+    pieces = cut(region, tiling)
+    tiles = tuple(replace(archive.tile(cone), coverage=coverage) for cone, coverage in pieces)
+    # what such questions find is in the region by the archive's own judgement
+    exact = isinstance(region, WholeSky) or [cone for cone, _ in pieces] == [region]
+    return Plan(tiles, None if exact else region)
+
+
+def plan_tiles(archive: Archive, region: Region, tiling: Tiling = BY_CELLS, *, engine: Engine) -> Plan:
     """Cut a region into questions and write them down."""
-    plan = _plan(archive, region)
+    plan = make_plan(archive, region, tiling)
     ledger.plan(engine, plan.tiles)
     return plan
 
@@ -140,7 +158,8 @@ def fetch_batch(
 
 def crawl(
     archive: Archive,
-    region: Cone,
+    region: Region,
+    tiling: Tiling = BY_CELLS,
     *,
     engine: Engine,
     blobs: BlobStore,
@@ -156,7 +175,7 @@ def crawl(
         HttpError: not one part of the region could be asked.
     """
     tally = Tally(on_progress)
-    plan = plan_tiles(archive, region, engine=engine)
+    plan = plan_tiles(archive, region, tiling, engine=engine)
     _ask_all(archive, plan, engine, settings, tally, refresh=refresh)
     return fetch_open(
         archive.client,
@@ -200,9 +219,11 @@ def fetch_open(
     )
 
 
-def products_in(archive: Archive, region: Cone, *, engine: Engine, limit: int | None = None) -> list[ledger.Entry]:
+def products_in(
+    archive: Archive, region: Region, tiling: Tiling = BY_CELLS, *, engine: Engine, limit: int | None = None
+) -> list[ledger.Entry]:
     """What the ledger has of a region, in the order of names."""
-    return planned_products(_plan(archive, region), engine=engine, limit=limit)
+    return planned_products(make_plan(archive, region, tiling), engine=engine, limit=limit)
 
 
 def planned_products(plan: Plan, *, engine: Engine, limit: int | None = None) -> list[ledger.Entry]:
@@ -210,14 +231,14 @@ def planned_products(plan: Plan, *, engine: Engine, limit: int | None = None) ->
     return ledger.entries(engine, [line.product_id for line in _lines(plan, engine, limit)])
 
 
-def look(archive: Archive, region: Cone) -> list[Product]:
+def look(archive: Archive, region: Region, tiling: Tiling = BY_CELLS) -> list[Product]:
     """The products of a region in the order of their names, without writing anything down.
 
     Raises:
         HttpError: a part of the region cannot be asked.
     """
-    plan = _plan(archive, region)
-    wanted = _touching(plan.within) if plan.within else None
+    plan = make_plan(archive, region, tiling)
+    wanted = reaching(plan.within) if plan.within else None
     found: dict[str, Product] = {}
     for tile in plan.tiles:
         for product in archive.ask(tile):
@@ -226,13 +247,8 @@ def look(archive: Archive, region: Cone) -> list[Product]:
     return [found[name] for name in sorted(found)]
 
 
-def _plan(archive: Archive, region: Cone) -> Plan:
-    tiles = tuple(archive.tile(cone) for cone in pieces(region))
-    return Plan(tiles, region if len(tiles) > 1 else None)
-
-
 def _lines(plan: Plan, engine: Engine, limit: int | None) -> list[ledger.Line]:
-    return ledger.scope(engine, plan.tiles, _touching(plan.within) if plan.within else None)[:limit]
+    return ledger.scope(engine, plan.tiles, reaching(plan.within) if plan.within else None)[:limit]
 
 
 def _ask_all(archive: Archive, plan: Plan, engine: Engine, settings: Settings, tally: Tally, *, refresh: bool) -> None:
@@ -290,16 +306,3 @@ def _pool(threads: int, client: PoliteClient) -> Iterator[ThreadPoolExecutor]:
         raise
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-def _touching(region: Cone) -> Callable[[dict[str, Any]], bool]:
-    """Whether a record's field, taken as a circle, reaches into a region; unknown positions do."""
-
-    def judge(record: dict[str, Any]) -> bool:
-        if "s_ra" not in record or "s_dec" not in record:
-            return True
-        # a square field reaches farther into its corners
-        reach = region.radius + record.get("s_fov", 0.0) * 0.7072
-        return separation(record["s_ra"], record["s_dec"], region.ra, region.dec) <= reach
-
-    return judge

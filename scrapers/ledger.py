@@ -81,8 +81,15 @@ def plan(engine: Engine, planned: Sequence[Tile]) -> None:
     """Write down tiles that are to be asked; those already known stay as they are."""
     now = now_utc()
     rows = [
-        {"tile_id": t.tile_id, "archive": t.archive, "request": t.request, "status": "open", "updated_at": now}
-        for t in planned
+        {
+            "tile_id": tile.tile_id,
+            "archive": tile.archive,
+            "request": tile.request,
+            "coverage": tile.coverage,
+            "status": "open",
+            "updated_at": now,
+        }
+        for tile in planned
     ]
     if rows:
         with engine.begin() as connection:

@@ -3,7 +3,7 @@
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Self
 
 _LONGEST_ID = 255
@@ -114,10 +114,14 @@ _RECORD = frozenset(field.name for field in fields(Product)) - _OUTSIDE_RECORD
 
 @dataclass(frozen=True)
 class Tile:
-    """One question to an archive: `request` is its canonical text, equal for equal questions."""
+    """One question to an archive: `request` is its canonical text, equal for equal questions.
+
+    `coverage` is the part of the sky that the answer is complete for, as a MOC in ASCII form; None for a list page.
+    """
 
     archive: str
     request: str
+    coverage: str | None = field(default=None, compare=False)
 
     @property
     def tile_id(self) -> str:

@@ -1,13 +1,15 @@
-"""Where on the sky to look: positions as people write them, and cones cut into pieces an archive can answer."""
+"""Where on the sky to look: positions as people write them, and cones about them."""
 
 import math
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 
-from manifests.errors import UsageError
+import numpy as np
 
-LARGEST_CONE_DEG = 1.0
+from manifests.errors import UsageError
+from manifests.footprints import unit_vectors
+from scrapers import sphere
+
 _DEGREES = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)
 _SEXAGESIMAL = re.compile(
     r"(?P<sign>[+-]?)(?P<whole>\d{1,3})[hd: ]+(?P<minutes>\d{1,2})[m': ]*(?P<seconds>\d{1,2}(\.\d*)?)?[s\"]?",
@@ -29,6 +31,30 @@ class Cone:
     def __str__(self) -> str:
         where = f"RA {self.ra:.5f}, Dec {self.dec:+.5f}"
         return f"within {self.radius:g} degrees of {where}" if self.radius else f"at {where}"
+
+    @property
+    def vector(self) -> np.ndarray:
+        """The centre as a unit vector (3,)."""
+        return unit_vectors(np.array([[self.ra, self.dec]]))[0]
+
+    @property
+    def bounds(self) -> "Cone":
+        """The cone that holds the region: itself."""
+        return self
+
+    def holds_circle(self, circle: "Cone") -> bool:
+        """Whether a circle lies wholly in the cone."""
+        return separation(self.ra, self.dec, circle.ra, circle.dec) + circle.radius <= self.radius
+
+    def touches_circle(self, circle: "Cone") -> bool:
+        """Whether a circle shares a point with the cone."""
+        return separation(self.ra, self.dec, circle.ra, circle.dec) <= self.radius + circle.radius
+
+    def touches_polygon(self, corners: np.ndarray, slack_deg: float = 0.0) -> bool:
+        """Whether a polygon (see `sphere`) shares a point with the cone, or comes within `slack_deg` of it."""
+        here = self.vector[None]
+        reach = self.radius + slack_deg
+        return bool(sphere.inside(here, corners)[0] or sphere.border_distances(here, corners)[0] <= reach)
 
 
 def cone(ra: str | float, dec: str | float, radius: float) -> Cone:
@@ -66,27 +92,3 @@ def separation(ra1: float, dec1: float, ra2: float, dec2: float) -> float:
     a1, d1, a2, d2 = (math.radians(angle) for angle in (ra1, dec1, ra2, dec2))
     h = math.sin((d2 - d1) / 2) ** 2 + math.cos(d1) * math.cos(d2) * math.sin((a2 - a1) / 2) ** 2
     return math.degrees(2 * math.asin(min(1.0, math.sqrt(h))))
-
-
-def pieces(region: Cone, largest: float = LARGEST_CONE_DEG) -> Iterator[Cone]:
-    """Cones of at most `largest` degrees that together cover a region: the region itself where it is small enough.
-
-    The sky is cut into rows of declination and these into cells, fewer towards the poles; a cell and a margin fit
-    into a cone of radius `largest`. Cells lie where they lie whatever the region, so that regions share them.
-    """
-    if region.radius <= largest:
-        yield region
-        return
-    rows = math.ceil(180.0 / (largest * 1.3))
-    height = 180.0 / rows
-    for row in range(rows):
-        south = -90.0 + row * height
-        dec = south + height / 2
-        if abs(dec - region.dec) > region.radius + largest:
-            continue
-        widest = math.cos(math.radians(min(abs(south), abs(south + height))))
-        cells = max(1, math.ceil(360.0 * widest / (largest * 1.3)))
-        for cell in range(cells):
-            ra = (cell + 0.5) * 360.0 / cells
-            if separation(ra, dec, region.ra, region.dec) <= region.radius + largest:
-                yield Cone(round(ra, 6), round(dec, 6), largest)
