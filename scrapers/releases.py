@@ -1,15 +1,17 @@
-"""One name for a release, whichever site tells of it.
+"""One name for a release, whichever site tells of it, and the names it has elsewhere.
 
 The same release is `opo0328` at ESA/Hubble, 2003-28 at STScI and 2003/28 at Hubble Heritage; pictures of one
 release must share a split, so all three sites use the first form. ESA's own releases (heic, potw) have no other name.
 """
 
 import re
+from collections.abc import Iterable
 
 # 2003-28, 2003/28, 2022-054, STScI-PRC2003-28a, STScI-2003-28
 _STSCI = re.compile(r"(?<!\d)(?P<year>(?:19|20)\d\d)[-/](?P<number>\d{1,3})(?P<letter>[a-z](?![a-z0-9]))?(?!\d)")
 _ESA = re.compile(r"(?P<kind>[a-z]+)(?P<number>\d{4,5})(?P<letter>[a-z]{1,2}\d*)?")
 _FIRST_YEAR = 1990
+_PRC = "STScI-PRC"
 
 
 def stsci_release(text: str) -> str | None:
@@ -32,4 +34,38 @@ def publisher_name(name: str) -> str | None:
         return name.lower()
     year = int(found["number"][:2])
     year += 1900 if year >= _FIRST_YEAR % 100 else 2000
-    return f"STScI-PRC{year}-{found['number'][2:]}{found['letter'] or ''}"
+    return f"{_PRC}{year}-{found['number'][2:]}{found['letter'] or ''}"
+
+
+def names_elsewhere(name: str, archive: str) -> str | None:
+    """What the other sites call a release, or a picture of it, that ESA/Hubble calls `name`; comma-separated.
+
+    `opo0328a` is `heritage:2003/28,stsci:2003-28-a` to one who has it from ESA/Hubble. Heritage's name has no letter.
+    Whether a site shows the picture its name does not tell. None for ESA's own releases and what is no release.
+    """
+    publisher = publisher_name(name)
+    if publisher is None or not publisher.startswith(_PRC):
+        return None
+    found = _STSCI.search(publisher)
+    if found is None:
+        return None
+    release, letter = f"{found['year']}-{found['number']}", found["letter"] or ""
+    names = (
+        f"esahubble:{name.lower()}",
+        f"heritage:{release.replace('-', '/')}",
+        f"stsci:{release}{letter and '-'}{letter}",
+    )
+    return ",".join(one for one in names if not one.startswith(f"{archive}:"))
+
+
+def picture_of(release: str, files: Iterable[str]) -> str:
+    """The picture of a release by the names of its files, `opo1843a` for `STScI-H-p1843a-2000x1000.png`.
+
+    The release itself where they tell no letter, or several.
+    """
+    number = (publisher_name(release) or "").removeprefix(_PRC)
+    if not number:
+        return release
+    spelt = rf"(?<![a-z0-9])(?:p{re.escape(release.removeprefix('opo'))}|{re.escape(number)}-?)([a-z])(?![a-z]{{2}})"
+    letters = {found[1] for found in (re.search(spelt, name.lower()) for name in files) if found}
+    return release + letters.pop() if len(letters) == 1 else release

@@ -3,7 +3,6 @@
 import html
 import json
 import logging
-import math
 import re
 import warnings
 from datetime import UTC, datetime
@@ -26,12 +25,14 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _TAG = re.compile(r"<[^<>]*>")
 # elements that a browser sets apart
 BREAKS = frozenset({"br", "p", "div", "li", "td", "tr", "th", "h1", "h2", "h3", "h4"})
-_SIGN = {"-": -1.0, "\N{MINUS SIGN}": -1.0, "+": 1.0}
+_MINUS = "-\N{MINUS SIGN}\N{EN DASH}\N{HYPHEN}\N{NON-BREAKING HYPHEN}"
+# 12:21:49.4, 12h21m49.4s, 12h 21m 49s.4, 12h 21.8m, 78° 23' 11.27"
 _ANGLE = re.compile(
-    r"(?P<sign>[+\-\N{MINUS SIGN}]?)\s*(?P<whole>\d{1,3})\s*[hd°:\s]\s*(?P<minutes>\d{1,2})\s*[m'′:\s]\s*"
-    r"(?P<seconds>\d{1,2}(?:\.\d*)?)?"
+    rf"(?P<sign>[{_MINUS}+]?)\s*(?P<whole>\d{{1,3}})\s*(?:h|deg\.?|d|°|:|\s)\s*"
+    r"(?P<minutes>\d{1,2}(?:\.\d+)?)\s*(?:min\.?|m|'|′|’|:|\s)\s*"
+    r"(?:(?P<seconds>\d{1,2})\s*s?(?P<fraction>\.\d*)?)?"
 )
-_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _DAY_FIRST = re.compile(r"(?P<day>\d{1,2})\s+(?P<month>[A-Za-z]+)\s+(?P<year>(?:19|20)\d\d)")
 _MONTH_FIRST = re.compile(r"(?P<month>[A-Za-z]+)\s+(?P<day>\d{1,2}),?\s+(?P<year>(?:19|20)\d\d)")
 
@@ -89,7 +90,7 @@ def words(tag: Tag) -> str:
 
 
 def angle(text: str, *, hours: bool) -> float | None:
-    """Degrees of "18 23 22.20", "02:39:55.29", "12h21m49.4s" or "-01:33:51.5"; None for anything else.
+    """Degrees of "18 23 22.20", "02:39:55.29", "12h 21m 49s.4" or "-01:33:51.5"; None for anything else.
 
     `hours` says that the first number counts hours. Seconds of 60.00, a rounding that sites print, are taken.
     """
@@ -97,11 +98,11 @@ def angle(text: str, *, hours: bool) -> float | None:
     found = _ANGLE.search(html.unescape(text.replace("&deg ", "° ")))
     if found is None:
         return None
-    minutes, seconds = int(found["minutes"]), float(found["seconds"] or 0)
+    minutes, seconds = float(found["minutes"]), float(f"{found['seconds'] or 0}{found['fraction'] or ''}")
     if minutes > 60 or seconds > 60:
         return None
     size = (int(found["whole"]) + minutes / 60 + seconds / 3600) * (15.0 if hours else 1.0)
-    value = math.copysign(size, _SIGN.get(found["sign"], 1.0))
+    value = -size if found["sign"] and found["sign"] in _MINUS else size
     return value if abs(value) <= (360.0 if hours else 90.0) else None
 
 
@@ -114,7 +115,7 @@ def date(text: str) -> str | None:
     if found is None:
         return None
     try:
-        month = _MONTHS.index(found["month"].lower()[:3]) + 1
+        month = MONTHS.index(found["month"].lower()[:3]) + 1
         day = datetime(int(found["year"]), month, int(found["day"]), tzinfo=UTC)
     except ValueError:
         return None

@@ -20,7 +20,11 @@ _KNOWN = (
     *("mini_thumb", "thumb", "small_web", "web", "web_print", "large_web", "xlarge_web", "hires_jpg", "full_jpg"),
     "full_tif",
 )
-_PLAIN = re.compile(r"\bun?an\w*ted\b", re.IGNORECASE)  # "Unannotated", also as "Uannoatated"
+# "Unannotated", also as "Uannoatated"
+_PLAIN = re.compile(
+    r"\b(?:un?an\w*ted|unlabel+ed|textless|(?:no|without)\s+(?:text|labels?|annotations?|compass))\b", re.IGNORECASE
+)
+_ANNOTATED = re.compile(r"\b(?:an\w*tated|label+ed|compass|scale\s?bar|text)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,8 @@ class Limits:
 class Version:
     """One file of a picture as its page describes it; None where the page does not say.
 
-    A larger `rank` is known to be a larger rendition, 0 is an unknown one; `plain` is said to be without annotations.
+    A larger `rank` is known to be a larger rendition, 0 is an unknown one. `clean` is 1 where the page says that there
+    is no writing in the picture, -1 where it says that there is (annotations, a compass), else 0.
     """
 
     url: str
@@ -45,7 +50,7 @@ class Version:
     height: int | None = None
     size_bytes: float | None = None
     rank: int = 0
-    plain: bool = False
+    clean: int = 0
 
     @property
     def pixels(self) -> int | None:
@@ -68,7 +73,8 @@ def version_of(url: str, text: str) -> Version | None:
     sizes = list(_PIXELS.finditer(text)) or list(_PIXELS.finditer(name.replace("_", " ")))
     width, height = (int(sizes[-1]["width"]), int(sizes[-1]["height"])) if sizes else (None, None)
     rank = _KNOWN.index(name.lower()) if name.lower() in _KNOWN else 0
-    return Version(url, kind, width, height, stated_bytes(text), rank, _PLAIN.search(text) is not None)
+    clean = 1 if _PLAIN.search(text) else -1 if _ANNOTATED.search(text) else 0
+    return Version(url, kind, width, height, stated_bytes(text), rank, clean)
 
 
 def stated_bytes(text: str) -> float | None:
@@ -82,10 +88,10 @@ def stated_bytes(text: str) -> float | None:
 def in_order(versions: Iterable[Version], limits: Limits) -> list[Version]:
     """The versions that may be fetched, the best first.
 
-    Best is the largest rendition where all are known by name, else the one with the most pixels where all state
-    them, else the longest where all state that. Failing this, what is known of each counts, and last the later one
-    on the page, for these pages go from small to large. Among equals one without annotations is better. With
-    `originals` a TIFF comes before all others.
+    A file without writing in the picture comes before any other, however large. Of the rest the best is the largest
+    rendition where all are known by name, else the one with the most pixels where all state them, else the longest
+    where all state that. Failing this, what is known of each counts, and last the later one on the page, for these
+    pages go from small to large. With `originals` a TIFF comes before the other formats.
     """
     usable = [
         version
@@ -101,7 +107,7 @@ def in_order(versions: Iterable[Version], limits: Limits) -> list[Version]:
     def worth(place: int, version: Version) -> tuple[float, ...]:
         rank, pixels, size = version.rank, version.pixels or 0, version.size_bytes or 0.0
         first = rank if by_rank else pixels if by_pixels else size if by_bytes else rank
-        return (version.format == "TIFF", first, version.plain, rank, pixels, size, place)
+        return (version.clean, version.format == "TIFF", first, rank, pixels, size, place)
 
     ordered = sorted(enumerate(usable), key=lambda pair: worth(*pair), reverse=True)
     return [version for _, version in ordered]

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scrapers.releases import publisher_name, stsci_release
+from scrapers.releases import names_elsewhere, picture_of, publisher_name, stsci_release
 from scrapers.text import angle, date, plain_text
 from scrapers.versions import Limits, Version, in_order, stated_bytes, version_of
 
@@ -57,13 +57,27 @@ def test_without_stated_pixels_names_and_lengths_decide() -> None:
     assert [v.url for v in in_order(by_length, NO_LIMITS)] == ["/2", "/1", "/3"]
 
 
-@pytest.mark.parametrize("label", ["Unannotated, ", "Uannoatated, "])
-def test_of_twins_the_one_without_annotations(label: str) -> None:
+@pytest.mark.parametrize(
+    ("dirty", "clean"),
+    [
+        ("", "Unannotated, "),
+        ("", "Uannoatated, "),
+        ("Annotated Full Res, ", "Full Res, "),
+        ("Full Res with Compass, ", ""),
+        ("Compass and Scale, ", "Textless, "),
+        ("Labeled, ", "Unlabeled, "),
+        ("Full Res (Text, For Display), ", "Full Res (No Text), "),
+    ],
+)
+def test_of_twins_the_one_without_annotations_even_where_it_is_smaller(dirty: str, clean: str) -> None:
     twins = [
-        version_of("/a.png", "2000 X 905, PNG (2.35 MB)"),
-        version_of("/b.png", f"{label}2000 X 905, PNG (2.25 MB)"),
+        version_of("/a.png", f"{dirty}4000 X 1810, PNG (9.35 MB)"),
+        version_of("/b.png", f"{clean}2000 X 905, PNG (2.25 MB)"),
+        version_of("/c.tif", f"{dirty}4000 X 1810, TIF (20 MB)"),
     ]
     assert in_order([v for v in twins if v], NO_LIMITS)[0].url == "/b.png"
+    with_originals = Limits(sys.maxsize, sys.maxsize, originals=True)
+    assert in_order([v for v in twins if v], with_originals)[0].url == "/b.png"
 
 
 def test_lengths() -> None:
@@ -98,6 +112,36 @@ def test_what_publishers_call_them() -> None:
     assert publisher_name("no release") is None
 
 
+@pytest.mark.parametrize(
+    ("name", "archive", "names"),
+    [
+        ("opo0328a", "esahubble", "heritage:2003/28,stsci:2003-28-a"),
+        ("opo0328", "heritage", "esahubble:opo0328,stsci:2003-28"),
+        ("opo2254", "hubblesite", "esahubble:opo2254,heritage:2022/54,stsci:2022-54"),
+        ("heic0506a", "esahubble", None),
+        ("potw2319a", "esahubble", None),
+        ("4622-Image", "hubblesite", None),
+    ],
+)
+def test_what_other_sites_call_them(name: str, archive: str, names: str | None) -> None:
+    assert names_elsewhere(name, archive) == names
+
+
+@pytest.mark.parametrize(
+    ("release", "files", "picture"),
+    [
+        ("opo1843", ("STScI-H-p1843a-2000x1000.png", "text.pdf"), "opo1843a"),
+        ("opo0328", ("hs-2003-28-b-full_jpg.jpg", "hs-2003-28-b-web.jpg"), "opo0328b"),
+        ("opo0714", ("p0714aa.jpg", "p0714aw.jpg"), "opo0714a"),
+        ("opo0714", ("p0714a.jpg", "p0714b.jpg"), "opo0714"),
+        ("opo0714", ("full_jpg.jpg",), "opo0714"),
+        ("stsci:4622-Image", ("p0714a.jpg",), "stsci:4622-Image"),
+    ],
+)
+def test_files_may_tell_the_letter_of_a_picture(release: str, files: tuple[str, ...], picture: str) -> None:
+    assert picture_of(release, files) == picture
+
+
 @given(st.integers(1990, 2089), st.integers(1, 99))
 def test_releases_go_there_and_back(year: int, number: int) -> None:
     release = stsci_release(f"{year}-{number:02d}")
@@ -115,6 +159,13 @@ def test_releases_go_there_and_back(year: int, number: int) -> None:
         ("12h21m49.4s", True, 185.455833),
         ("-67:42:05.62", False, -67.701561),
         ("\N{MINUS SIGN}0 30 60.00", False, -0.516667),
+        ("12h 37m 48s.5", True, 189.452083),
+        ("12h 21.8m", True, 185.45),
+        ("13:29:53", True, 202.470833),
+        ("-00:30:12.3", False, -0.503417),
+        ("-0\u00b0 30\u2032 12\u2033", False, -0.503333),
+        ("\N{EN DASH}11d 37m 23s", False, -11.623056),
+        ("+41deg 16' 9\"", False, 41.269167),
         ("95:00:00", False, None),
         ("10 75 00", False, None),
         ("unknown", True, None),
