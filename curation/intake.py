@@ -22,7 +22,8 @@ def got_images(engine: Engine) -> list[str]:
 def provenance(engine: Engine) -> pd.DataFrame:
     """Manifest columns of the groups Identity, ObsCore and Provenance, one row per image in the order of `image_id`.
 
-    The product whose bytes came first speaks for the image; the others are its aliases.
+    The product whose bytes came first speaks for the image. Its aliases are the others, and the names that any of them
+    is known by at other sites.
     """
     columns = (products.c.product_id, products.c.sha256, products.c.record, products.c.found_at)
     query = select(*columns).where(products.c.status == "got", products.c.sha256.is_not(None))
@@ -36,7 +37,10 @@ def provenance(engine: Engine) -> pd.DataFrame:
     for image_id in sorted(by_image):
         (_, product_id, record), *others = sorted(by_image[image_id], key=lambda entry: entry[:2])
         known = {name: value for name, value in record.items() if name in _COLUMNS}
-        aliases = ",".join(sorted(other for _, other, _ in others)) or None
+        names = {other for _, other, _ in others}
+        for _, _, one in by_image[image_id]:
+            names |= set(filter(None, (one.get("aliases") or "").split(",")))
+        aliases = ",".join(sorted(names - {product_id})) or None
         rows.append(known | {"image_id": image_id, "product_id": product_id, "aliases": aliases})
     frame = pd.DataFrame(rows, columns=_COLUMNS).astype(object)
     return schema.conform(frame.where(frame.notna(), None))[_COLUMNS]

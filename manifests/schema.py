@@ -46,7 +46,11 @@ IDENTITY = (
     _text("image_id", "SHA-256 of the original bytes, hexadecimal"),
     _text("source_name", "File name or dataset as the archive had it"),
     _text("product_id", "Archive and its name for the product, joined by a colon"),
-    _text("aliases", "Other products that turned out to be the same bytes, comma-separated"),
+    _text(
+        "aliases",
+        "Other names, comma-separated: products that turned out to be the same bytes, and what other sites call the "
+        "picture or its release (stsci:2003-28-a), whatever their copy's size, crop or format",
+    ),
     _text("release_id", "Release or visit the picture belongs to; pictures of one release share a split"),
 )
 
@@ -81,6 +85,7 @@ PROVENANCE = (
     _text("filters", "Filters, red to blue, separated by a slash"),
     _text("credit", "Credit line to print with the picture"),
     _text("licence", "Licence or usage note"),
+    _text("image_type", "Type of picture in the archive's own words, such as Observation or Artwork"),
     _flag(
         "synthetic_green",
         "True where green is the mean of red and blue, as in pictures of two filters; null where that is not known",

@@ -77,6 +77,8 @@ class Product:
     filters: str | None = None
     credit: str | None = None
     licence: str | None = None
+    image_type: str | None = None
+    aliases: str | None = None
     synthetic_green: bool | None = None
     partial_fraction: float | None = None
     rendering: str | None = None

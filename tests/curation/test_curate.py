@@ -126,6 +126,16 @@ def test_products_with_the_same_bytes_are_aliases_of_one_image(home, engine, blo
     assert row["s_ra"] == 210.8 and row["access_format"] == "image/png"
 
 
+def test_names_at_other_sites_are_aliases_whether_or_not_the_bytes_are_the_same(home, engine, blobs):
+    names = "esahubble:opo0328a,heritage:2003/28"
+    one = put(engine, blobs, "stsci", encoded(sky(1)), fetched_at="2026-01-01T00:00:00Z", aliases=names)
+    put(engine, blobs, "copy", encoded(sky(1)), fetched_at="2026-02-01T00:00:00Z", aliases="stsci:2003-28-a")
+    other = put(engine, blobs, "esa", encoded(sky(2)), aliases="heritage:2003/28,stsci:2003-28-a")
+    _, rows = run(home, engine, blobs)
+    assert rows.loc[one, "aliases"] == "drawn:copy,esahubble:opo0328a,heritage:2003/28,stsci:2003-28-a"
+    assert rows.loc[other, "aliases"] == "heritage:2003/28,stsci:2003-28-a"
+
+
 def test_the_annotated_twin_of_a_clean_picture_is_the_one_dropped(home, engine, blobs):
     clean = sky(8, 420, 520, stars=300)
     annotated = clean.copy()
