@@ -1,22 +1,23 @@
 """HubbleSite (hubblesite.org): the lists of 2020 to 2024 and of 2017 to 2020, and the API of the older years.
 
-Which of them a server speaks is found out by asking, the newest first. The site moved into science.nasa.gov in 2025;
-what is known of its lists is in this one place.
+Which of them a server speaks is found out by asking, the newest first. The site moved into science.nasa.gov in 2025,
+whose pages are not read here; whoever is sent there is told where the releases are to be had.
 """
 
 import json
 import re
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
+from urllib.parse import urlsplit
 
 from manifests.errors import UsageError
 from manifests.settings import Settings
 from scrapers.fetch import Described
 from scrapers.gallery import ListPage, PicturePage, located, offered
 from scrapers.http import HttpError, PoliteClient, shared_client
-from scrapers.hubblesite_page import as_product, read_cards, read_picture
+from scrapers.hubblesite_page import as_product, of_release, read_cards, read_picture, type_by_title
 from scrapers.products import Product, Tile
-from scrapers.releases import publisher_name, stsci_release
+from scrapers.releases import stsci_release
 from scrapers.text import json_value, plain_text
 from scrapers.versions import Limits, Version, version_of
 
@@ -25,6 +26,7 @@ Era = Literal["auto", "2023", "2020", "2017", "api"]
 
 # In the order in which they are tried; the folder of the list, where it is one of pages with cards.
 _FOLDERS: dict[str, str] = {"2023": "/images", "2020": "/resource-gallery/images"}
+FOLDERS = (_FOLDERS["2020"], _FOLDERS["2023"])  # the longer one first
 _TRIED: tuple[Era, ...] = ("2023", "2020", "2017", "api")
 _ITEMS_PER_PAGE = 100
 PUBLIC = frozenset(
@@ -35,6 +37,10 @@ PUBLIC = frozenset(
         "media.stsci.edu",
         "imgsrc.hubblesite.org",
     }
+)
+_MOVED = (
+    "HubbleSite has moved into science.nasa.gov, whose pages Deepfield does not read. ESA/Hubble has the same "
+    "releases, named opo...: deepfield scrape esahubble."
 )
 _TOPIC = re.compile(r"\d+-[\w-]+")  # 105-galaxies; anything else is a tag
 
@@ -90,6 +96,7 @@ class HubbleSite:
         if self._era != "auto":
             return self._ask(self._era, number)
         failed: HttpError | None = None
+        answered = False
         for era in _TRIED:
             try:
                 page = self._ask(era, number)
@@ -98,10 +105,11 @@ class HubbleSite:
                     raise
                 failed = failed or error
                 continue
+            answered = True
             if page.products:
                 self._era = era
                 return page
-        if failed is not None:
+        if failed is not None and not answered:
             raise failed
         return ListPage((), more=False)
 
@@ -112,9 +120,17 @@ class HubbleSite:
             HttpError: it cannot be had; or it is refused because no file is of use.
         """
         url = product.access_url
-        read = self._read_api_picture if "/api/v3/image/" in url else read_picture
-        reply = self.client.get(url, lambda body: read(body, product))
-        return offered(reply, self.client.base, self._public, self._limits)
+        by_api = "/api/v3/image/" in url
+
+        def read(body: bytes) -> PicturePage:
+            page = self._read_api_picture(body, product) if by_api else read_picture(body, product)
+            # the lists of 2017 to 2020 hold pictures of all types
+            older = by_api or "/image/" in url
+            return replace(page, type=type_by_title(page.product.obs_title or "")) if older else page
+
+        reply = self.client.get(url, read)
+        wanted = frozenset({self._query.type.lower()}) if self._query.type else frozenset[str]()
+        return offered(reply, self.client.base, self._public, self._limits, wanted)
 
     def _ask(self, era: Era, number: int) -> ListPage:
         if era == "api":
@@ -135,23 +151,25 @@ class HubbleSite:
         try:
             reply = self.client.get(url, lambda body: read_cards(body, url, self._title, self.name), parameters)
         except HttpError as error:
+            if error.reason == "elsewhere" and urlsplit(self.client.base).hostname in self._public:
+                raise HttpError(error.kind, error.reason, f"{error} {_MOVED}", error.status) from error
             sizes = [one.size_bytes for one in error.attempts]
             if number > 1 and error.reason == "not_a_list" and len(sizes) > 1 and len(set(sizes)) == 1:
                 return ListPage((), more=False)  # what a page after the last looks like is not known of every era
             raise
-        found = located(reply.value, reply.url, self.client.base, self._public)
+        listed = reply.value if era == "2017" else (replace(one, image_type=query.type) for one in reply.value)
+        found = located(listed, reply.url, self.client.base, self._public)
         return ListPage(found, more=bool(found))
 
     def _ask_api(self, number: int) -> ListPage:
         url = f"{self.client.base}/api/v3/images"
         parameters = {"page": str(number)} | ({"collection_name": self._query.category} if self._query.category else {})
-        rows = self.client.get(url, _json_list, parameters).value
+        rows = self.client.get(url, lambda body: _json_list(body, url), parameters).value
         found = []
         for row in rows:
-            if isinstance(row.get("id"), int):
-                name, release = f"{row['id']}-Image", str(row.get("news_name", ""))
-                picture = f"{self.client.base}/api/v3/image/{row['id']}"
-                found.append(as_product(self.name, self._title, name, release, str(row.get("name", "")), picture))
+            name, release = f"{row['id']}-Image", str(row.get("news_name", ""))
+            picture = f"{self.client.base}/api/v3/image/{row['id']}"
+            found.append(as_product(self.name, self._title, name, release, str(row.get("name", "")), picture))
         return ListPage(tuple(found), more=bool(rows))
 
     def _read_api_picture(self, body: bytes, product: Product) -> PicturePage:
@@ -161,15 +179,16 @@ class HubbleSite:
         found = (_api_version(row) for row in told["image_files"] if isinstance(row, dict))
         credit = plain_text(str(told.get("credits") or "")).removeprefix("Credit:").strip() or None
         release = stsci_release(str(told.get("news_name") or ""))
+        versions = tuple(version for version in found if version)
+        if release:
+            product = of_release(product, release, versions)
         product = replace(
             product,
             obs_title=plain_text(str(told.get("name") or "")) or product.obs_title,
-            release_id=release or product.release_id,
-            obs_publisher_did=publisher_name(release) if release else product.obs_publisher_did,
             credit=credit,
             obs_creator_name=credit,
         )
-        return PicturePage(product, tuple(version for version in found if version))
+        return PicturePage(product, versions)
 
 
 def open_hubblesite(
@@ -186,11 +205,14 @@ def open_hubblesite(
     return HubbleSite(shared_client(archive_url or settings.hubblesite_url, settings, friends), limits, query)
 
 
-def _json_list(body: bytes) -> list[dict[str, Any]]:
+def _json_list(body: bytes, url: str) -> list[dict[str, Any]]:
     rows = json_value(body, "The list of HubbleSite's API")
     if not isinstance(rows, list):
-        raise HttpError("transient", "not_a_list", "HubbleSite's API sent no list of pictures.")
-    return [row for row in rows if isinstance(row, dict)]
+        raise HttpError("transient", "not_a_list", f"{url} sent no list of pictures.")
+    named = [row for row in rows if isinstance(row, dict) and isinstance(row.get("id"), int)]
+    if rows and not named:
+        raise HttpError("transient", "changed", f"{url} lists {len(rows)} pictures, and none of them has an id.")
+    return named
 
 
 def _api_version(row: dict[str, Any]) -> Version | None:

@@ -5,28 +5,39 @@ read of them beyond these is what both sites may have in common.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from bs4 import BeautifulSoup, NavigableString, Tag
 
 from scrapers.avm import bands
+from scrapers.epochs import exposure_dates
 from scrapers.fetch import PAGE
 from scrapers.gallery import PicturePage
 from scrapers.http import HttpError
 from scrapers.passbands import wavelengths_m
 from scrapers.products import Product, product_id
-from scrapers.releases import publisher_name, stsci_release
+from scrapers.releases import names_elsewhere, picture_of, publisher_name, stsci_release
 from scrapers.text import BREAKS, angle, date, markup, path_of, plain_text, words
-from scrapers.versions import version_of
+from scrapers.versions import Version, version_of
 
 LICENCE = "Public domain where not stated otherwise, credit NASA and STScI (contract NAS5-26555)"
 
 # The links that offer a file: of 2020 to 2024, of 2017 to 2020.
 _DOWNLOADS = ".media-library-links-list a[href], .display_image_sidebar_title_2 a[href]"
-CARDS = ".ad-research-box a[href*='/contents/media/images/']"
+PICTURES = "/contents/media/images/"
+CARDS = f".ad-research-box a[href*='{PICTURES}']"
 _ROWS = ".images_row a[href*='/image/']"
+_ENTRIES = ".ad-research-box, .images_row"
+# What the title of a picture says of its type; the pages of 2017 to 2020 say it nowhere else.
+_TYPES = {
+    "Compass": r"compass",
+    "Annotated Observations": r"annotated|labell?ed",
+    "Artwork": r"illustrations?|artists?|artwork|animation|simulation|concept",
+    "Infographics": r"infographic|diagram|charts?|graph|graphic|map",
+    "Spectra": r"spectrum|spectra|spectrograph",
+}
 _FRAME = "#main-content, [class*='filter-bar'], [class*='images_row'], [class*='resource-gallery']"
 _OLD_IMAGE = re.compile(r"/image/(?P<number>\d+)(?:/|$)")
 _FILTER = re.compile(r"\bF(?P<number>\d{3,4})(?:[NMWX]|LP|QN)\b")
@@ -37,7 +48,7 @@ def read_cards(body: bytes, url: str, collection: str, archive: str) -> list[Pro
     """The pictures of a list page of either kind, by their pages as they are linked; a check for `PoliteClient.get`.
 
     Raises:
-        HttpError: transient: this is no page of the site.
+        HttpError: transient: this is no page of the site, or one whose entries lead to no picture.
     """
     soup = markup(body, url)
     found: dict[str, Product] = {}
@@ -48,8 +59,20 @@ def read_cards(body: bytes, url: str, collection: str, archive: str) -> list[Pro
         caption = words(title) if title else str(picture["alt"]) if picture else words(card)
         if name:
             found.setdefault(name, as_product(archive, collection, name, path, caption, str(card["href"])))
+    entries = len(soup.select(_ENTRIES))
+    if not found and entries:
+        raise HttpError(
+            "transient",
+            "changed",
+            f"{url} has {entries} entries, and none links to a page of a picture (/contents/media/images/, /image/): "
+            "the site's markup may have changed.",
+        )
     if not found and soup.select_one(_FRAME) is None:
-        raise HttpError("transient", "not_a_list", f"{url} is no page of HubbleSite's list of pictures.")
+        raise HttpError(
+            "transient",
+            "not_a_list",
+            f"{url} is no page of HubbleSite's list of pictures: neither .ad-research-box nor .images_row was found.",
+        )
     return list(found.values())
 
 
@@ -60,26 +83,42 @@ def image_name(path: str) -> str | None:
     """
     if old := _OLD_IMAGE.search(path):
         return f"{old['number']}-Image"
-    _, _, name = path.partition("/contents/media/images/")
+    _, _, name = path.partition(PICTURES)
     return name.rstrip("/").removesuffix(".html").rsplit("/", 1)[-1] or None
 
 
 def as_product(archive: str, collection: str, name: str, path: str, title: str, url: str) -> Product:
     """A picture known by its page; the release is told by the page's path where it has one."""
     release = stsci_release(path)
-    return Product(
+    product = Product(
         archive=archive,
         product_id=product_id(archive, name),
         source_name=name,
-        release_id=release or f"stsci:{name}",
+        release_id=f"stsci:{name}",
         obs_collection=collection,
         obs_id=name,
         obs_title=plain_text(title) or None,
-        obs_publisher_did=publisher_name(release) if release else None,
         access_url=url,
         access_format=PAGE,
         licence=LICENCE,
     )
+    return of_release(product, release, ()) if release else product
+
+
+def of_release(product: Product, release: str, versions: Sequence[Version]) -> Product:
+    """The product as one of a release (`opo0328`), with the picture's letter where its files tell it."""
+    picture = picture_of(release, [path_of(version.url).rsplit("/", 1)[-1] for version in versions])
+    return replace(
+        product,
+        release_id=release,
+        obs_publisher_did=publisher_name(picture),
+        aliases=names_elsewhere(picture, product.archive),
+    )
+
+
+def type_by_title(title: str) -> str | None:
+    """The type of picture that a title names ("Compass Image for M 51"), in HubbleSite's words; None for none."""
+    return next((name for name, word in _TYPES.items() if re.search(rf"\b(?:{word})\b", title, re.IGNORECASE)), None)
 
 
 def read_picture(body: bytes, product: Product, *, any_link: bool = False) -> PicturePage:
@@ -88,33 +127,36 @@ def read_picture(body: bytes, product: Product, *, any_link: bool = False) -> Pi
     With `any_link` every link to a picture counts where there are none of the known kinds.
 
     Raises:
-        HttpError: transient: this is no page of a picture.
+        HttpError: transient: this is no page of a picture, or one that lists no files.
     """
     soup = markup(body, f"The page of {product.source_name}")
     links = soup.select(_DOWNLOADS) or (soup.select("a[href]") if any_link else [])
     facts = _facts(soup)
-    if not links and not facts:
-        raise HttpError(
-            "transient", "not_a_page", f"The site sent something else than the page of {product.source_name}."
-        )
-    versions = (version_of(str(link["href"]), plain_text(words(link))) for link in links)
+    if not links:
+        what = "a page without a list of files (Download Options)" if facts else "something else than the page"
+        raise HttpError("transient", "not_a_page", f"The site sent {what} of {product.source_name}.")
+    found = (version_of(str(link["href"]), plain_text(words(link))) for link in links)
+    versions = tuple(version for version in found if version)
     title = soup.select_one("#page-title, .section-header__title, h1")
     released = plain_text(_after(soup, "Read the Release")) or facts.get("release id", "")
     release = stsci_release(released) or (product.release_id if product.release_id.startswith("opo") else None)
+    if release:
+        product = of_release(product, release, versions)
+    exposed = exposure_dates(facts.get("exposure dates") or facts.get("exposure date(s)", ""))
     credit = plain_text(_after(soup, "Credits")) or facts.get("image credit") or product.credit
     product = replace(
         product,
         obs_title=(plain_text(words(title)) if title else None) or product.obs_title,
         obs_release_date=date(_after(soup, "Release Date") or facts.get("release date", "")),
-        release_id=release or product.release_id,
-        obs_publisher_did=publisher_name(release) if release else product.obs_publisher_did,
         credit=credit,
         obs_creator_name=credit,
         target_name=facts.get("object name"),
+        t_min=exposed[0] if exposed else None,
+        t_max=exposed[1] if exposed else None,
         **_position(facts),
         **_instruments(facts),
     )
-    return PicturePage(product, tuple(version for version in versions if version))
+    return PicturePage(product, versions)
 
 
 def _facts(soup: BeautifulSoup) -> dict[str, str]:

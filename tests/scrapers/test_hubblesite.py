@@ -15,9 +15,10 @@ from manifests.errors import UsageError
 from manifests.settings import Settings
 from scrapers.crawl import planned_products
 from scrapers.gallery import crawl_gallery, look_through
-from scrapers.http import HttpError
+from scrapers.http import HttpError, PoliteClient
 from scrapers.hubblesite import HubbleSite, HubbleSiteQuery, open_hubblesite
-from scrapers.hubblesite_page import LICENCE, as_product, image_name, read_cards, read_picture
+from scrapers.hubblesite_page import LICENCE, as_product, image_name, read_cards, read_picture, type_by_title
+from scrapers.politeness import Gates
 from scrapers.products import Product
 from scrapers.versions import Limits, in_order
 
@@ -54,7 +55,9 @@ FACTS = (
     ("Object Name", "Abell 370"),
     ("R.A. Position", "02:39:55.29"),
     ("Dec. Position", "-01:33:51.50"),
+    ("Constellation", "Cetus"),
     ("Instrument", "HST&gt;ACS/WFC and HST&gt;WFC3/IR"),
+    ("Exposure Dates", "19 December 2010, 6 July 2014"),
     ("Filters", "ACS/WFC: F435W, F606W, and F814W; WFC3/IR: F105W, F125W, F140W, and F160W"),
 )
 
@@ -134,8 +137,26 @@ def test_the_page_of_a_picture(later: bool) -> None:
     assert (told.target_name, told.instrument_name, told.facility_name) == ("Abell 370", "ACS/WFC, WFC3/IR", "HST")
     assert told.filters == "F160W/F140W/F125W/F105W/F814W/F606W/F435W"
     assert (told.s_ra, told.s_dec) == pytest.approx((39.980375, -1.564306), abs=1e-6)
+    assert (told.t_min, told.t_max) == (55549.0, 56845.0)
+    assert told.aliases == "esahubble:opo2254,heritage:2022/54,stsci:2022-54"
     assert told.em_min == pytest.approx(3.778e-7) and told.em_max == pytest.approx(1.67105e-6)
     assert [v.url[-5:] for v in in_order(page.versions, LIMITS)] == ["d.png", "c.png", "b.png"]
+
+
+def test_files_tell_which_picture_of_a_release_it_is() -> None:
+    files = [f"//imgsrc.hubblesite.org/STScI-H-p2254b-{size}.png" for size in ("2000x905", "5210x2358")]
+    told = read_picture(detail(downloads=tuple((url, "PNG") for url in files)), PRODUCT).product
+    assert (told.release_id, told.obs_publisher_did) == ("opo2254", "STScI-PRC2022-54b")
+    assert told.aliases == "esahubble:opo2254b,heritage:2022/54,stsci:2022-54-b"
+
+
+def test_of_two_shapes_the_one_with_the_most_pixels() -> None:
+    shapes = (
+        ("//s/a.png", "480 X 630, PNG (1 MB)"),
+        ("//s/b.png", "2000 X 960, PNG (3 MB)"),
+        ("//s/c.png", "1024 X 361"),
+    )
+    assert in_order(read_picture(detail(downloads=shapes), PRODUCT).versions, LIMITS)[0].url == "//s/b.png"
 
 
 def test_artwork_has_no_facts_and_some_pictures_no_release() -> None:
@@ -148,6 +169,67 @@ def test_a_page_that_is_none() -> None:
         with pytest.raises(HttpError) as caught:
             read_picture(body, PRODUCT)
         assert (caught.value.kind, caught.value.reason) == ("transient", "not_a_page")
+    with pytest.raises(HttpError, match=r"without a list of files \(Download Options\) of 4622-Image"):
+        read_picture(detail(downloads=()), PRODUCT)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        cards("1-Image", "2-Image").replace(b"/contents/media/images/", b"/asset/hubble/"),
+        rows("/image/1/gallery").replace(b"/image/1", b"/pictures/1"),
+    ],
+)
+def test_a_list_whose_links_have_changed_is_an_error_and_not_its_end(
+    body: bytes, host: FakeHost, quick: Settings
+) -> None:
+    hasty = quick.model_copy(update={"attempts": 2})
+    host.script("/images", lambda path, query: Answer(cards("1-Image") if query["page"] == ["1"] else body))
+    gallery = site(host, hasty)
+    assert gallery.ask(gallery.page("images", 1)).more
+    with pytest.raises(HttpError, match=r"/images has \d entries, and none links to a page of a picture") as caught:
+        gallery.ask(gallery.page("images", 2))
+    assert caught.value.reason == "changed"
+    host.script("/api/v3/images", lambda path, query: Answer(b'[{"number": 7}]'))
+    by_api = site(host, hasty, era="api")
+    with pytest.raises(HttpError, match="lists 1 pictures, and none of them has an id"):
+        by_api.ask(by_api.page("images", 1))
+
+
+def test_the_site_that_moved_says_where_its_releases_are(quick: Settings) -> None:
+    class Moved(PoliteClient):
+        def get(self, url: str, check: object, params: object = None) -> object:  # type: ignore[override]
+            raise HttpError("refused", "elsewhere", "The archive points to science.nasa.gov.")
+
+    gallery = HubbleSite(Moved(quick.hubblesite_url, quick, Gates(1, 1)), LIMITS, HubbleSiteQuery())
+    with pytest.raises(HttpError, match=r"science.nasa.gov, whose pages .* deepfield scrape esahubble"):
+        gallery.ask(gallery.page("images", 1))
+
+
+@pytest.mark.parametrize(
+    ("title", "type"),
+    [
+        ("Compass and Scale Image for NGC 1309", "Compass"),
+        ("Annotated View of M51", "Annotated Observations"),
+        ("Illustration of Dwarf Nova System", "Artwork"),
+        ("Artist's Concept of a Planet", "Artwork"),
+        ("Spectrum of a Quasar", "Spectra"),
+        ("Light Echo from Star V838 Monocerotis", None),
+        ("Spectacular Barred Spiral", None),
+    ],
+)
+def test_titles_tell_types_where_the_older_pages_do_not(
+    title: str, type: str | None, host: FakeHost, quick: Settings
+) -> None:
+    assert type_by_title(title) == type
+    host.say("/image/1/gallery", old_detail(("/f/a.jpg", "JPEG")).replace(b"Comet", title.encode()))
+    old = replace(PRODUCT, access_url=f"{host.url}/image/1/gallery")
+    if type is None:
+        assert site(host, quick).describe(old).choices[0].image_type is None
+    else:
+        with pytest.raises(HttpError, match=f"its type is {type}"):
+            site(host, quick).describe(old)
+        assert site(host, quick, type=type).describe(old).choices[0].image_type == type
 
 
 def test_the_older_pages_by_stated_size_and_never_by_place(host: FakeHost, quick: Settings) -> None:
@@ -171,9 +253,10 @@ def test_the_era_is_found_out(host: FakeHost, quick: Settings) -> None:
     host.say("/images", cards("2020/07/4622-Image"))
     gallery = site(host, quick)
     assert gallery.ask(gallery.page("images", 1)).more
-    (asked,) = host.asked("/images")
+    assert gallery.ask(gallery.page("images", 1)).products[0].image_type == "Observations"
+    (asked, _) = host.asked("/images")
     assert asked == "/images?page=1&itemsPerPage=100&Type=Observations"
-    assert len(host.log) == 2  # and robots.txt
+    assert len(host.log) == 3  # and robots.txt
 
 
 def test_an_older_site_is_found_and_its_list_goes_on_there(
@@ -283,7 +366,7 @@ def test_a_damaged_list_is_read_or_refused(body: bytes) -> None:
     try:
         found = read_cards(body, "The list", "HubbleSite", "hubblesite")
     except HttpError as error:
-        assert error.reason in ("not_a_list", "not_a_page")
+        assert error.reason in ("not_a_list", "not_a_page", "changed")
     else:
         assert all(one.product_id.startswith("hubblesite:") for one in found)
 
@@ -298,6 +381,9 @@ class TestRecorded:
         assert (page.product.s_ra, page.product.s_dec) == pytest.approx((39.980375, -1.564306), abs=1e-5)
         assert page.product.credit and "Frontier Fields" in page.product.credit
         assert in_order(page.versions, LIMITS)[0].url == "//stsci-opo.org/STScI-01GGT9SNKSM5RZGA5G7RP34XCV.png"
+        # September 2009 to February 2015
+        assert (page.product.t_min, page.product.t_max) == (55075.0, 57082.0)
+        assert page.product.aliases == "esahubble:opo2254,heritage:2022/54,stsci:2022-54"
 
     def test_a_page_of_2023(self) -> None:
         page = read_picture((RECORDED / "hubblesite" / "2020_07_4622-Image.htm").read_bytes(), PRODUCT)
