@@ -20,6 +20,7 @@ from pyavm import AVM
 from pyavm.exceptions import AVMEmptyValueError, AVMItemNotInControlledVocabularyError, AVMListLengthError
 
 from scrapers.products import Product
+from scrapers.sky import separation
 from scrapers.text import plain_text
 
 # pyavm and wcslib comment on every oddity of a header that thousands of pictures have; none is ours to mend
@@ -44,6 +45,8 @@ _UNREADABLE = (
 )
 _WIDEST_DEG = 30.0  # more than any picture of a telescope: a number gone wrong
 _SAME_SHAPE = 0.02
+# A page that loses the sign of a declination above -1 degree is off by less; more is another part of the sky.
+_SAME_PLACE_DEG = 2.0
 _ROUGH = "Position"  # a quality that says to trust neither scale nor rotation
 
 
@@ -164,7 +167,8 @@ def annotate(product: Product, data: bytes) -> Product:
     """The product with what its file's AVM says.
 
     The file's own WCS is more precise than a page, so that position, footprint and scale are taken from it; all else
-    fills what the archive left open. Without AVM the product comes back as it is.
+    fills what the archive left open. Where file and archive mean different parts of the sky, one of them is wrong and
+    nobody knows which: the product then has no position. Without AVM it comes back as it is.
     """
     if _NAMESPACE not in data:
         return product
@@ -173,7 +177,9 @@ def annotate(product: Product, data: bytes) -> Product:
         return product
     place = place_of(avm, _size(data))
     roughly = _numbers(avm.Spatial.ReferenceValue, 2) if avm.Spatial.Quality == _ROUGH else None
-    if place is not None:
+    if place is not None and not _agree(product, place):
+        product = replace(product, s_ra=None, s_dec=None, s_fov=None, s_region=None, s_resolution=None)
+    elif place is not None:
         product = replace(product, **asdict(place))
     elif roughly and product.s_ra is None and abs(roughly[1]) <= 90:
         product = replace(product, s_ra=roughly[0] % 360.0, s_dec=roughly[1])
@@ -181,11 +187,19 @@ def annotate(product: Product, data: bytes) -> Product:
         "obs_title": _text(avm.Title) or _text(avm.Headline),
         "credit": _text(avm.Credit),
         "licence": _text(avm.Rights),
+        "image_type": _text(avm.Type),
         "target_name": _text(avm.Subject.Name),
         "instrument_name": ", ".join(_texts(avm.Instrument)) or None,
         **bands(_texts(avm.Spectral.Bandpass), avm.Spectral.CentralWavelength or []),
     }
     return replace(product, **{name: value for name, value in told.items() if value and not getattr(product, name)})
+
+
+def _agree(product: Product, place: Place) -> bool:
+    if product.s_ra is None or product.s_dec is None:
+        return True
+    apart = separation(product.s_ra, product.s_dec, place.s_ra, place.s_dec)
+    return apart <= _SAME_PLACE_DEG + max(place.s_fov, product.s_fov or 0.0)
 
 
 def bands(names: Sequence[str], wavelengths_nm: Sequence[float | None]) -> dict[str, Any]:

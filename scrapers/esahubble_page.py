@@ -15,7 +15,7 @@ from scrapers.gallery import PicturePage
 from scrapers.http import HttpError
 from scrapers.jsliteral import read_variable
 from scrapers.products import Product, product_id, release_of
-from scrapers.releases import publisher_name
+from scrapers.releases import names_elsewhere, publisher_name
 from scrapers.text import angle, date, markup, path_of, plain_text, words
 from scrapers.versions import Version, stated_bytes, version_of
 
@@ -42,11 +42,11 @@ _HUBBLE = "hubble space telescope"
 _SCREEN_WIDTH_PX = 1280.0
 
 
-def read_list(body: bytes) -> tuple[list[dict[str, Any]], bool]:
+def read_list(body: bytes, page: str = "The page") -> tuple[list[dict[str, Any]], bool]:
     """The entries of a list page's script, and whether the list goes on; a check for `PoliteClient.get`.
 
     Raises:
-        HttpError: transient: this is no list page, or not a whole one.
+        HttpError: transient: this is no list page, not a whole one, or one whose entries cannot be read.
     """
     text = body.decode("utf-8", "replace")
     try:
@@ -54,12 +54,21 @@ def read_list(body: bytes) -> tuple[list[dict[str, Any]], bool]:
     except KeyError:
         if "No images were found" in text:
             return [], False
-        raise HttpError("transient", "not_a_list", "ESA/Hubble sent a page without a list of pictures.") from None
+        raise HttpError(
+            "transient", "not_a_list", f"{page} is without a list of pictures: no script on it sets `images`."
+        ) from None
     except ValueError as error:
-        raise HttpError("transient", "not_a_list", f"ESA/Hubble's list of pictures cannot be read: {error}.") from error
+        raise HttpError(
+            "transient", "not_a_list", f"The list of pictures on {page} cannot be read: {error}."
+        ) from error
     if not isinstance(images, list):
-        raise HttpError("transient", "not_a_list", "ESA/Hubble's list of pictures is no list.")
-    return [row for row in images if isinstance(row, dict)], _goes_on(markup(body, "ESA/Hubble's list of pictures"))
+        raise HttpError("transient", "not_a_list", f"The list of pictures on {page} is no list.")
+    rows = [row for row in images if isinstance(row, dict)]
+    if images and not any(map(as_product, rows)):
+        raise HttpError(
+            "transient", "changed", f"{page} lists {len(images)} pictures, and none of them has an id and a url."
+        )
+    return rows, _goes_on(markup(body, page))
 
 
 def _goes_on(soup: BeautifulSoup) -> bool:
@@ -87,6 +96,7 @@ def as_product(row: Mapping[str, Any]) -> Product | None:
         obs_id=name,
         obs_title=plain_text(title) or None if isinstance(title, str) else None,
         obs_publisher_did=publisher_name(name),
+        aliases=names_elsewhere(name, "esahubble"),
         access_url=url.strip(),
         access_format=PAGE,
         licence=LICENCE,
@@ -97,14 +107,20 @@ def read_page(body: bytes, product: Product) -> PicturePage:
     """What a picture's page says; a check for `PoliteClient.get`.
 
     Raises:
-        HttpError: transient: this is no such page.
+        HttpError: transient: this is no such page, it lists no files, or it asks for a login.
     """
     soup = markup(body, f"The page of {product.source_name}")
     facts = _facts(soup)
     versions = _versions(soup, facts.get(("image", "size"), ""))
+    if ("image", "id") not in facts and soup.select_one("input[type=password]"):
+        raise HttpError("transient", "login", f"{product.source_name} is not public yet: ESA/Hubble asks for a login.")
     if not versions and ("image", "id") not in facts:
         raise HttpError(
             "transient", "not_a_page", f"ESA/Hubble sent something else than the page of {product.source_name}."
+        )
+    if soup.select_one(".archive_download") is None:
+        raise HttpError(
+            "transient", "not_a_page", f"The page of {product.source_name} lists no files (.archive_download)."
         )
     title, credit = soup.select_one("h1"), soup.select_one(".credit")
     credited = plain_text(words(credit)) or None if credit else None
@@ -150,17 +166,26 @@ def _versions(soup: BeautifulSoup, size: str) -> tuple[Version, ...]:
         if version is None or rendition is None:
             continue
         rank = _ORIGINAL if rendition == "original" else _RENDITIONS.index(rendition) + 1
-        whole = stated if rendition in ("original", "large") else None
+        width, height = _pixels(rendition, stated)
         found.append(
             replace(
                 version,
-                width=int(whole[1]) if whole else None,
-                height=int(whole[2]) if whole else None,
+                width=width,
+                height=height,
                 size_bytes=stated_bytes(plain_text(words(length))) if length else None,
                 rank=rank,
             )
         )
     return tuple(found)
+
+
+def _pixels(rendition: str, stated: re.Match[str] | None) -> tuple[int | None, int | None]:
+    """Size of a rendition by that of the original; that of the publication formats is not known for sure."""
+    if stated is None or rendition not in ("original", "large", "screen"):
+        return None, None
+    width, height = int(stated[1]), int(stated[2])
+    shrink = min(1.0, _SCREEN_WIDTH_PX / max(width, 1)) if rendition == "screen" else 1.0
+    return round(width * shrink), round(height * shrink)
 
 
 def _rendition(href: str, title: str) -> str | None:
@@ -185,7 +210,7 @@ def _position(soup: BeautifulSoup, text: str, facts: Mapping[tuple[str, str], st
     signed_ra, signed_dec = _number(telescope.get("ra")), _number(telescope.get("dec"))
     if signed_ra is not None and signed_dec is not None and abs(signed_dec) <= 90:
         ra, dec = signed_ra, signed_dec
-    if ra is None or dec is None:
+    if ra is None or dec is None or ra == dec == 0.0:  # where nobody has looked yet
         return {}
     columns: dict[str, Any] = {"s_ra": round(ra % 360.0, 7), "s_dec": round(dec, 7)}
     field, size = _FIELD.search(facts.get(("coordinates", "field of view"), "")), facts.get(("image", "size"), "")

@@ -162,7 +162,8 @@ def crawl_gallery(
 ) -> tuple[Plan, CrawlSummary]:
     """Bring in a site's pictures; the pages that were walked, and what it came to.
 
-    Run again, it asks and fetches only what is missing.
+    Run again, it asks and fetches only what is missing. The limits of `settings` are those of the pictures, whose pages
+    may be longer.
 
     Raises:
         HttpError: not one page could be asked.
@@ -175,7 +176,7 @@ def crawl_gallery(
 
     plan = ask_pages(gallery, engine=engine, limit=limit, refresh=refresh, on_page=count)
     summary = fetch_open(
-        gallery.client,
+        gallery.client.within(settings.max_bytes),
         plan,
         engine=engine,
         blobs=blobs,
@@ -221,6 +222,7 @@ def choose(page: PicturePage, limits: Limits, types: frozenset[str] = frozenset(
             limits.
     """
     name = page.product.source_name
+    page = replace(page, product=replace(page.product, image_type=page.type or page.product.image_type))
     if types and page.type and page.type.lower() not in types:
         raise HttpError("refused", "other_type", f"{name} is not wanted: its type is {page.type}.")
     chosen = in_order(page.versions, limits)
@@ -228,7 +230,8 @@ def choose(page: PicturePage, limits: Limits, types: frozenset[str] = frozenset(
         raise HttpError(
             "refused",
             "too_large",
-            f"Every file of {name} is larger than the limits (--max-mb, DEEPFIELD_MAX_BYTES, DEEPFIELD_MAX_PIXELS).",
+            f"Every file of {name} is larger than the limits (--max-mb or DEEPFIELD_MAX_BYTES, --max-pixels or "
+            "DEEPFIELD_MAX_PIXELS).",
         )
     if not chosen:
         kinds = "JPEG, PNG or TIFF" if limits.originals else "JPEG or PNG"
@@ -239,9 +242,17 @@ def choose(page: PicturePage, limits: Limits, types: frozenset[str] = frozenset(
             access_url=version.url,
             access_format=MEDIA_TYPES[version.format],
             access_estsize=round(version.size_bytes / 1000, 3) if version.size_bytes else None,
+            s_resolution=page.product.s_resolution or _scale_arcsec(page.product, version),
         )
         for version in chosen
     )
+
+
+def _scale_arcsec(product: Product, version: Version) -> float | None:
+    """Arcsec per pixel of a file of the whole picture; the file's own metadata may know it better."""
+    if product.s_fov is None or product.s_region is None or not version.width or not version.height:
+        return None
+    return product.s_fov * 3600.0 / max(version.width, version.height)
 
 
 def offered(

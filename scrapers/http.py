@@ -6,6 +6,7 @@ cut pictures short, and answer rightly the second time.
 
 import threading
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -126,6 +127,15 @@ class PoliteClient:
     def wait(self, seconds: float) -> None:
         """Wait, by the clock that all waits go by; `stop` ends it."""
         self._gates.clock.sleep(seconds)
+
+    def within(self, max_bytes: int) -> "PoliteClient":
+        """The same client for replies of so many bytes at most, at the same pace and over the same connections."""
+        if max_bytes == self.max_bytes:
+            return self
+        other = copy(self)
+        other._settings = self._settings.model_copy(update={"max_bytes": max_bytes})
+        other._transport = self._transport.within(max_bytes)
+        return other
 
     def stop(self) -> None:
         """End every wait at once; requests under way end with their reply."""

@@ -3,8 +3,10 @@
 import http.client
 import zlib
 from collections.abc import Callable, Iterator, Mapping
+from copy import copy
 from dataclasses import dataclass
 from http.cookiejar import DefaultCookiePolicy
+from typing import Self
 
 import requests
 import urllib3
@@ -63,6 +65,12 @@ class Transport:
         # bodies are unpacked here, where their unpacked size counts: other encodings are not asked for
         self._session.headers.update({"Accept": "*/*", "Accept-Encoding": "gzip", **headers})
 
+    def within(self, max_bytes: int) -> Self:
+        """The same over the same connections, for replies of so many bytes at most."""
+        other = copy(self)
+        other._settings = self._settings.model_copy(update={"max_bytes": max_bytes})
+        return other
+
     def send(self, origin: Origin, url: str, form: Form | None = None) -> Answer:
         """One request to an address of that origin: a POST where there is a form, else a GET.
 
@@ -106,7 +114,9 @@ class Transport:
         """The body in parts, unpacked, within the limits of size and time."""
         limit = self._settings.max_bytes
         too_large = HttpError(
-            "refused", "too_large", f"{url} is larger than the limit of {limit} bytes (DEEPFIELD_MAX_BYTES)."
+            "refused",
+            "too_large",
+            f"{url} is larger than the limit of {limit} bytes (DEEPFIELD_MAX_BYTES or --max-mb).",
         )
         declared = response.headers.get("Content-Length", "")
         if declared.isdecimal() and int(declared) > limit:
