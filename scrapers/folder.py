@@ -18,6 +18,7 @@ from manifests.frames import UndecodableError, decode
 from manifests.media import sniff
 from manifests.settings import Settings
 from scrapers import ledger
+from scrapers.avm import annotate
 from scrapers.fetch import Fetched, store
 from scrapers.fitsheader import read_header
 from scrapers.http import Attempt, now_utc
@@ -121,6 +122,8 @@ def _take_in(
             reason, error = damage.reason, f"{path}: {damage}"
     if media_type == "image/fits":
         product = replace(product, **read_header(data))
+    elif error is None:
+        product = annotate(product, data)
     ledger.add_products(engine, tile, [product])
     attempt = Attempt(product.access_url, started_at, time.monotonic() - start, None, len(data), error)
     if error is not None:

@@ -8,6 +8,7 @@ import pytest
 from astropy.io import fits
 from fake_archive import picture
 from PIL import Image
+from pyavm import AVM
 from sqlalchemy import Engine
 
 from manifests.blobs import BlobStore
@@ -53,6 +54,35 @@ HST = {"TELESCOP": "HST", "INSTRUME": "ACS", "DETECTOR": "WFC", "FILTER1": "CLEA
     "EXPEND": 56529.2,
     "ROOTNAME": "j8pu25fvq",
 }
+
+
+def tagged(name: str, ra: float, dec: float) -> bytes:
+    """A JPEG of 400 x 300 px with AVM, as ESA/Hubble writes it for an original of 4000 x 3000."""
+    avm = AVM()
+    avm.Title, avm.Credit, avm.Type = f"Title of {name}", "ESA/Hubble & NASA", "Observation"
+    avm.Spatial.CoordinateFrame, avm.Spatial.CoordsystemProjection = "ICRS", "TAN"
+    avm.Spatial.ReferenceValue, avm.Spatial.ReferenceDimension = [ra, dec], [4000, 3000]
+    avm.Spatial.ReferencePixel, avm.Spatial.Scale, avm.Spatial.Rotation = [2000.5, 1500.5], [-1e-5, 1e-5], 0.0
+    segment = b"http://ns.adobe.com/xap/1.0/\0" + avm.to_xmp()
+    plain = picture(3, (400, 300))
+    return plain[:2] + b"\xff\xe1" + (len(segment) + 2).to_bytes(2, "big") + segment + plain[2:]
+
+
+def test_pictures_from_outreach_sites_bring_their_positions(
+    tmp_path: Path, engine: Engine, blobs: BlobStore, quick: Settings
+) -> None:
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "opo0328a.jpg").write_bytes(tagged("opo0328a", 189.9976, -0.6231))
+    summary = scrape_folder(folder, engine=engine, blobs=blobs, settings=quick)
+    assert summary.progress.got == 1
+    (line,) = ledger.scope(engine, [Tile("folder", str(folder.resolve()))])
+    (entry,) = ledger.entries(engine, [line.product_id])
+    told = entry.product
+    assert (told.s_ra, told.s_dec) == pytest.approx((189.9976, -0.6231), abs=1e-6)
+    assert (told.s_resolution, told.obs_title) == (pytest.approx(0.36, rel=1e-3), "Title of opo0328a")
+    assert (told.credit, told.image_type, told.release_id) == ("ESA/Hubble & NASA", "Observation", "opo0328")
+    assert len(parse_region(told.s_region)) == 1
 
 
 @pytest.fixture
