@@ -32,39 +32,67 @@ LimitOption = Annotated[
 ]
 MegabytesOption = Annotated[
     float | None,
-    typer.Option(min=0.001, help="Fetch the largest file that is stated to be no longer.", metavar="MB"),
+    typer.Option(
+        min=0.001, help="Longest file to fetch, in MB; of a longer one the next smaller version.", metavar="MB"
+    ),
+]
+PixelsOption = Annotated[
+    int | None,
+    typer.Option(
+        min=1, help="Largest picture to fetch, in pixels (width times height); as with --max-mb.", metavar="PIXELS"
+    ),
 ]
 OriginalsOption = Annotated[
-    bool, typer.Option("--originals", help="Take TIFF originals where they are offered and within the limits.")
+    bool,
+    typer.Option(
+        "--originals", help="Take the TIFF original where one is offered and within the limits, else JPEG/PNG."
+    ),
 ]
 
 
 def esahubble(
     category: Annotated[
-        str,
+        str | None,
         typer.Option(
             help="Lists to walk, comma-separated: observation (observations with a position), top100, all, galaxies, "
-            "nebulae, stars, starclusters, cosmology, blackholes, exoplanets, solarsystem, ..."
+            "nebulae, stars, starclusters, cosmology, blackholes, exoplanets, solarsystem, anniversary, illustrations, "
+            "jwst, misc, mission, spacecraft. [default: observation]",
+            show_default=False,
         ),
-    ] = "observation",
+    ] = None,
     types: Annotated[
-        str, typer.Option("--type", help="Types of picture to take, comma-separated, or all: Observation, Artwork, ...")
+        str,
+        typer.Option(
+            "--type",
+            help="Types of picture to take, comma-separated, or all: Observation, Artwork, Photographic, Planetary, "
+            "Simulation, Collage, Chart.",
+        ),
     ] = "Observation",
+    search: Annotated[
+        str | None,
+        typer.Option(
+            help="Instead of a list: pictures that have these words in name, title, text or credit.", metavar="WORDS"
+        ),
+    ] = None,
     feed: Annotated[
         bool,
-        typer.Option("--feed", help="Read the feed of all pictures: a hundred in one request instead of one by one."),
+        typer.Option(
+            "--feed", help="Instead of a list: the feed of all pictures, which describes a hundred in one request."
+        ),
     ] = False,
     limit: LimitOption = None,
     list_only: ListOption = False,
     as_json: JsonOption = False,
     archive_url: ArchiveOption = None,
     max_mb: MegabytesOption = None,
+    max_pixels: PixelsOption = None,
     originals: OriginalsOption = False,
     min_size: MinSizeOption = 256,
     refresh: RefreshOption = False,
 ) -> None:
     """Fetch pictures from ESA/Hubble (esahubble.org), the largest JPEG or PNG of each.
 
+    By default all observations whose position is known, some thousands. Run again, it fetches only what is missing.
     Licence CC BY 4.0: the credit line of a picture must be printed with it, and is kept in the manifest.
 
     Examples:
@@ -72,54 +100,80 @@ def esahubble(
       deepfield scrape esahubble --limit 20 --list
 
       deepfield scrape esahubble --category galaxies,nebulae --max-mb 30
+
+      deepfield scrape esahubble --search "Tarantula" --originals
     """
     from manifests.settings import load_settings
     from scrapers.esahubble import open_esahubble
 
     settings = load_settings()
-    limits = _limits(settings, max_mb, originals)
+    limits = _limits(settings, max_mb, max_pixels, originals=originals)
     gallery = open_esahubble(
         settings,
         limits,
-        categories=None if feed and category == "observation" else category,
+        categories=category,
         types=types,
         feed=feed,
+        search=search,
         archive_url=archive_url,
     )
-    _scrape(gallery, settings, limit, min_size, list_only=list_only, as_json=as_json, refresh=refresh)
+    _scrape(gallery, settings, limits, limit, min_size, list_only=list_only, as_json=as_json, refresh=refresh)
 
 
 def hubblesite(
     category: Annotated[
         str | None,
-        typer.Option(help="A topic or album by its number and name (105-galaxies), or a tag ('Spiral Galaxies')."),
+        typer.Option(
+            help="A topic by its number and name (101-solar-system, 103-exoplanets, 104-stars-and-nebulas, "
+            "105-galaxies, 106-universe, 107-cosmic-wonders, 109-the-telescope, 110-miscellaneous), "
+            "or a tag ('Spiral Galaxies')."
+        ),
     ] = None,
     collection: Annotated[
-        str | None, typer.Option(help="A collection: 'Hubble Heritage', 'Hubble Favorites', 'Anniversary Images', ...")
+        str | None,
+        typer.Option(
+            help="A collection: 'Hubble Heritage', 'Hubble Favorites', 'Anniversary Images', 'Key Concepts', "
+            "'Zoomable Images'."
+        ),
     ] = None,
     kind: Annotated[
-        str, typer.Option("--type", help="Type of picture: Observations, Artwork, Spectra, ...; all for every type.")
+        str,
+        typer.Option(
+            "--type",
+            help="Type of picture: Observations, Annotated Observations, Artwork, Compass, Infographics, Photographs, "
+            "Spectra; all for every type.",
+        ),
     ] = "Observations",
     era: Annotated[
         str,
-        typer.Option(help="How the site is asked: auto tries 2023, 2020 (pages), 2017 (gallery), api (its API v3)."),
+        typer.Option(
+            help="How the site is asked: as in 2023, 2020 (pages), 2017 (gallery), or by api (its API v3); auto tries "
+            "them in this order."
+        ),
     ] = "auto",
     limit: LimitOption = None,
     list_only: ListOption = False,
     as_json: JsonOption = False,
     archive_url: ArchiveOption = None,
     max_mb: MegabytesOption = None,
+    max_pixels: PixelsOption = None,
     originals: OriginalsOption = False,
     min_size: MinSizeOption = 256,
     refresh: RefreshOption = False,
 ) -> None:
     """Fetch pictures from HubbleSite (hubblesite.org), the largest JPEG or PNG of each by the sizes its page states.
 
+    Of an annotated picture and its clean twin the clean one is taken. Run again, it fetches only what is missing. In
+    2025 the site moved into science.nasa.gov, whose pages are not read; where it sends there, a sentence says so, and
+    `deepfield scrape esahubble` has the same releases.
+
     Examples:
 
       deepfield scrape hubblesite --limit 20 --list
 
       deepfield scrape hubblesite --category 105-galaxies --max-mb 30
+
+      deepfield scrape hubblesite --category "Planetary Nebulas" --max-pixels 25000000
     """
     from typing import cast
 
@@ -128,50 +182,64 @@ def hubblesite(
 
     settings = load_settings()
     query = HubbleSiteQuery(None if kind.lower() == "all" else kind, category, collection, cast(Era, era))
-    gallery = open_hubblesite(settings, _limits(settings, max_mb, originals), query, archive_url=archive_url)
-    _scrape(gallery, settings, limit, min_size, list_only=list_only, as_json=as_json, refresh=refresh)
+    limits = _limits(settings, max_mb, max_pixels, originals=originals)
+    gallery = open_hubblesite(settings, limits, query, archive_url=archive_url)
+    _scrape(gallery, settings, limits, limit, min_size, list_only=list_only, as_json=as_json, refresh=refresh)
 
 
 def heritage(
     collection: Annotated[
-        bool, typer.Option("--collection", help="Ask HubbleSite's Heritage collection instead of the former site.")
+        bool, typer.Option("--collection", help="Ask HubbleSite's Heritage collection and no other place.")
     ] = False,
     limit: LimitOption = None,
     list_only: ListOption = False,
     as_json: JsonOption = False,
     archive_url: ArchiveOption = None,
     max_mb: MegabytesOption = None,
+    max_pixels: PixelsOption = None,
     originals: OriginalsOption = False,
     min_size: MinSizeOption = 256,
     refresh: RefreshOption = False,
 ) -> None:
-    """Fetch the releases of Hubble Heritage (heritage.stsci.edu), the largest JPEG or PNG of each.
+    """Fetch the pictures of Hubble Heritage, the largest JPEG or PNG of each.
 
-    The site closed about 2020, and its pictures are in a collection of HubbleSite: --collection asks for that.
+    Its own site (heritage.stsci.edu) closed about 2020. The pictures are taken from where they are now: HubbleSite's
+    Heritage collection, or where that has moved away the same releases at ESA/Hubble; a sentence says which. With
+    --archive-url a server is asked that still has the former site's index. Run again, it fetches only what is missing.
 
     Examples:
 
-      deepfield scrape heritage --collection --limit 20 --list
+      deepfield scrape heritage --limit 20 --list
+
+      deepfield scrape heritage --max-mb 30
     """
     from manifests.settings import load_settings
     from scrapers.heritage import open_heritage
 
     settings = load_settings()
-    limits = _limits(settings, max_mb, originals)
-    gallery = open_heritage(settings, limits, collection=collection, archive_url=archive_url)
-    _scrape(gallery, settings, limit, min_size, list_only=list_only, as_json=as_json, refresh=refresh)
+    limits = _limits(settings, max_mb, max_pixels, originals=originals)
+    gallery = open_heritage(settings, limits, collection=collection, archive_url=archive_url, tell=_say)
+    _scrape(gallery, settings, limits, limit, min_size, list_only=list_only, as_json=as_json, refresh=refresh)
 
 
-def _limits(settings: Settings, max_mb: float | None, originals: bool) -> Limits:
+def _say(sentence: str) -> None:
+    typer.echo(sentence, err=True)
+
+
+def _limits(settings: Settings, max_mb: float | None, max_pixels: int | None, *, originals: bool) -> Limits:
     from scrapers.versions import Limits
 
-    most = settings.max_bytes if max_mb is None else min(int(max_mb * 1e6), settings.max_bytes)
-    return Limits(most, settings.max_pixels, originals)
+    return Limits(
+        settings.max_bytes if max_mb is None else min(int(max_mb * 1e6), settings.max_bytes),
+        settings.max_pixels if max_pixels is None else min(max_pixels, settings.max_pixels),
+        originals,
+    )
 
 
 def _scrape(
     gallery: Gallery,
     settings: Settings,
+    limits: Limits,
     limit: int | None,
     min_size: int,
     *,
@@ -188,13 +256,15 @@ def _scrape(
     from scrapers.report import Reporter
 
     nothing = DeepfieldError(
-        f"{gallery.client.base} offers no pictures in {', '.join(gallery.lists)}: try another --category, or look at "
-        "the address."
+        f"{gallery.client.base} lists no pictures in {', '.join(gallery.lists)} of the type that is wanted: try "
+        "another --category or --type, or look at the address. Where a browser shows some, the site's pages have "
+        "changed and cannot be read."
     )
     if list_only:
         if not print_products(_described(gallery, limit), as_json):
             raise nothing
         return
+    settings = settings.model_copy(update={"max_bytes": limits.max_bytes, "max_pixels": limits.max_pixels})
     engine, blobs = open_database(settings.database), BlobStore(settings.blobs_dir)
     hint_contact(gallery.client.base, settings.contact)
     with Reporter(gallery.name) as report:

@@ -51,7 +51,7 @@ def galleries(settings: Settings, url: str | None) -> list[Gallery]:
 
 
 def test_the_real_sites_and_their_mirrors(quick: Settings) -> None:
-    bases = ["https://esahubble.org", "https://hubblesite.org", "http://heritage.stsci.edu", "https://hubblesite.org"]
+    bases = ["https://esahubble.org", "https://hubblesite.org", "https://hubblesite.org", "https://hubblesite.org"]
     assert [gallery.client.base for gallery in galleries(quick, None)] == bases
     assert {gallery.client.base for gallery in galleries(quick, f"{MIRROR}/")} == {MIRROR}
     for gallery in galleries(quick, None):

@@ -11,10 +11,9 @@ from manifests.blobs import BlobStore
 from manifests.settings import Settings
 from scrapers.crawl import planned_products
 from scrapers.gallery import crawl_gallery
-from scrapers.heritage import Heritage, open_heritage, read_index
+from scrapers.heritage import open_heritage, read_index
 from scrapers.http import HttpError
 from scrapers.hubblesite import HubbleSite
-from scrapers.politeness import Gates
 from scrapers.versions import Limits
 
 LIMITS = Limits(10**9, 10**9)
@@ -66,10 +65,7 @@ def test_what_is_no_index() -> None:
         with pytest.raises(HttpError) as caught:
             read_index(body)
         assert (caught.value.kind, caught.value.reason) == ("transient", "not_a_list")
-    moved = b'<div class="ad-research-box"><a href="/contents/media/images/1-Image">x</a></div>'
-    with pytest.raises(HttpError, match="add --collection") as caught:
-        read_index(moved)
-    assert (caught.value.kind, caught.value.reason) == ("permanent", "moved")
+        assert "no link says 'high-resolution images'" in str(caught.value)
 
 
 def test_a_crawl(host: FakeHost, quick: Settings, engine: Engine, blobs: BlobStore) -> None:
@@ -102,6 +98,7 @@ def test_a_crawl(host: FakeHost, quick: Settings, engine: Engine, blobs: BlobSto
     )
     assert (sombrero.obs_title, sombrero.release_id) == ("Sombrero", "opo0328")
     assert found["2001-24"].product.access_url.endswith("/2001/24/mars/0124b.jpg")
+    assert sombrero.aliases == "esahubble:opo0328,stsci:2003-28"
 
 
 def test_the_collection_is_asked_at_hubblesite(quick: Settings) -> None:
@@ -112,16 +109,124 @@ def test_the_collection_is_asked_at_hubblesite(quick: Settings) -> None:
     assert (question["Collection"], question["Type"]) == ("Hubble Heritage", "Observations")
 
 
-def test_the_closed_site_says_where_its_pictures_are(quick: Settings) -> None:
-    from scrapers.http import PoliteClient
+def cards(*paths: str) -> bytes:
+    """A page of HubbleSite's list."""
+    link = '<div class="ad-research-box"><a href="/contents/media/images/{0}"><img alt="{0}"></a></div>'
+    return f'<main id="main-content">{"".join(map(link.format, paths))}</main>'.encode()
 
-    class Away(PoliteClient):
-        def get(self, url: str, check: object, params: object = None) -> object:  # type: ignore[override]
-            raise HttpError("transient", "unreachable", "heritage.stsci.edu cannot be reached.")
 
-    gallery = Heritage(Away(quick.heritage_url, quick, Gates(1, 1)), LIMITS)
-    with pytest.raises(HttpError, match=r"cannot be reached. The site closed about 2020.*--collection"):
+def downloads(*links: tuple[str, str]) -> bytes:
+    """A page of a picture at HubbleSite."""
+    items = "".join(f'<li><a href="{href}">{text}</a></li>' for href, text in links)
+    return f'<h1>Title</h1><div class="media-library-links-list"><ul>{items}</ul></div>'.encode()
+
+
+def serve_collection(host: FakeHost, prefix: str) -> None:
+    """A HubbleSite with a Heritage collection of two pages."""
+
+    def listed(path: str, query: dict[str, list[str]]) -> Answer:
+        page = query.get("page", ["1"])[0] if query.get("Collection") == ["Hubble Heritage"] else "9"
+        return Answer(cards(*{"1": ["2003/28/1084-Image"], "2": ["2005/12/1085-Image"]}.get(page, [])))
+
+    host.script(f"{prefix}/images", listed)
+    for number, path in enumerate(("2003/28/1084-Image", "2005/12/1085-Image")):
+        host.say(f"{prefix}/contents/media/images/{path}", downloads((f"{prefix}/f/{number}.png", "900 X 800, PNG")))
+        host.say(f"{prefix}/f/{number}.png", picture(number))
+
+
+def esa_page(credit: str) -> bytes:
+    facts = '<div class="object-info"><h3>About the Image</h3><table><tr><th class="title">Id:</th><td>x</td></tr>'
+    files = '<div class="archive_download"><span class="archive_dl_text"><a href="/esa/large/{}.jpg">Large JPEG</a>'
+    return f'<h1>Title</h1><div class="credit">{credit}</div>{facts}</table></div>{files}</span></div>'.encode()
+
+
+def serve_esa(host: FakeHost) -> None:
+    """An ESA/Hubble whose search finds two pictures, of which one is by the Heritage team."""
+    rows = "".join(f"{{ id: '{name}', title: 'x', url: '/images/{name}/' }}," for name in ("opo0328a", "heic0506a"))
+    listing = f"<script>var images = [{rows}];</script><div>Showing 1 to 2 of 2</div>".encode()
+    host.script("/esa/images/", lambda path, query: Answer(listing if query == {"search": ["Heritage Team"]} else b""))
+    for name, credit in (("opo0328a", "NASA and The Hubble Heritage Team"), ("heic0506a", "NASA, ESA, S. Beckwith")):
+        host.say(f"/esa/images/{name}/", esa_page(credit).replace(b"{}", name.encode()))
+        host.say(f"/esa/large/{name}.jpg", picture(ord(name[0])))
+
+
+def today(host: FakeHost, quick: Settings) -> Settings:
+    """Settings in which the sites of today are those of the fake host; nobody asks the closed one."""
+    return quick.model_copy(update={"hubblesite_url": f"{host.url}/hs", "esahubble_url": f"{host.url}/esa"})
+
+
+def test_by_default_the_collection_of_hubblesite(
+    host: FakeHost, quick: Settings, engine: Engine, blobs: BlobStore
+) -> None:
+    serve_collection(host, "/hs")
+    serve_esa(host)
+    said: list[str] = []
+    place = today(host, quick)
+    _, first = crawl_gallery(open_heritage(place, LIMITS), engine=engine, blobs=blobs, settings=place, limit=1)
+    # a new run knows page 1 from the ledger only
+    gallery = open_heritage(place, LIMITS, tell=said.append)
+    plan, second = crawl_gallery(gallery, engine=engine, blobs=blobs, settings=place)
+    assert (first.progress.got, second.progress.got, second.progress.skipped) == (1, 1, 1)
+    assert [entry.line.product_id for entry in planned_products(plan, engine=engine)] == [
+        "heritage:1084-Image",
+        "heritage:1085-Image",
+    ]
+    assert said == [] and not any(path.startswith("/esa") for path in host.log)
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (Answer(b"", 301, {"Location": "http://science.example/hubble/"}), "points to science.example"),
+        (Answer(b"gone", 410), "does not have this any more"),
+        (Answer(b"<html>Welcome to another site</html>"), "no page of HubbleSite's list"),
+    ],
+)
+def test_where_the_collection_is_gone_esahubble_has_the_releases(
+    answer: Answer, why: str, host: FakeHost, quick: Settings, engine: Engine, blobs: BlobStore
+) -> None:
+    serve_esa(host)
+    for path in ("/hs/images", "/hs/resource-gallery/images", "/hs/images/gallery/page/1", "/hs/api/v3/images"):
+        host.script(path, lambda path, query: answer)
+    said: list[str] = []
+    place = today(host, quick).model_copy(update={"attempts": 1})
+    gallery = open_heritage(place, LIMITS, tell=said.append)
+    plan, summary = crawl_gallery(gallery, engine=engine, blobs=blobs, settings=place)
+    found = {entry.product.source_name: entry for entry in planned_products(plan, engine=engine)}
+    sombrero = found["opo0328a"]
+    assert (sombrero.line.status, sombrero.product.release_id, sombrero.product.archive) == (
+        "got",
+        "opo0328",
+        "heritage",
+    )
+    assert sombrero.product.aliases == "esahubble:opo0328a,heritage:2003/28,stsci:2003-28-a"
+    assert (found["heic0506a"].line.status, summary.reasons) == ("refused", {"other_team": 1})
+    (sentence,) = said
+    assert why in sentence and sentence.endswith(f"pictures are taken from {host.url}/esa instead.")
+
+
+def test_a_collection_that_is_down_for_now_is_waited_for(host: FakeHost, quick: Settings) -> None:
+    serve_esa(host)
+    host.say("/hs/images", Answer(b"", 503))
+    gallery = open_heritage(today(host, quick).model_copy(update={"attempts": 1}), LIMITS)
+    with pytest.raises(HttpError, match="answers with status 503"):
         gallery.ask(gallery.page("gallery", 1))
+    assert not any(path.startswith("/esa") for path in host.log)
+
+
+def test_an_index_that_leads_to_the_collection_goes_on_there(
+    host: FakeHost, quick: Settings, engine: Engine, blobs: BlobStore
+) -> None:
+    serve_collection(host, "/hs")
+    host.say(
+        "/old/gallery/galindex.html", Answer(b"", 301, {"Location": "/hs/images?Collection=Hubble%20Heritage&page=1"})
+    )
+    for limit, got in ((1, 1), (None, 1)):
+        gallery = open_heritage(quick, LIMITS, archive_url=f"{host.url}/old")
+        plan, summary = crawl_gallery(gallery, engine=engine, blobs=blobs, settings=quick, limit=limit)
+        assert summary.progress.got == got and not summary.tiles_failed
+    names = [entry.product.release_id for entry in planned_products(plan, engine=engine)]
+    assert names == ["opo0328", "opo0512"]
 
 
 @profile(max_examples=100, deadline=None)
