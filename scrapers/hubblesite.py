@@ -152,7 +152,9 @@ class HubbleSite:
             reply = self.client.get(url, lambda body: read_cards(body, url, self._title, self.name), parameters)
         except HttpError as error:
             if error.reason == "elsewhere" and urlsplit(self.client.base).hostname in self._public:
-                raise HttpError(error.kind, error.reason, f"{error} {_MOVED}", error.status) from error
+                moved = HttpError(error.kind, error.reason, f"{error} {_MOVED}", error.status)
+                moved.attempts = error.attempts
+                raise moved from error
             sizes = [one.size_bytes for one in error.attempts]
             if number > 1 and error.reason == "not_a_list" and len(sizes) > 1 and len(set(sizes)) == 1:
                 return ListPage((), more=False)  # what a page after the last looks like is not known of every era
