@@ -34,7 +34,7 @@ SITES: dict[str, Open] = {
         settings, LIMITS, HubbleSiteQuery(era="2023"), archive_url=f"{url}/hubblesite"
     ),
     "hubblesite_api": lambda settings, url: open_hubblesite(
-        settings, LIMITS, HubbleSiteQuery(era="api"), archive_url=f"{url}/hubblesite"
+        settings, LIMITS, HubbleSiteQuery(type=None, era="api"), archive_url=f"{url}/hubblesite"
     ),
     "heritage": lambda settings, url: open_heritage(settings, LIMITS, archive_url=f"{url}/heritage"),
     "collection": lambda settings, url: open_heritage(
