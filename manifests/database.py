@@ -1,47 +1,82 @@
 """Opening the catalogue: one SQLAlchemy engine, brought to the newest schema by Alembic."""
 
+import re
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, create_engine, event
-from sqlalchemy.engine import make_url
+from sqlalchemy import Engine, create_engine, event, func, select
+from sqlalchemy.engine import ExceptionContext, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from manifests.errors import DeepfieldError, UsageError
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
+_MIGRATION_LOCK = 0x0DEE9F1E1D  # any number, the same in every process
+# where an address has a password: user:password@host (it may hold an @ by mistake), or ?password=...
+_IN_FRONT = re.compile(r"(//[^:/?]*:).*@")
+_IN_QUERY = re.compile(r"([?&]password=)[^&]*")
 
 
 def open_database(url: str) -> Engine:
     """Open the catalogue at a SQLAlchemy address, creating or migrating it where needed.
 
-    SQLite runs in WAL mode with full synchronisation, so that a committed row survives a crash of the machine.
+    SQLite runs in WAL mode with full synchronisation, so that a committed row survives a crash of the machine. A
+    database that fails later (its server goes away, its disk is full) raises `DeepfieldError` as well.
 
     Raises:
-        UsageError: the address cannot be understood.
+        UsageError: the address cannot be understood, or its driver is not installed.
         DeepfieldError: the database cannot be opened or migrated.
     """
+    name = _without_password(url)
     try:
         address = make_url(url)
+        if "@" in (address.host or ""):
+            raise ArgumentError("the password holds an @")
         if address.get_backend_name() == "sqlite" and address.database:
             Path(address.database).parent.mkdir(parents=True, exist_ok=True)
         engine = create_engine(address, pool_pre_ping=True)
-    except (ArgumentError, ModuleNotFoundError) as error:
-        raise UsageError(f"DEEPFIELD_DATABASE_URL={url!r} is not usable as a database address: {error}.") from error
+    except (ArgumentError, ValueError) as error:
+        # what SQLAlchemy says of an address that it takes apart wrongly may hold a piece of the password
+        raise UsageError(
+            f"DEEPFIELD_DATABASE_URL={name!r} is not usable as a database address: write it like "
+            "postgresql+psycopg://user:password@host:5432/name or sqlite:////folder/catalog.db, special characters of "
+            "a password as %40 for @ or %2F for /."
+        ) from error
+    except ImportError as error:
+        raise UsageError(
+            f"DEEPFIELD_DATABASE_URL={name!r} needs a driver that is not here ({error}): for PostgreSQL write "
+            "postgresql+psycopg://... and install it with: pip install 'deepfield[postgres]'."
+        ) from error
     except OSError as error:
-        raise DeepfieldError(f"The folder of the catalogue {url} cannot be made: {error.strerror}.") from error
+        raise DeepfieldError(f"The folder of the catalogue {name} cannot be made: {error.strerror}.") from error
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _configure_sqlite)
+
+    def explain(failure: ExceptionContext) -> None:
+        dbapi = engine.dialect.loaded_dbapi
+        if isinstance(failure.original_exception, dbapi.OperationalError):
+            raise _unusable(name, failure.original_exception) from failure.original_exception
+
+    event.listen(engine, "handle_error", explain)
     try:
         _migrate(engine)
     except DBAPIError as error:
-        raise DeepfieldError(
-            f"The catalogue at {address.render_as_string()} cannot be opened: {error.orig}."
-        ) from error
+        raise _unusable(name, error.orig) from error
     return engine
+
+
+def _unusable(name: str, error: BaseException | None) -> DeepfieldError:
+    """The first line of what the driver says; the rest asks whether the server is running."""
+    why = next(iter(str(error).strip().splitlines()), "no reason given").strip().rstrip(".")
+    return DeepfieldError(f"The catalogue at {name} cannot be used: {why}.")
+
+
+def _without_password(url: str) -> str:
+    """An address that may be shown, also where it is not well-formed."""
+    return _IN_QUERY.sub(r"\1***", _IN_FRONT.sub(r"\1***@", url))
 
 
 def _configure_sqlite(connection, _record) -> None:  # type: ignore[no-untyped-def]
@@ -64,5 +99,7 @@ def _migrate(engine: Engine) -> None:
         if engine.dialect.name == "sqlite":
             # Two processes may start at once: the second waits here and then finds nothing to do.
             connection.exec_driver_sql("BEGIN IMMEDIATE")
+        elif engine.dialect.name == "postgresql":
+            connection.execute(select(func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
