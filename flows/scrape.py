@@ -7,10 +7,10 @@ from prefect.tasks import exponential_backoff
 
 from flows.fetching import fetch_planned
 from flows.work import batches, workplace
-from manifests.errors import UsageError
+from manifests.errors import DeepfieldError, UsageError
 from manifests.settings import Settings, load_settings
 from scrapers import ledger
-from scrapers.crawl import Plan, ask_tile, plan_tiles
+from scrapers.crawl import Plan, ask_batch, plan_tiles
 from scrapers.esahubble import open_esahubble
 from scrapers.gallery import Gallery, ask_pages
 from scrapers.heritage import open_heritage
@@ -135,9 +135,11 @@ def ask_tiles(archive: Hla, plan: Plan, tile_ids: list[str], again: bool) -> int
     """Ask the tiles of those ids; the number of products. Unless `again`, a tile answered meanwhile is left out."""
     chosen = set(tile_ids)
     with workplace() as here:
-        candidates = plan.tiles if again else ledger.unasked(here.engine, plan.tiles)
-        waiting = [tile for tile in candidates if tile.tile_id in chosen]
-        return sum(ask_tile(archive, tile, engine=here.engine) for tile in waiting)
+        waiting = [tile for tile in plan.tiles if tile.tile_id in chosen]
+        done = ask_batch(archive, waiting, engine=here.engine, settings=here.settings, again=again)
+        if done.tiles_failed:
+            raise DeepfieldError(f"{done.tiles_failed} parts of the region could not be asked. {done.errors[0]}")
+        return len(ledger.scope(here.engine, waiting))
 
 
 @task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=exponential_backoff(10), retry_jitter_factor=1.0)

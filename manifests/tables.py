@@ -32,6 +32,9 @@ tiles = Table(
     Column("products", Integer, nullable=False, default=0),
     Column("attempts", Integer, nullable=False, default=0),
     Column("error", Text),
+    # which worker is asking it, and until when nobody else will: several may share one ledger
+    Column("claimed_by", String(64)),
+    Column("claimed_until", String(32)),
     Column("updated_at", String(32), nullable=False),
 )
 
@@ -50,7 +53,7 @@ products = Table(
     Column("sha256", String(64)),
     Column("attempts", Integer, nullable=False, default=0),
     Column("error", Text),
-    # which worker is fetching it, and until when nobody else will: several may share one ledger
+    # as a tile's
     Column("claimed_by", String(64)),
     Column("claimed_until", String(32)),
     Column("found_at", String(32), nullable=False),
@@ -58,6 +61,11 @@ products = Table(
     Index("products_by_status", "archive", "status"),
     Index("products_by_sha256", "sha256"),
 )
+# The few that are claimed at a time, found without reading the table; an index cannot be named with its condition
+# before its columns are.
+for _table in (tiles, products):
+    _claimed = _table.c.claimed_by.is_not(None)
+    Index(f"{_table.name}_claimed", _table.c.claimed_by, sqlite_where=_claimed, postgresql_where=_claimed)
 
 # Which tile a product was found in: a product near a border is found by several.
 tile_products = Table(

@@ -1,5 +1,8 @@
 """What comes of asking an archive: attempts as they went, and the one kind of error where none brought anything."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Literal
 
@@ -33,3 +36,25 @@ class HttpError(DeepfieldError):
         self.reason = reason
         self.status = status
         self.attempts: tuple[Attempt, ...] = ()
+
+
+_NOTED: ContextVar[list[Attempt] | None] = ContextVar("attempts", default=None)
+
+
+@contextmanager
+def noted_attempts() -> Iterator[list[Attempt]]:
+    """Collect the requests that this thread makes while the block lasts, also where they end in an error."""
+    attempts: list[Attempt] = []
+    token = _NOTED.set(attempts)
+    try:
+        yield attempts
+    finally:
+        _NOTED.reset(token)
+
+
+def note_attempt(attempt: Attempt, of_request: list[Attempt]) -> None:
+    """Add an attempt to those of its request, and to those that `noted_attempts` collects."""
+    of_request.append(attempt)
+    collected = _NOTED.get()
+    if collected is not None:
+        collected.append(attempt)

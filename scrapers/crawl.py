@@ -1,8 +1,9 @@
 """A crawl: ask for what is in a region, write it down, fetch what is not here yet.
 
 `crawl` does all of it in threads. Its steps are functions of their own, small enough to be a scheduler's tasks:
-`plan_tiles`, `ask_tile`, `open_products`, `fetch_batch`. All state is in the ledger and the blob store, so that a
-crawl that was killed is started again and goes on where it was.
+`plan_tiles`, `ask_batch`, `open_products`, `fetch_batch`. All state is in the ledger and the blob store, so that a
+crawl that was killed is started again and goes on where it was, and several may work on one region at once: each
+tile and product is claimed before it is asked for.
 """
 
 import os
@@ -10,16 +11,20 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Protocol, TypeVar
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, Table
 
 from manifests.blobs import BlobStore
 from manifests.settings import Settings
+from manifests.tables import products, tiles
 from scrapers import ledger
+from scrapers.attempts import noted_attempts
+from scrapers.claims import Busy, claimed, keeping, left_behind
 from scrapers.fetch import MIN_SIZE_PX, Describe, Fetched, fetch
 from scrapers.fields import reaching
-from scrapers.http import HttpError, PoliteClient
+from scrapers.http import HttpError, PoliteClient, now_utc
 from scrapers.products import Product, Tile
 from scrapers.regions import Region, WholeSky
 from scrapers.sky import Cone
@@ -83,19 +88,72 @@ def plan_tiles(archive: Archive, region: Region, tiling: Tiling = BY_CELLS, *, e
     return plan
 
 
+def ask_batch(
+    archive: Archive,
+    batch: Sequence[Tile],
+    *,
+    engine: Engine,
+    settings: Settings,
+    again: bool = False,
+    tally: Tally | None = None,
+) -> CrawlSummary:
+    """Ask questions in threads, as many at once as the archive allows, and write down the answers.
+
+    Those that were answered meanwhile are left out unless `again`, so that a batch may be run again; those that
+    another worker has in hand are left to it.
+    """
+    if tally is None:
+        tally = Tally()
+        tally.tiles = len(batch)
+    since = now_utc()
+
+    def known(tile: Tile) -> bool:
+        return ledger.asked_since(engine, tile, since) or not (again or ledger.unasked(engine, [tile]))
+
+    def one(tile: Tile) -> HttpError | Busy | None:
+        if known(tile):
+            return None
+        with claimed(engine, tiles, tile.tile_id) as mine:
+            if not mine:
+                return Busy.ELSEWHERE
+            try:
+                # another worker may have asked it between the look and the claim
+                if not known(tile):
+                    ask_tile(archive, tile, engine=engine)
+            except HttpError as error:
+                return error
+        return None
+
+    others = _in_company(
+        one,
+        batch,
+        tally.add_tile,
+        engine=engine,
+        table=tiles,
+        key=lambda tile: tile.tile_id,
+        client=archive.client,
+        settings=settings,
+        tally=tally,
+    )
+    for _ in range(others):
+        tally.add_tile(None)
+    return tally.summary()
+
+
 def ask_tile(archive: Archive, tile: Tile, *, engine: Engine) -> int:
-    """Ask one question and write down the answer; the number of products.
+    """Ask one question and write down the answer; the number of products. Who calls it has claimed the tile.
 
     Raises:
         HttpError: there was no answer; the ledger says why.
     """
-    try:
-        found = archive.ask(tile)
-    except HttpError as error:
-        ledger.tile_failed(engine, tile, str(error))
-        raise
+    with noted_attempts() as attempts:
+        try:
+            found = archive.ask(tile)
+        except HttpError as error:
+            ledger.tile_failed(engine, tile, str(error), attempts)
+            raise
     ledger.add_products(engine, tile, found)
-    ledger.tile_done(engine, tile)
+    ledger.tile_done(engine, tile, attempts)
     return len(found)
 
 
@@ -131,28 +189,53 @@ def fetch_batch(
 ) -> CrawlSummary:
     """Fetch products in threads, as many at once as the archive allows.
 
-    Those that came in meanwhile are skipped, so that a batch may be run again. When the archive stops answering,
-    the rest is left open and `stopped` says so. `describe` finds the file of products known by their pages only.
+    Those that came in meanwhile are skipped, so that a batch may be run again, and so are those that another worker
+    has in hand. When the archive stops answering, the rest is left open and `stopped` says so. `describe` finds the
+    file of products known by their pages only.
     """
     if tally is None:
         tally = Tally()
         tally.found = len(product_ids)
+    since = now_utc()
 
-    def one(name: str) -> Fetched | None:
+    def missing(name: str) -> Product | None:
         entries = ledger.entries(engine, [name])
-        if not entries or entries[0].line.here(blobs):
+        if not entries or entries[0].line.here(blobs) or ledger.tried_since(engine, name, since):
             return None
-        return fetch(
-            client,
-            entries[0].product,
-            engine=engine,
-            blobs=blobs,
-            max_pixels=settings.max_pixels,
-            min_size=min_size,
-            describe=describe,
-        )
+        return entries[0].product
 
-    _in_threads(one, product_ids, tally.add, client=client, settings=settings, tally=tally)
+    def one(name: str) -> Fetched | Busy | None:
+        if missing(name) is None:
+            return None
+        with claimed(engine, products, name) as mine:
+            if not mine:
+                return Busy.ELSEWHERE
+            # another worker may have fetched it between the look and the claim
+            product = missing(name)
+            if product is None:
+                return None
+            return fetch(
+                client,
+                product,
+                engine=engine,
+                blobs=blobs,
+                max_pixels=settings.max_pixels,
+                min_size=min_size,
+                describe=describe,
+            )
+
+    others = _in_company(
+        one,
+        product_ids,
+        tally.add,
+        engine=engine,
+        table=products,
+        key=lambda name: name,
+        client=client,
+        settings=settings,
+        tally=tally,
+    )
+    tally.leave(others)
     return tally.summary()
 
 
@@ -252,48 +335,68 @@ def _lines(plan: Plan, engine: Engine, limit: int | None) -> list[ledger.Line]:
 
 
 def _ask_all(archive: Archive, plan: Plan, engine: Engine, settings: Settings, tally: Tally, *, refresh: bool) -> None:
-    def one(tile: Tile) -> HttpError | None:
-        try:
-            ask_tile(archive, tile, engine=engine)
-        except HttpError as error:
-            return error
-        return None
-
     wanted = plan.tiles if refresh else ledger.unasked(engine, plan.tiles)
     tally.tiles, tally.tiles_asked = len(plan.tiles), len(plan.tiles) - len(wanted)
-    _in_threads(one, wanted, tally.add_tile, client=archive.client, settings=settings, tally=tally)
+    ask_batch(archive, wanted, engine=engine, settings=settings, again=refresh, tally=tally)
     if tally.last_tile_error and tally.tiles_failed == len(plan.tiles):
         raise tally.last_tile_error
 
 
+def _in_company(
+    work: Callable[[T], R | Busy],
+    items: Sequence[T],
+    each: Callable[[R], None],
+    *,
+    engine: Engine,
+    table: Table,
+    key: Callable[[T], str],
+    client: PoliteClient,
+    settings: Settings,
+    tally: Tally,
+) -> int:
+    """Work on what no other worker has in hand, and at the end on what others left; how many were left to them."""
+    run = partial(_in_threads, work, each=each, client=client, settings=settings, tally=tally)
+    with keeping(engine):
+        busy = run(items)
+        if not busy:
+            return 0
+        left = set(left_behind(engine, table, [key(item) for item in busy]))
+        return len(busy) - len(left) + len(run([item for item in busy if key(item) in left]))
+
+
 def _in_threads(
-    work: Callable[[T], R],
+    work: Callable[[T], R | Busy],
     items: Iterable[T],
     each: Callable[[R], None],
     *,
     client: PoliteClient,
     settings: Settings,
     tally: Tally,
-) -> None:
+) -> list[T]:
     """Hand every result to `each`, in this thread, as it is done; end early when the tally gives up on the archive.
 
-    More threads than connections: one decodes while another uses the connection. The host's gate counts those.
+    Returns the items that are in other hands. More threads than connections: one decodes while another uses the
+    connection. The host's gate counts those.
     """
     threads = settings.connections + (os.cpu_count() or 1)
     remaining = iter(items)
-    running: set[Future[R]] = set()
+    running: dict[Future[R | Busy], T] = {}
+    busy: list[T] = []
     with _pool(threads, client) as pool:
         while True:
             while len(running) < threads and not tally.give_up_after(2 * settings.connections):
                 item = next(remaining, None)
                 if item is None:
                     break
-                running.add(pool.submit(work, item))
+                running[pool.submit(work, item)] = item
             if not running:
-                return
-            done, running = wait(running, return_when=FIRST_COMPLETED)
-            for future in done:
-                each(future.result())
+                return busy
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                item, result = running.pop(future), future.result()
+                if isinstance(result, Busy):
+                    busy.append(item)
+                else:
+                    each(result)
 
 
 @contextmanager

@@ -15,10 +15,13 @@ from sqlalchemy import Engine
 
 from manifests.blobs import BlobStore
 from manifests.settings import Settings
+from manifests.tables import tiles
 from scrapers import ledger
+from scrapers.attempts import noted_attempts
+from scrapers.claims import claimed, keeping
 from scrapers.crawl import Plan, fetch_open
 from scrapers.fetch import MIN_SIZE_PX, PAGE, Described
-from scrapers.http import HttpError, PoliteClient, Reply
+from scrapers.http import HttpError, PoliteClient, Reply, now_utc
 from scrapers.products import Product, Tile
 from scrapers.tally import CrawlSummary, OnProgress, Tally
 from scrapers.versions import MEDIA_TYPES, Limits, Version, in_order
@@ -83,17 +86,31 @@ def ask_pages(
     Raises:
         HttpError: not one page could be asked.
     """
+    with keeping(engine):
+        return _walk(gallery, engine, limit, refresh, on_page)
+
+
+def _walk(
+    gallery: Gallery,
+    engine: Engine,
+    limit: int | None,
+    refresh: bool,
+    on_page: Callable[[HttpError | None], None] | None,
+) -> Plan:
     walked: list[Tile] = []
     found: set[str] = set()
-    answered, last_error = 0, None
+    answered, last_error, since = 0, None, now_utc()
     for name in gallery.lists:
         seen: set[str] = set()
         failures = 0
         for number, tile in _chain(gallery, name, engine):
             walked.append(tile)
             error = None
-            if refresh or ledger.unasked(engine, [tile]):
-                error = _ask_page(gallery, tile, number, gallery.page(name, number + 1), seen, engine=engine)
+            # each page says whether there is a next: one that another worker asks is waited for
+            with claimed(engine, tiles, tile.tile_id, wait=True):
+                known = ledger.asked_since(engine, tile, since) or not (refresh or ledger.unasked(engine, [tile]))
+                if not known:
+                    error = _ask_page(gallery, tile, number, gallery.page(name, number + 1), seen, engine=engine)
             if on_page:
                 on_page(error)
             if error is None:
@@ -126,16 +143,17 @@ def _chain(gallery: Gallery, name: str, engine: Engine) -> Iterator[tuple[int, T
 def _ask_page(
     gallery: Gallery, tile: Tile, number: int, following: Tile, seen: set[str], *, engine: Engine
 ) -> HttpError | None:
-    try:
-        page = _page(gallery, tile, number)
-    except HttpError as error:
-        ledger.tile_failed(engine, tile, str(error))
-        return error
+    with noted_attempts() as attempts:
+        try:
+            page = _page(gallery, tile, number)
+        except HttpError as error:
+            ledger.tile_failed(engine, tile, str(error), attempts)
+            return error
     ledger.add_products(engine, tile, page.products)
     # a site that answers every number with the same page would be walked for ever
     if page.more and any(product.product_id not in seen for product in page.products):
         ledger.plan(engine, [following])
-    ledger.tile_done(engine, tile)
+    ledger.tile_done(engine, tile, attempts)
     return None
 
 

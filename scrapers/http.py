@@ -19,7 +19,7 @@ import urllib3
 
 from manifests.errors import UsageError
 from manifests.settings import Settings
-from scrapers.attempts import Attempt, HttpError
+from scrapers.attempts import Attempt, HttpError, note_attempt, noted_attempts
 from scrapers.hosts import HostList, Origin, is_private
 from scrapers.politeness import Gates, HostPausedError, SystemClock, backoff_s, retry_after_s
 from scrapers.robots import Robots
@@ -49,7 +49,12 @@ class Reply(Generic[T]):
 
 def now_utc() -> str:
     """The present moment, ISO 8601 UTC, to the millisecond."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return iso_utc(datetime.now(UTC))
+
+
+def iso_utc(moment: datetime) -> str:
+    """A moment of UTC as text that sorts by time, to the millisecond."""
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def user_agent(contact: str | None) -> str:
@@ -155,7 +160,7 @@ class PoliteClient:
                 value = check(answer.body)
             except HttpError as error:
                 seconds = self._gates.clock.now() - start
-                attempts.append(Attempt(url, started_at, seconds, error.status or status, size, str(error)))
+                note_attempt(Attempt(url, started_at, seconds, error.status or status, size, str(error)), attempts)
                 error.attempts = tuple(attempts)
                 if (
                     error.kind != "transient"
@@ -165,7 +170,7 @@ class PoliteClient:
                     raise
             else:
                 seconds = self._gates.clock.now() - start
-                attempts.append(Attempt(url, started_at, seconds, status, size, None))
+                note_attempt(Attempt(url, started_at, seconds, status, size, None), attempts)
                 return Reply(final, answer.body, value, tuple(attempts))
             self._gates.clock.sleep(backoff_s(len(attempts), self._first_backoff_s))
 
@@ -220,7 +225,8 @@ class PoliteClient:
                 raise HttpError("refused", "elsewhere", f"{origin}/robots.txt redirects to {url}: not followed.")
 
         try:
-            return self._persist(f"{origin}/robots.txt", lambda body: body.decode("utf-8", "replace"), admit).value
+            with noted_attempts():  # of nobody's question: every host has its robots.txt read once
+                return self._persist(f"{origin}/robots.txt", lambda body: body.decode("utf-8", "replace"), admit).value
         except HttpError as error:
             if error.status is not None and 400 <= error.status < 500 and error.status not in _PASSING:
                 return ""

@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, TypeVar
 
-from sqlalchemy import Engine, Table, case, func, insert, select, update
+from sqlalchemy import Engine, Select, Table, bindparam, case, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from manifests.blobs import BlobStore
-from manifests.tables import fetches, products, tile_products, tiles
+from manifests.tables import asks, fetches, products, tile_products, tiles
 from scrapers.http import Attempt, now_utc
 from scrapers.products import Product, Tile
 
@@ -21,6 +21,7 @@ Status = Literal["got", "refused", "gone", "failed"]
 T = TypeVar("T")
 
 _BATCH = 500  # names in one IN (...)
+_NOT_MODIFIED = 304
 
 
 @dataclass(frozen=True)
@@ -78,22 +79,28 @@ class Count:
 
 
 def plan(engine: Engine, planned: Sequence[Tile]) -> None:
-    """Write down tiles that are to be asked; those already known stay as they are."""
+    """Write down tiles that are to be asked; those already known stay as they are, and learn their coverage."""
     now = now_utc()
-    rows = [
-        {
-            "tile_id": tile.tile_id,
-            "archive": tile.archive,
-            "request": tile.request,
-            "coverage": tile.coverage,
-            "status": "open",
-            "updated_at": now,
-        }
-        for tile in planned
-    ]
-    if rows:
-        with engine.begin() as connection:
-            connection.execute(_insert(engine, tiles).on_conflict_do_nothing(), _sorted(rows, "tile_id"))
+    upsert = _insert(engine, tiles)
+    upsert = upsert.on_conflict_do_update(
+        index_elements=["tile_id"],
+        set_={"coverage": upsert.excluded.coverage},
+        where=tiles.c.coverage.is_(None) & upsert.excluded.coverage.is_not(None),
+    )
+    with engine.begin() as connection:
+        for batch in _batches(sorted(planned, key=lambda tile: tile.tile_id)):
+            rows = [
+                {
+                    "tile_id": tile.tile_id,
+                    "archive": tile.archive,
+                    "request": tile.request,
+                    "coverage": tile.coverage,
+                    "status": "open",
+                    "updated_at": now,
+                }
+                for tile in batch
+            ]
+            connection.execute(upsert, rows)
 
 
 def unasked(engine: Engine, planned: Sequence[Tile]) -> list[Tile]:
@@ -108,8 +115,7 @@ def unasked(engine: Engine, planned: Sequence[Tile]) -> list[Tile]:
 
 def is_planned(engine: Engine, tile: Tile) -> bool:
     """Whether a tile was ever written down."""
-    with engine.connect() as connection:
-        return connection.scalar(select(tiles.c.tile_id).where(tiles.c.tile_id == tile.tile_id)) is not None
+    return _any(engine, select(tiles.c.tile_id).where(tiles.c.tile_id == tile.tile_id))
 
 
 def add_products(engine: Engine, tile: Tile, found: Sequence[Product]) -> None:
@@ -147,18 +153,36 @@ def add_products(engine: Engine, tile: Tile, found: Sequence[Product]) -> None:
         connection.execute(_insert(engine, tile_products).on_conflict_do_nothing(), _sorted(links, "product_id"))
 
 
-def tile_done(engine: Engine, tile: Tile) -> None:
-    """Write down that all products of a tile are known and that it need not be asked again."""
+def tile_done(engine: Engine, tile: Tile, attempts: Sequence[Attempt] = ()) -> None:
+    """Write down that all products of a tile are known and that it need not be asked again, and what that took."""
     number = select(func.count()).where(tile_products.c.tile_id == tile.tile_id).scalar_subquery()
-    with engine.begin() as connection:
-        connection.execute(_tile_update(tile).values(status="done", products=number, error=None))
+    _record_ask(engine, tile, attempts, {"status": "done", "products": number, "error": None})
 
 
-def tile_failed(engine: Engine, tile: Tile, error: str) -> None:
+def tile_failed(engine: Engine, tile: Tile, error: str, attempts: Sequence[Attempt] = ()) -> None:
     """Write down that a tile was asked in vain; an earlier answer stays good."""
     status = case((tiles.c.status == "done", "done"), else_="failed")
+    _record_ask(engine, tile, attempts, {"status": status, "error": error})
+
+
+def _record_ask(engine: Engine, tile: Tile, attempts: Sequence[Attempt], values: dict[str, Any]) -> None:
+    change = update(tiles).where(tiles.c.tile_id == tile.tile_id)
+    tried = [{"tile_id": tile.tile_id, "outcome": _outcome(attempt), **_columns(attempt)} for attempt in attempts]
     with engine.begin() as connection:
-        connection.execute(_tile_update(tile).values(status=status, error=error))
+        connection.execute(change.values(**values, attempts=tiles.c.attempts + len(attempts), updated_at=now_utc()))
+        if tried:
+            connection.execute(insert(asks), tried)
+
+
+def asked_since(engine: Engine, tile: Tile, moment: str) -> bool:
+    """Whether anybody has asked a tile since a moment (ISO 8601 UTC), with whatever outcome."""
+    return _any(engine, select(asks.c.ask_id).where(asks.c.tile_id == tile.tile_id, asks.c.started_at >= moment))
+
+
+def tried_since(engine: Engine, product_id: str, moment: str) -> bool:
+    """Whether anybody has tried to fetch a product since a moment (ISO 8601 UTC), with whatever outcome."""
+    mine = fetches.c.product_id == product_id
+    return _any(engine, select(fetches.c.fetch_id).where(mine, fetches.c.started_at >= moment))
 
 
 def scope(
@@ -219,14 +243,9 @@ def record_outcome(engine: Engine, outcome: Outcome) -> None:
     tried = [
         {
             "product_id": product.product_id,
-            "url": attempt.url,
-            "outcome": outcome.status if number == last else "failed" if attempt.error else "got",
-            "http_status": attempt.http_status,
-            "size_bytes": attempt.size_bytes,
-            "seconds": attempt.seconds,
+            "outcome": outcome.status if number == last else _outcome(attempt),
             "sha256": outcome.sha256 if number == last else None,
-            "error": attempt.error,
-            "started_at": attempt.started_at,
+            **_columns(attempt),
         }
         for number, attempt in enumerate(outcome.attempts)
     ]
@@ -238,13 +257,16 @@ def record_outcome(engine: Engine, outcome: Outcome) -> None:
 
 def reopen(engine: Engine, product_ids: Sequence[str]) -> None:
     """Forget that products were refused or gone, so that they are asked for again."""
+    given_up = (products.c.status == "refused") | (products.c.status == "gone")
+    change = update(products).where(products.c.product_id == bindparam("key"), given_up)
     for ids in _batches(product_ids):
-        with engine.begin() as connection:
-            connection.execute(
-                update(products)
-                .where(products.c.product_id.in_(ids), products.c.status.in_(("refused", "gone")))
-                .values(status="open", reason=None, error=None, updated_at=now_utc())
-            )
+        with engine.connect() as connection:
+            query = select(products.c.product_id.label("key")).where(products.c.product_id.in_(ids), given_up)
+            rows = [{"key": key} for key in connection.scalars(query)]
+        if rows:
+            with engine.begin() as connection:
+                values = change.values(status="open", reason=None, error=None, updated_at=now_utc())
+                connection.execute(values, _sorted(rows, "key"))
 
 
 def counts(engine: Engine) -> list[Count]:
@@ -278,9 +300,27 @@ def last_errors(engine: Engine, number: int) -> list[Problem]:
     return sorted(found, reverse=True)[:number]
 
 
-def _tile_update(tile: Tile) -> Any:
-    change = update(tiles).where(tiles.c.tile_id == tile.tile_id)
-    return change.values(attempts=tiles.c.attempts + 1, updated_at=now_utc())
+def _columns(attempt: Attempt) -> dict[str, Any]:
+    """What an attempt is in the tables of fetches and of asks."""
+    return {
+        "url": attempt.url,
+        "http_status": attempt.http_status,
+        "size_bytes": attempt.size_bytes,
+        "seconds": attempt.seconds,
+        "error": attempt.error,
+        "started_at": attempt.started_at,
+    }
+
+
+def _outcome(attempt: Attempt) -> str:
+    if attempt.error:
+        return "failed"
+    return "unchanged" if attempt.http_status == _NOT_MODIFIED else "got"
+
+
+def _any(engine: Engine, query: Select[Any]) -> bool:
+    with engine.connect() as connection:
+        return connection.scalar(query.limit(1)) is not None
 
 
 def _insert(engine: Engine, table: Table) -> Any:

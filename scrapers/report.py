@@ -57,9 +57,10 @@ class Reporter:
 def describe(progress: Progress) -> str:
     """A progress in words: "24 products: 20 fetched, 3 known before, 1 refused, 0 failed; 4.2 MB, 0.8 MB/s"."""
     asked = f"{progress.tiles_asked} of {progress.tiles} parts asked, " if progress.tiles > 1 else ""
+    elsewhere = f"{progress.elsewhere} being fetched by another worker, " if progress.elsewhere else ""
     return (
-        f"{asked}{progress.found} products: {progress.got} fetched, {progress.skipped} known before, "
-        f"{progress.refused} refused, {progress.failed} failed; {_rate(progress)}"
+        f"{asked}{progress.found} products: {progress.got} fetched, {progress.skipped - progress.elsewhere} known "
+        f"before, {elsewhere}{progress.refused} refused, {progress.failed} failed; {_rate(progress)}"
     )
 
 

@@ -17,8 +17,8 @@ _AWAY = frozenset({"unreachable", "paused", "busy", "robots"})
 class Progress:
     """How a crawl stands: parts of the region asked, products found in it, how many came in and by what way.
 
-    `skipped` products were here before, or were given up in an earlier run; `failed` includes those that the
-    archive has no more. `bytes` and `seconds` are of this run.
+    `skipped` products were here before, were given up in an earlier run, or are with other workers (`elsewhere` of
+    them); `failed` includes those that the archive has no more. `bytes` and `seconds` are of this run.
     """
 
     tiles: int = 0
@@ -30,6 +30,7 @@ class Progress:
     failed: int = 0
     bytes: int = 0
     seconds: float = 0.0
+    elsewhere: int = 0
 
     @property
     def done(self) -> int:
@@ -59,6 +60,7 @@ class Tally:
 
     def __init__(self, on_progress: OnProgress | None = None) -> None:
         self.tiles = self.tiles_asked = self.tiles_failed = self.found = self.skipped = self.bytes = 0
+        self.elsewhere = 0
         self.statuses: Counter[str] = Counter()
         self.reasons: Counter[str] = Counter()
         self.errors: list[str] = []
@@ -93,6 +95,12 @@ class Tally:
                 self.away_in_a_row = 0
         self.report()
 
+    def leave(self, number: int) -> None:
+        """Count products that are left to other workers."""
+        self.skipped += number
+        self.elsewhere += number
+        self.report()
+
     def report(self) -> None:
         """Tell how it stands."""
         if self._on_progress:
@@ -110,6 +118,7 @@ class Tally:
             self.statuses["failed"] + self.statuses["gone"],
             self.bytes,
             time.monotonic() - self._start,
+            self.elsewhere,
         )
 
     def summary(self) -> CrawlSummary:

@@ -43,6 +43,8 @@ Script = Callable[[str, dict[str, list[str]]], Answer]
 
 
 class _Server(ThreadingHTTPServer):
+    request_queue_size = 128
+
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that goes away is what some tests are about."""
 

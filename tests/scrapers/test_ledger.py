@@ -1,17 +1,28 @@
+from collections.abc import Iterator
 from dataclasses import replace
 from threading import Thread
 
+import pytest
 from sqlalchemy import Engine, func, select
 
 from manifests.blobs import BlobStore
-from manifests.tables import fetches, products, tile_products
+from manifests.database import open_database
+from manifests.tables import asks, fetches, products, tile_products
+from manifests.tables import tiles as tiles_table
 from scrapers import ledger
 from scrapers.http import Attempt
 from scrapers.ledger import Outcome
 from scrapers.products import Product, Tile
 
-TILE = Tile("hla", "one")
+TILE = Tile("hla", "one", "6/1023")
 OTHER = Tile("hla", "two")
+
+
+@pytest.fixture
+def engine(database: str) -> Iterator[Engine]:
+    one = open_database(database)
+    yield one
+    one.dispose()
 
 
 def product(number: int, **changes: object) -> Product:
@@ -45,6 +56,34 @@ def test_a_tile_is_asked_until_it_is_answered(engine: Engine) -> None:
     assert ledger.unasked(engine, [TILE, OTHER]) == [OTHER]
     ledger.tile_failed(engine, TILE, "busy again, when it was refreshed")
     assert ledger.unasked(engine, [TILE, OTHER]) == [OTHER]
+
+
+def test_every_question_is_a_row(engine: Engine) -> None:
+    ledger.plan(engine, [TILE, OTHER])
+    ledger.tile_failed(engine, TILE, "busy", (attempt("busy"), attempt("busy")))
+    ledger.tile_done(engine, TILE, (attempt("cut", 7), attempt(size=9)))
+    ledger.tile_done(engine, OTHER, (replace(attempt(size=0), http_status=304),))
+    with engine.connect() as connection:
+        rows = connection.execute(select(asks).order_by(asks.c.ask_id)).all()
+        attempts = dict(connection.execute(select(tiles_table.c.request, tiles_table.c.attempts)).all())
+    assert [row.outcome for row in rows] == ["failed", "failed", "failed", "got", "unchanged"]
+    assert [row.error for row in rows] == ["busy", "busy", "cut", None, None]
+    assert [row.size_bytes for row in rows] == [None, None, 7, 9, 0]
+    assert {row.tile_id for row in rows} == {TILE.tile_id, OTHER.tile_id}
+    assert attempts == {"one": 4, "two": 1}
+    assert ledger.asked_since(engine, TILE, "2025-01-01T00:00:00Z")
+    assert not ledger.asked_since(engine, TILE, "2025-01-01T00:00:01Z")
+
+
+def test_a_tile_keeps_what_it_covers_and_may_learn_it_later(engine: Engine) -> None:
+    assert TILE.tile_id == Tile("hla", "one").tile_id
+    ledger.plan(engine, [Tile("hla", "one"), OTHER])
+    ledger.tile_done(engine, TILE)
+    ledger.plan(engine, [TILE, OTHER])
+    ledger.plan(engine, [Tile("hla", "one", "7/1")])
+    with engine.connect() as connection:
+        rows = connection.execute(select(tiles_table.c.request, tiles_table.c.coverage, tiles_table.c.status)).all()
+    assert {tuple(row) for row in rows} == {("one", "6/1023", "done"), ("two", None, "open")}
 
 
 def test_writing_twice_changes_nothing(engine: Engine) -> None:
@@ -100,6 +139,7 @@ def test_refused_products_can_be_opened_again(engine: Engine) -> None:
     ledger.record_outcome(engine, Outcome(product(2), "got", (), sha256="c" * 64))
     ledger.reopen(engine, ["hla:dataset_000001", "hla:dataset_000002"])
     assert [line.status for line in ledger.scope(engine, [TILE])] == ["open", "got"]
+    assert not ledger.tried_since(engine, "hla:dataset_000001", "2000-01-01T00:00:00Z")
 
 
 def test_counts_and_errors(engine: Engine) -> None:
