@@ -11,6 +11,7 @@ from functools import partial
 
 from manifests.errors import UsageError
 from manifests.settings import Settings
+from scrapers.fields import reaching
 from scrapers.hosts import Origin, is_private
 from scrapers.http import PoliteClient, shared_client
 from scrapers.mast_api import PAGE_ROWS, Row, ask_rows, download_url
@@ -29,7 +30,9 @@ from scrapers.sky import Cone
 HAP, HLA = "hap", "hla"
 _KNOWN = {"collection": (HAP, HLA), "kind": (COLOR, COMBINED)}
 _FRIENDS = frozenset({"mast.stsci.edu", "hla.stsci.edu", "archive.stsci.edu"})
-_LEAST_RADIUS = 1e-5  # whether MAST takes a radius of 0 is not known
+# A visit is known by all of its filters. Their footprints differ by the steps between exposures, so that a cone's edge
+# may cut some of them off: it is asked a little wider, and what lies beyond it is left out.
+_MARGIN_DEG = 0.02
 _OBSIDS_AT_ONCE = 100
 
 
@@ -73,7 +76,7 @@ class Mast:
         """The question for the products in a cone."""
         request = {
             "url": self.client.base,
-            "position": f"{cone.ra:.6f}, {cone.dec:.6f}, {max(cone.radius, _LEAST_RADIUS):.6f}",
+            "cone": [round(cone.ra, 6), round(cone.dec, 6), round(cone.radius, 6)],
             "collections": self.query.collections,
             "kinds": self.query.kinds,
         }
@@ -86,13 +89,16 @@ class Mast:
             HttpError: the archive cannot be asked, or its answer is not one.
         """
         asked = json.loads(tile.request)
+        cone = Cone(*asked["cone"])
+        position = f"{cone.ra:.6f}, {cone.dec:.6f}, {min(cone.radius + _MARGIN_DEG, 180.0):.6f}"
         found: list[Product] = []
         if HAP in asked["collections"]:
-            found += self._hap(asked["position"], asked["kinds"])
+            found += self._hap(position, asked["kinds"])
         if HLA in asked["collections"]:
-            rows = self._cone(asked["position"], {"paramName": "obs_collection", "values": ["HLA"]})
+            rows = self._cone(position, {"paramName": "obs_collection", "values": ["HLA"]})
             found += hla_products(rows, asked["kinds"], self._hla_address, public=self._is_public)
-        return found
+        wanted = reaching(cone)
+        return [product for product in found if wanted(product.record())]
 
     def _hap(self, position: str, kinds: list[str]) -> list[Product]:
         rows = self._cone(

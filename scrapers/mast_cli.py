@@ -6,6 +6,18 @@ from typing import Annotated
 
 import typer
 
+from scrapers.region_cli import (
+    DecOption,
+    GridOption,
+    MocOption,
+    OrderOption,
+    PolygonOption,
+    RadiusOption,
+    RaOption,
+    SkyOption,
+    TargetOption,
+    region_from_options,
+)
 from scrapers.shared_cli import (
     JsonOption,
     LimitOption,
@@ -20,10 +32,15 @@ from scrapers.shared_cli import (
 
 
 def mast(
-    target: Annotated[str | None, typer.Option(help="Name of an object: M101, 'NGC 1300', Whirlpool.")] = None,
-    ra: Annotated[str | None, typer.Option(help="Right ascension: degrees, or hours as 14:03:12.6.")] = None,
-    dec: Annotated[str | None, typer.Option(help="Declination: degrees, or as +54:20:57.")] = None,
-    radius: Annotated[float, typer.Option(help="Radius in degrees; 0 for what covers the very point.")] = 0.2,
+    target: TargetOption = None,
+    ra: RaOption = None,
+    dec: DecOption = None,
+    radius: RadiusOption = None,
+    polygon: PolygonOption = None,
+    moc: MocOption = None,
+    sky: SkyOption = None,
+    order: OrderOption = None,
+    grid: GridOption = False,
     collection: Annotated[
         str,
         typer.Option(
@@ -58,38 +75,31 @@ def mast(
       deepfield scrape mast --target M101 --radius 0.1 --list
 
       deepfield scrape mast --ra 210.80 --dec 54.35 --collection hap --limit 20
+
+      deepfield scrape mast --polygon 'POLYGON ICRS 210.6 54.2 211.0 54.2 210.8 54.5' --kind combined
     """
     from manifests.blobs import BlobStore
     from manifests.database import open_database
-    from manifests.errors import DeepfieldError, UsageError
+    from manifests.errors import DeepfieldError
     from manifests.settings import load_settings
-    from scrapers import sky
     from scrapers.crawl import crawl, look, products_in
     from scrapers.mast import mast_query, open_mast
     from scrapers.report import Reporter
-    from scrapers.targets import resolve
+    from scrapers.tiling import Tiling
 
-    if target is not None and (ra is not None or dec is not None):
-        raise UsageError("Give either --target or --ra and --dec, not both.")
-    if (ra is None) != (dec is None):
-        raise UsageError("A position needs both --ra and --dec.")
     settings = load_settings()
     query = mast_query(collection, kind)
     archive = open_mast(settings, query, archive_url)
-    if ra is not None and dec is not None:
-        region = sky.cone(ra, dec, radius)
-    elif target is not None:
-        sky.cone(0.0, 0.0, radius)  # a wrong radius is found before a name is looked up
-        place = resolve(target, settings)
-        region = sky.cone(place.ra, place.dec, radius)
-    else:
-        raise UsageError("Say where to look: --target M101, or --ra and --dec.")
+    tiling = Tiling(order, grid)
+    region = region_from_options(
+        settings, target=target, ra=ra, dec=dec, radius=radius, polygon=polygon, moc=moc, sky=sky
+    )
     nothing = DeepfieldError(
         f"MAST has no picture of kind {','.join(query.kinds)} by {','.join(query.collections)} {region}: try a larger "
         "region, --kind combined, or both collections."
     )
     if list_only:
-        if not print_products([product.record() for product in look(archive, region)[:limit]], as_json):
+        if not print_products([product.record() for product in look(archive, region, tiling)[:limit]], as_json):
             raise nothing
         return
     engine, blobs = open_database(settings.database), BlobStore(settings.blobs_dir)
@@ -98,6 +108,7 @@ def mast(
         summary = crawl(
             archive,
             region,
+            tiling,
             engine=engine,
             blobs=blobs,
             settings=settings,
@@ -109,5 +120,5 @@ def mast(
     if not summary.progress.found and not summary.tiles_failed:
         raise nothing
     if as_json:
-        print_entries(products_in(archive, region, engine=engine, limit=limit))
+        print_entries(products_in(archive, region, tiling, engine=engine, limit=limit))
     finish("mast", summary)

@@ -43,9 +43,8 @@ class _Group:
 def hla_products(rows: Iterable[Row], kinds: Sequence[str], address: Address, *, public: bool) -> list[Product]:
     """Pictures of HLA's rows, in the order of their names; `address` gives where the file of a URI is.
 
-    A colour picture is made of the filters that the rows have, as HLA does: a visit's filter that lies outside the
-    region is not among them. `public` says that the archive is not one on this machine, which NASA is not to be
-    credited for.
+    A colour picture is made of the filters that the rows have. `public` says that the archive is not one on this
+    machine, which NASA is not to be credited for.
     """
     found: dict[str, Product] = {}
 

@@ -312,6 +312,32 @@ def test_the_same_visits_as_hla_finds(archive: ReplicaServer, quick: Settings) -
     assert len([line for line in archive.log if line.method == "POST"]) > 12  # several pages, each asked twice
 
 
+def test_a_visit_at_the_edge_has_all_its_filters_or_is_not_there(
+    host: FakeHost, quick: Settings, sky: Any, archive: ReplicaServer
+) -> None:
+    mast = Mast(patient(archive.url, quick), MastQuery(("hla",)))
+    whole = {one.obs_id for one in look(mast, FIELD)}
+    by_hla = open_hla(quick, hla_query(), archive.url)
+    seen = set()
+    for step in range(0, 12, 2):
+        region = Cone(FIELD.ra, FIELD.dec, 0.01 * step)
+        found = {one.obs_id for one in look(mast, region)}
+        assert found == {one.obs_id for one in look(by_hla, region)}
+        seen |= found
+    assert seen and seen <= whole
+    # one filter of three lies a step beyond the edge
+    beyond = {"s_region": "POLYGON ICRS 10.011 19.99 10.021 19.99 10.021 20.01 10.011 20.01"}
+    here = {"s_region": "POLYGON ICRS 9.99 19.99 10.02 19.99 10.02 20.01 9.99 20.01"}
+    rows = [hla_row(f"hst_09490_01_acs_wfc_{name}", name.upper(), **here) for name in ("f814w", "f555w", "total")]
+    host.say(INVOKE, answer([*rows, hla_row("hst_09490_01_acs_wfc_f435w", "F435W", **beyond)]))
+    mast = Mast(patient(host.url, quick), MastQuery(("hla",)))
+    (only,) = mast.ask(mast.tile(Cone(10.0, 20.0, 0.005)))
+    assert only.filters == "F814W/F555W/F435W"
+    (_, form), *_ = host.forms
+    assert json.loads(form["request"])["params"]["position"] == "10.000000, 20.000000, 0.025000"
+    assert mast.ask(mast.tile(Cone(10.1, 20.0, 0.005))) == []
+
+
 def test_a_crawl_brings_in_every_picture_once(
     archive: ReplicaServer, quick: Settings, engine: Engine, blobs: BlobStore
 ) -> None:
@@ -357,7 +383,7 @@ def test_what_is_said_to_be_too_large_is_not_asked_for(
     host.say("/api/v0.1/Download/file", picture(1))
     settings = quick.model_copy(update={"max_bytes": 1_000_000})
     mast = Mast(patient(host.url, settings), MastQuery(("hap",)))
-    done = crawl(mast, FIELD, engine=engine, blobs=blobs, settings=settings).progress
+    done = crawl(mast, Cone(10.0, 20.0, 0.1), engine=engine, blobs=blobs, settings=settings).progress
     assert (done.got, done.refused) == (1, 1)
     assert len(host.asked("/api/v0.1/Download/file")) == 1
     (line,) = [one.line for one in entries(engine, [f"mast:{name[:-4]}" for name in names]) if one.line.sha256 is None]
