@@ -1,16 +1,19 @@
 """The blob store: original bytes, named by their SHA-256, never altered."""
 
+import fcntl
 import hashlib
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import NamedTemporaryFile
+from typing import IO
 
 from manifests.errors import DeepfieldError
 from manifests.files import sync_folder
 
-_CHUNK = 1 << 20
+_INCOMING = "incoming"
 
 
 @dataclass(frozen=True)
@@ -44,11 +47,8 @@ class BlobStore:
 
     def put_stream(self, chunks: Iterable[bytes]) -> StoredBlob:
         """Store a stream without holding it in memory: temporary name, fsync, rename."""
-        incoming = self.root / "incoming"
-        incoming.mkdir(parents=True, exist_ok=True)
         digest, size = hashlib.sha256(), 0
-        with NamedTemporaryFile(dir=incoming, suffix=".part", delete=False) as handle:
-            partial = Path(handle.name)
+        with self._partial() as (handle, partial):
             try:
                 for chunk in chunks:
                     handle.write(chunk)
@@ -56,20 +56,40 @@ class BlobStore:
                     size += len(chunk)
                 handle.flush()
                 os.fsync(handle.fileno())
-            except BaseException:
+                target = self.path(digest.hexdigest())
+                new = not target.exists()
+                if new:
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    partial.chmod(0o444)
+                    partial.replace(target)
+                    sync_folder(target.parent)
+            finally:
                 partial.unlink(missing_ok=True)
-                raise
-        name = digest.hexdigest()
-        target = self.path(name)
-        new = not target.exists()
-        if new:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            partial.chmod(0o444)
-            partial.replace(target)
-            sync_folder(target.parent)
-        else:
-            partial.unlink()
-        return StoredBlob(name, size, new)
+        return StoredBlob(target.name, size, new)
+
+    def sweep(self) -> None:
+        """Remove what writers that were killed left of the blobs they were at; those at work keep theirs."""
+        for partial in (self.root / _INCOMING).glob("*.part"):
+            try:
+                with partial.open("rb") as handle:
+                    if _lock(handle):
+                        partial.unlink(missing_ok=True)
+            except FileNotFoundError:
+                continue  # its writer is done
+
+    @contextmanager
+    def _partial(self) -> Iterator[tuple[IO[bytes], Path]]:
+        """A new temporary file, locked for as long as it is open."""
+        folder = self.root / _INCOMING
+        folder.mkdir(parents=True, exist_ok=True)
+        kept = False
+        while not kept:
+            with NamedTemporaryFile(dir=folder, suffix=".part", delete=False) as handle:
+                _lock(handle.file)
+                # it may have been swept away before it was locked
+                kept = os.fstat(handle.fileno()).st_nlink > 0
+                if kept:
+                    yield handle.file, Path(handle.name)
 
     def read(self, sha256: str) -> bytes:
         """Return the bytes of a blob.
@@ -96,3 +116,12 @@ class BlobStore:
     def __iter__(self) -> Iterator[str]:
         """Names of all blobs, in order."""
         yield from sorted(path.name for path in self.root.glob("[0-9a-f][0-9a-f]/[0-9a-f][0-9a-f]/*"))
+
+
+def _lock(handle: IO[bytes]) -> bool:
+    """Lock an open file, for as long as this process lives and has it open; whether that went well."""
+    try:
+        fcntl.flock(handle.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False  # another one holds it, or the file system knows no locks: then nothing is swept
+    return True

@@ -137,6 +137,9 @@ def _refuse_cut(hdus: Any, source: bytes | Path) -> None:
     if rest and b"XTENSION".startswith(rest):
         # astropy passes over half a header
         raise UndecodableError("corrupt", f"The FITS file is cut short within the header of part {len(hdus)}.")
+    if size % _BLOCK:
+        # all data of the last part may be there, and parts that no header announces be missing
+        raise UndecodableError("corrupt", f"The FITS file is cut short: its {size} bytes are not whole blocks.")
 
 
 def _tail(source: bytes | Path, start: int) -> bytes:

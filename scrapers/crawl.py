@@ -165,6 +165,7 @@ def open_products(
     These are the ones never tried, those that failed, and those whose blob is missing. With `refresh` also those
     that were refused or gone; they are written down as open again.
     """
+    blobs.sweep()
     lines = _lines(plan, engine, limit)
     if refresh:
         ledger.reopen(engine, [line.product_id for line in lines])

@@ -5,7 +5,8 @@ import os
 import signal
 import subprocess
 import sys
-import time
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import given
@@ -67,7 +68,29 @@ def test_a_kill_in_the_middle_leaves_no_blob(tmp_path):
     )
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as process:
         assert process.stdout.readline() == b"half\n"
+        store = BlobStore(tmp_path)
+        store.sweep()
+        assert len(list((tmp_path / "incoming").iterdir())) == 1, "a writer at work keeps its file"
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
-    time.sleep(0)
-    assert list(BlobStore(tmp_path)) == []
+    assert list(store) == []
+    store.sweep()
+    assert list((tmp_path / "incoming").iterdir()) == []
+
+
+def test_sweeping_beside_writers_takes_nothing_from_them(tmp_path):
+    store, done = BlobStore(tmp_path), threading.Event()
+
+    def sweep():
+        while not done.is_set():
+            store.sweep()
+
+    with ThreadPoolExecutor(5) as pool:
+        sweeper = pool.submit(sweep)
+        try:
+            stored = list(pool.map(lambda number: store.put(f"{number % 50}".encode()), range(300)))
+        finally:
+            done.set()
+        sweeper.result()
+    assert len({one.sha256 for one in stored}) == 50
+    assert all(store.intact(one.sha256) for one in stored)

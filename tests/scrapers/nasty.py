@@ -101,6 +101,7 @@ class Truth:
     routes: Routes
     needs: dict[str, frozenset[str]]
     lists: frozenset[str]
+    _bodies: dict[str, bytes] = field(default_factory=dict)
 
     @classmethod
     def of(cls, routes: Routes, crawl: Crawl, settings: Settings, folder: Path) -> "Truth":
@@ -115,7 +116,10 @@ class Truth:
 
     def body(self, url: str) -> bytes:
         """What the server sends when nothing goes wrong, a redirect of its own followed."""
-        return _answer(self.routes, _moved_to(self.routes, local(url)) or local(url)).body
+        where = local(url)
+        if where not in self._bodies:
+            self._bodies[where] = _answer(self.routes, _moved_to(self.routes, where) or where).body
+        return self._bodies[where]
 
     def seeds(self, faults: Faults, number: int) -> list[Faults]:
         """The faults by the first seeds that leave every list within reach."""
@@ -181,7 +185,7 @@ def settle(crawl: Crawl, faults: Faults, truth: Truth, settings: Settings, folde
             try:
                 summary = crawl(server.url, here.engine, here.blobs, here.settings)
             except HttpError as error:
-                assert here.unanswered() == [str(error)]
+                assert str(error) in here.unanswered()
             else:
                 assert summary.stopped is None
             assert not here.half_written()

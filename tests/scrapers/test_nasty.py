@@ -1,10 +1,12 @@
 """An HLA at which everything goes wrong at times: what can be had arrives bit for bit, the rest is told."""
 
 from collections import Counter
+from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
-from nasty import Truth, settle
+from nasty import Crawl, Truth, settle
 from sqlalchemy import Engine
 
 from manifests.blobs import BlobStore
@@ -19,13 +21,20 @@ from scrapers.sky import Cone
 from scrapers.tally import CrawlSummary
 
 M101 = Cone(210.8, 54.35, 1.0)
+NEAR = Cone(210.8, 54.35, 0.02)
 NASTY = Faults.nasty(0, retry_after_s=0, stall_s=0.02)
 
 
-def bring_in(url: str, engine: Engine, blobs: BlobStore, settings: Settings) -> CrawlSummary:
-    archive = open_hla(settings, hla_query(), f"{url}/mirror")
-    archive.client._first_backoff_s = 0.001
-    return crawl(archive, M101, engine=engine, blobs=blobs, settings=settings, min_size=64)
+def crawling(region: Cone, *, fits: bool = False) -> Crawl:
+    def bring_in(url: str, engine: Engine, blobs: BlobStore, settings: Settings) -> CrawlSummary:
+        archive = open_hla(settings, hla_query(fits=fits), f"{url}/mirror")
+        archive.client._first_backoff_s = 0.001
+        return crawl(archive, region, engine=engine, blobs=blobs, settings=settings, min_size=64)
+
+    return bring_in
+
+
+COLOUR, FEW, FEW_FITS = crawling(M101), crawling(NEAR), crawling(NEAR, fits=True)
 
 
 @pytest.fixture(scope="module")
@@ -35,19 +44,32 @@ def routes() -> Routes:
 
 
 @pytest.fixture(scope="module")
-def truth(routes: Routes, tmp_path_factory: pytest.TempPathFactory) -> Truth:
-    folder = tmp_path_factory.mktemp("calm")
-    return Truth.of(routes, bring_in, Settings(home=folder, requests_per_second=5000), folder)
+def truths(routes: Routes, tmp_path_factory: pytest.TempPathFactory) -> Callable[[Crawl], Truth]:
+    calm = Settings(requests_per_second=5000)
+    return lru_cache(lambda crawl: Truth.of(routes, crawl, calm, tmp_path_factory.mktemp("calm")))
 
 
-def test_everything_within_reach_arrives_and_the_rest_is_told(truth: Truth, quick: Settings, tmp_path: Path) -> None:
+def test_everything_within_reach_arrives_and_the_rest_is_told(
+    truths: Callable[[Crawl], Truth], quick: Settings, tmp_path: Path
+) -> None:
+    truth = truths(COLOUR)
     met: Counter[str | None] = Counter()
     for faults in truth.seeds(NASTY, 8):
-        met += settle(bring_in, faults, truth, quick, tmp_path / str(faults.seed))
+        met += settle(COLOUR, faults, truth, quick, tmp_path / str(faults.seed))
     assert set(met) == set(KINDS)
 
 
-def test_what_fails_for_now_is_brought_by_the_next_run(truth: Truth, quick: Settings, tmp_path: Path) -> None:
+def test_what_fails_for_now_is_brought_by_the_next_run(
+    truths: Callable[[Crawl], Truth], quick: Settings, tmp_path: Path
+) -> None:
     once = quick.model_copy(update={"attempts": 1})
-    for faults in truth.seeds(NASTY, 2):
-        settle(bring_in, faults, truth, once, tmp_path / str(faults.seed))
+    for faults in truths(COLOUR).seeds(NASTY, 2):
+        settle(COLOUR, faults, truths(COLOUR), once, tmp_path / str(faults.seed))
+
+
+@pytest.mark.parametrize("crawl", [FEW, FEW_FITS])
+@pytest.mark.parametrize("kind", sorted(set(KINDS) - {"forbidden"}))
+def test_a_fault_of_everything_that_passes_loses_nothing(
+    kind: str, crawl: Crawl, truths: Callable[[Crawl], Truth], quick: Settings, tmp_path: Path
+) -> None:
+    settle(crawl, Faults(1.0, (kind,), retry_after_s=0, stall_s=0.02), truths(crawl), quick, tmp_path / "home")
