@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from scrapers.composite_cli import CompositeOption, make_composites, wanted_method
 from scrapers.mast_cli import mast
 from scrapers.region_cli import (
     DecOption,
@@ -72,6 +73,7 @@ def hla(
             "--filter detection.",
         ),
     ] = False,
+    composite: CompositeOption = None,
     limit: LimitOption = None,
     list_only: ListOption = False,
     as_json: JsonOption = False,
@@ -95,6 +97,8 @@ def hla(
       deepfield scrape hla --polygon 'POLYGON ICRS 210.6 54.2 211.0 54.2 210.8 54.5' --imagetype best
 
       deepfield scrape hla --sky all --filter F814W --inst ACS
+
+      deepfield scrape hla --target M101 --fits --composite asinh
     """
     from manifests.blobs import BlobStore
     from manifests.database import open_database
@@ -105,6 +109,7 @@ def hla(
     from scrapers.report import Reporter
     from scrapers.tiling import Tiling
 
+    method = wanted_method(composite, fits)
     settings = load_settings()
     query = hla_query(imagetype, inst, filters, fits=fits)
     archive = open_hla(settings, query, archive_url)
@@ -139,6 +144,9 @@ def hla(
         raise nothing
     if as_json:
         print_entries(products_in(archive, region, tiling, engine=engine, limit=limit))
+    if method is not None:
+        here = products_in(archive, region, tiling, engine=engine)
+        make_composites(here, method, engine=engine, blobs=blobs, settings=settings, as_json=as_json)
     finish("hla", summary)
 
 

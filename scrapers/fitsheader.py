@@ -14,7 +14,8 @@ from astropy.wcs.utils import proj_plane_pixel_scales
 from scrapers.passbands import wavelengths_m
 
 _NO_FILTER = frozenset({"CLEAR", "CLEAR1L", "CLEAR2L", "CLEAR1S", "CLEAR2S", "N/A", "NONE"})
-_DAMAGE = (OSError, ValueError, TypeError, KeyError, AttributeError, fits.VerifyError)
+# a WCS that needs tables of other extensions fails an assertion
+_DAMAGE = (OSError, ValueError, TypeError, KeyError, AttributeError, AssertionError, fits.VerifyError)
 
 
 def read_header(data: bytes) -> dict[str, Any]:
@@ -72,7 +73,8 @@ def _columns(header: fits.Header, primary: fits.Header) -> dict[str, Any]:
 
 def _where(header: fits.Header, primary: fits.Header) -> dict[str, Any]:
     """Centre, footprint and scale by the image's WCS; where it has none, the target's position."""
-    found = _by_wcs(header)
+    wcs = celestial(header)
+    found = place(wcs, header["NAXIS1"], header["NAXIS2"]) if wcs is not None else {}
     if found:
         return found
     ra, dec = (header.get(key, primary.get(key)) for key in ("RA_TARG", "DEC_TARG"))
@@ -81,14 +83,22 @@ def _where(header: fits.Header, primary: fits.Header) -> dict[str, Any]:
     return {}
 
 
-def _by_wcs(header: fits.Header) -> dict[str, Any]:
+def celestial(header: fits.Header) -> WCS | None:
+    """The equatorial coordinates of an image, ICRS or near enough; None where its header does not give them."""
     try:
         wcs = WCS(header).celestial
         # FK5 of J2000 is ICRS to some hundredths of an arcsecond; other frames would have to be turned
         equatorial = wcs.has_celestial and wcs.wcs.lngtyp == "RA" and wcs.wcs.radesys in ("", "ICRS", "FK5")
         if not equatorial or (wcs.wcs.equinox not in (2000.0, 0.0) and np.isfinite(wcs.wcs.equinox)):
-            return {}
-        width, height = header["NAXIS1"], header["NAXIS2"]
+            return None
+    except _DAMAGE:
+        return None
+    return wcs
+
+
+def place(wcs: WCS, width: int, height: int) -> dict[str, Any]:
+    """Centre, footprint and scale of an image of that size, as ObsCore columns; none where they make no sense."""
+    try:
         corners = wcs.calc_footprint(axes=(width, height), center=False)
         ra, dec = wcs.all_pix2world([[(width - 1) / 2, (height - 1) / 2]], 0)[0]
         scale = float(np.mean(proj_plane_pixel_scales(wcs)))

@@ -15,10 +15,13 @@ _A_MINUTE_S = 60.0
 
 
 class Reporter:
-    """Called with the progress of a crawl, shows it on stderr while its block lasts."""
+    """Called with the progress of a crawl, shows it on stderr while its block lasts.
 
-    def __init__(self, what: str) -> None:
-        self._what = what
+    `doing` is what is done to the products, in one word.
+    """
+
+    def __init__(self, what: str, doing: str = "fetching") -> None:
+        self._what, self._doing = what, doing
         self._next_line = time.monotonic() + _A_MINUTE_S
         self._bar: Bar | None = None
         if sys.stderr.isatty():
@@ -43,7 +46,7 @@ class Reporter:
             asking = progress.tiles_asked < progress.tiles
             self._bar.update(
                 self._task,
-                description=f"{self._what}: asking" if asking else f"{self._what}: fetching",
+                description=f"{self._what}: asking" if asking else f"{self._what}: {self._doing}",
                 total=progress.tiles if asking else progress.found,
                 completed=progress.tiles_asked if asking else progress.done,
                 rate=_rate(progress),

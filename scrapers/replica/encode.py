@@ -55,7 +55,10 @@ def fits_picture(pictures: dict[str, FloatArray], grid: Grid) -> bytes:
 
 
 def fits_file(dataset: Dataset, plane: Plane) -> bytes:
-    """A drizzled product: primary without data, SCI in electrons/s with NaN off the chips, WHT in seconds."""
+    """A drizzled product: primary without data, SCI in electrons/s with NaN off the chips, WHT in seconds, CTX.
+
+    CTX has a bit for each exposure that a px came of. WFPC2's files end with DQ, 1 off the chips.
+    """
     primary = fits.PrimaryHDU()
     facts = (
         ("TELESCOP", "HST", "as imitated; this file is synthetic"),
@@ -73,9 +76,19 @@ def fits_file(dataset: Dataset, plane: Plane) -> bytes:
             primary.header[key] = (value, comment)
     header = _wcs(plane.grid)
     header["BUNIT"] = "ELECTRONS/S"
-    weight = np.where(np.isfinite(plane.pixels), plane.exptime_s, 0).astype(np.float32)
-    science = fits.ImageHDU(plane.pixels, header, name="SCI")
-    return _to_bytes(fits.HDUList([primary, science, fits.ImageHDU(weight, _wcs(plane.grid), name="WHT")]))
+    seen = np.isfinite(plane.pixels)
+    context = np.where(seen, 2 ** min(dataset.exposures or 1, 31) - 1, 0).astype(np.int32)
+    planes = {
+        "WHT": np.where(seen, plane.exptime_s, 0).astype(np.float32),
+        "CTX": context,
+        "DQ": (~seen).astype(np.int16),
+    }
+    if dataset.instrument != "WFPC2":
+        del planes["DQ"]
+    primary.header["NEXTEND"] = (1 + len(planes), "number of extensions")
+    parts = [primary, fits.ImageHDU(plane.pixels, header, name="SCI")]
+    parts += [fits.ImageHDU(values, _wcs(plane.grid), name=name) for name, values in planes.items()]
+    return _to_bytes(fits.HDUList(parts))
 
 
 def _to_bytes(hdus: fits.HDUList) -> bytes:

@@ -104,7 +104,7 @@ class PictureService:
             return _error("preview error", str(error), params)
 
     def getdata(self, request: Request) -> Reply:
-        """The FITS file of a single-filter or detection dataset: empty primary, SCI, WHT."""
+        """The FITS file of a single-filter or detection dataset: empty primary, SCI, WHT, CTX, WFPC2's with DQ."""
         params = request.params
         asked = params.get("dataset") or params.get("filename")
         if not asked:

@@ -55,7 +55,7 @@ def expose(visit: Visit, scene: Scene, band: Filter) -> Plane:
         scipy.fft.rfft2(light) * scipy.fft.rfft2(scipy.fft.ifftshift(point_spread(visit, band))), s=light.shape
     )
     rate = np.maximum(_crop(blurred, visit), 0)
-    chips = chip_mask(visit, rng.uniform(-1.5, 1.5, 2))
+    chips = chip_mask(visit, rng.uniform(-1.5, 1.5, 2), band.name)
     time, count = visit.exptime_s, visit.exposures
     sky = _SKY * band.width_a / 1230
     if visit.kind == "saturated":
@@ -95,8 +95,8 @@ def point_spread(visit: Visit, band: Filter) -> FloatArray:
     return (spread / spread.sum()).astype(np.float32)
 
 
-def chip_mask(visit: Visit, dither_px: np.ndarray) -> np.ndarray:
-    """Which px of the grid a chip covered, bool (ny, nx)."""
+def chip_mask(visit: Visit, dither_px: np.ndarray, element: str = "") -> np.ndarray:
+    """Which px of the grid a chip covered in a filter, or in the visit as a whole, bool (ny, nx)."""
     rows, columns = np.indices((visit.grid.ny, visit.grid.nx), dtype=np.float32)
     dx = columns - (visit.grid.crpix[0] - 0.5) - dither_px[0]
     dy = rows - (visit.grid.crpix[1] - 0.5) - dither_px[1]
@@ -104,7 +104,7 @@ def chip_mask(visit: Visit, dither_px: np.ndarray) -> np.ndarray:
     u = (dx * np.cos(turn) + dy * np.sin(turn)) / visit.side_px
     v = (-dx * np.sin(turn) + dy * np.cos(turn)) / visit.side_px
     mask = np.zeros(rows.shape, bool)
-    for x0, y0, x1, y1 in visit.covered:
+    for x0, y0, x1, y1 in visit.covered(element):
         mask |= (u >= x0) & (u < x1) & (v >= y0) & (v < y1)
     return mask
 

@@ -104,6 +104,7 @@ _ELSEWHERE: tuple[tuple[str, Point, str], ...] = (
     ("SOUTH-POLE", (211.00000, -89.97000), "deep_field"),
     ("NGC3603", (168.78900, -61.26100), "emission_nebula"),
 )
+_LOST_CHIP: tuple[str, Point] = ("NGC4038", (180.47100, -18.86800))
 
 
 class SyntheticSky:
@@ -160,7 +161,7 @@ class SyntheticSky:
 
 
 def synthetic_sky(seed: int = 1, visits: int = CYCLE, sides_px: tuple[int, int] = (384, 448)) -> SyntheticSky:
-    """The sky of a seed: `visits` of them about M101, and eight elsewhere.
+    """The sky of a seed: `visits` of them about M101, and nine elsewhere.
 
     Pictures are between `sides_px` wide and high; the chips within are turned at any angle. The first visit is
     a spiral centred on M101.
@@ -179,6 +180,7 @@ def synthetic_sky(seed: int = 1, visits: int = CYCLE, sides_px: tuple[int, int] 
         else:
             made.append(_released_again(partner, **slot.release))
     made += [_elsewhere(seed, number, sides_px) for number in range(len(_ELSEWHERE))]
+    made.append(_with_a_lost_chip(seed, sides_px))
     return SyntheticSky(made)
 
 
@@ -291,6 +293,25 @@ def _elsewhere(seed: int, number: int, sides_px: tuple[int, int]) -> Visit:
         grid=replace(visit.grid, ra=place[0], dec=place[1]),
         field=f"field-{target.lower()}",
         target=target,
+    )
+
+
+def _with_a_lost_chip(seed: int, sides_px: tuple[int, int]) -> Visit:
+    """A visit whose bluest filter has one chip only: half of its picture is what two filters saw."""
+    target, place = _LOST_CHIP
+    entry = next(entry for entry in _PLAN if entry.kind == "spiral")
+    visit = _fresh(np.random.default_rng([seed, 13]), _Slot(entry, 0), 0, sides_px)
+    return replace(
+        visit,
+        # by this name the last one of the archive
+        propid=9999,
+        old_name=True,
+        grid=replace(visit.grid, ra=place[0], dec=place[1]),
+        field=f"field-{target.lower()}",
+        label="partial",
+        kind="lost_chip",
+        target=target,
+        lost=((visit.bands[0].name, visit.camera.chips[1:]),),
     )
 
 

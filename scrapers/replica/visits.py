@@ -16,7 +16,7 @@ class Visit:
     `scene` names the recipe of the sky it saw, `scene_seed` fixes that sky, `plate_px` its size, `offset_px`
     the pointing within it. `side_px` is the side of the square the chips lie in, turned by `roll_deg`
     counter-clockwise in the north-up picture. `brightness` multiplies all the light. `chips` replaces the
-    detector's own where part of the visit was lost.
+    detector's own where part of the visit was lost; `lost` are filters of which only the chips given were kept.
     """
 
     propid: int
@@ -39,6 +39,7 @@ class Visit:
     offset_px: tuple[int, int] = (0, 0)
     brightness: float = 1.0
     chips: tuple[Rectangle, ...] | None = None
+    lost: tuple[tuple[str, tuple[Rectangle, ...]], ...] = ()
     old_name: bool = False
     reprocessing: "Reprocessing | None" = None
 
@@ -77,19 +78,17 @@ class Visit:
         """The dataset that stands for the visit: its colour product, or its only filter."""
         return self.dataset(*self.color_elements)
 
-    @property
-    def covered(self) -> tuple[Rectangle, ...]:
-        """The chips on the unit square; three or more exposures step across the gap between them."""
+    def covered(self, element: str = "") -> tuple[Rectangle, ...]:
+        """The chips of a filter, or of the visit, on the unit square; three or more exposures step across their gap."""
         step = 0.008 if self.exposures >= 3 else 0.0
-        return tuple(
-            (x0, max(y0 - step, -0.5), x1, min(y1 + step, 0.5)) for x0, y0, x1, y1 in self.chips or self.camera.chips
-        )
+        chips = dict(self.lost).get(element) or self.chips or self.camera.chips
+        return tuple((x0, max(y0 - step, -0.5), x1, min(y1 + step, 0.5)) for x0, y0, x1, y1 in chips)
 
-    def polygons(self) -> tuple[Polygon, ...]:
+    def polygons(self, element: str = "") -> tuple[Polygon, ...]:
         """Footprints of the chips; for WFPC2 also a line without area, as its real footprints have."""
         centre_x, centre_y = self.grid.crpix[0] - 0.5, self.grid.crpix[1] - 0.5
         found: list[Polygon] = []
-        for x0, y0, x1, y1 in self.covered:
+        for x0, y0, x1, y1 in self.covered(element):
             corners = (rotated(x, y, self.roll_deg) for x, y in ((x0, y0), (x1, y0), (x1, y1), (x0, y1)))
             found.append(
                 tuple(self.grid.to_sky(centre_x + self.side_px * x, centre_y + self.side_px * y) for x, y in corners)
@@ -149,6 +148,7 @@ def datasets(visit: Visit) -> Iterator[Dataset]:
             wavelength=str(band.wavelength_a),
             title=f"{visit.program} {visit.camera.name} {band.name} (combined) {visit.target}",
             files=(name,),
+            polygons=visit.polygons(band.name),
         )
     total = visit.dataset("total")
     all_bands = replace(first, exposures=visit.exposures * len(bands), exptime_s=visit.exptime_s * len(bands))

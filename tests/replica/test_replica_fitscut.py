@@ -177,7 +177,9 @@ def test_getdata_is_a_drizzled_fits_file(sky, service, three):
     assert ("Content-Disposition", f'attachment; filename="{name}_drz.fits"') in reply.headers
     assert getdata(f"config=ops&download=1&filename={name}_drz.fits").body == reply.body
     with fits.open(io.BytesIO(reply.body)) as hdus:
-        assert [hdu.name for hdu in hdus] == ["PRIMARY", "SCI", "WHT"]
+        assert [hdu.name for hdu in hdus] == ["PRIMARY", "SCI", "WHT", "CTX"]
+        primary = hdus[0].header
+        assert (primary["FILTER"], primary["EXPTIME"], primary["NEXTEND"]) == (three.filters[0], three.exptime_s, 3)
         header, data = hdus["SCI"].header, hdus["SCI"].data
         assert header["BUNIT"] == "ELECTRONS/S"
         assert np.array_equal(data, sky.plane(name).pixels, equal_nan=True)
@@ -193,6 +195,27 @@ def test_getdata_is_a_drizzled_fits_file(sky, service, three):
     assert left[0] > ra
     assert getdata("").body.strip() == b"dataset parameter is required"
     assert b"There is no file" in getdata(f"dataset={three.product}").body
+
+
+def test_wfpc2_files_end_with_their_data_quality(sky, service):
+    visit = next(visit for visit in sky.visits if visit.detector == "WFPC2")
+    body = service.getdata(Request("/cgi-bin/getdata.cgi", f"dataset={visit.dataset(visit.filters[0])}", "")).body
+    with fits.open(io.BytesIO(body)) as hdus:
+        assert [hdu.name for hdu in hdus][4:] == ["DQ"]
+        assert np.array_equal(hdus[4].data == 0, np.isfinite(hdus["SCI"].data))
+
+
+def test_a_filter_may_have_lost_a_chip(sky, service):
+    visit = next(visit for visit in sky.visits if visit.lost)
+    red, blue = (sky.plane(visit.dataset(visit.color_elements[place])).pixels for place in (0, -1))
+    seen = np.isfinite(red), np.isfinite(blue)
+    assert 0.4 < seen[1].sum() / seen[0].sum() < 0.6
+    assert (seen[1] & ~seen[0]).mean() < 0.02
+    polygons = {d.elements: len(d.polygons) for d in sky.datasets if d.name.startswith(visit.dataset("")[:-1])}
+    assert polygons[visit.filters[:1]] == 1 and polygons[visit.filters[1:2]] == 2
+    shown = pixels(ask(service, f"{bands(visit)}&size=ALL&format=png"))[::-1]
+    fringe = shown[seen[0] & ~seen[1]]
+    assert (fringe[:, 2] == 0).all() and fringe[:, 0].max() > 100
 
 
 @given(arrays(np.float32, (40, 40), elements=st.floats(-100, 100, width=32)), st.floats(95, 99.9))
