@@ -145,7 +145,7 @@ def build_snapshot(
     judged = judge_all(wanted, load, measures_dir=settings.measures_dir, on_progress=on_progress)
     previous = _previous(settings.manifest_dir)
     decisions = effective(history(engine))
-    rows = _rows(frames, policy, _relations(judged), decisions, previous)
+    rows = _rows(frames, policy, _relations(judged, frames), decisions, previous)
     before = head(settings.manifest_dir)
     info = write_snapshot(
         rows, manifest_dir=settings.manifest_dir, policy_digest=policy.digest, note=f"policy {policy.name}"
@@ -173,7 +173,9 @@ def dry_run(*, settings: Settings, engine: Engine, policy: Policy) -> DryRun:
         for pair, sides in wanted.items()
         if (found := [known[pair, side] for side in sides if (pair, side) in known])
     }
-    rows = _rows(frames, policy, _relations(judged), effective(history(engine)), _previous(settings.manifest_dir))
+    rows = _rows(
+        frames, policy, _relations(judged, frames), effective(history(engine)), _previous(settings.manifest_dir)
+    )
     both = rows.merge(old[["image_id", "verdict"]], on="image_id", suffixes=("", "_before"))
     changed = both[both["verdict"] != both["verdict_before"]].sort_values("image_id")
     changes = tuple(
@@ -204,10 +206,21 @@ def _pairs_to_judge(frames: pd.DataFrame) -> dict[Pair, tuple[bool, ...]]:
     return with_known_pairs(candidates(prints), ((pixels[a], pixels[b]) for a, b in together))
 
 
-def _relations(judged: Mapping[Pair, Judgement]) -> _Relations:
+def _relations(judged: Mapping[Pair, Judgement], frames: pd.DataFrame) -> _Relations:
+    """The verified pairs, by what they mean.
+
+    Counts of two filters look alike once they are stretched, and so do counts and a picture of them, but neither
+    replaces the other: they show the same sky.
+    """
+    shown = {
+        row.pixel_sha256: (row.domain, row.filters if row.domain == "linear" else None)
+        for row in frames[frames["pixel_sha256"].notna()].itertuples()
+    }
     by_relation: dict[str, list[Pair]] = {"same_rendering": [], "same_sky": [], "none": []}
     for pair, judgement in sorted(judged.items()):
-        by_relation[judgement.relation].append(pair)
+        one, two = (shown.get(pixels) for pixels in pair)
+        alike = judgement.relation != "same_rendering" or one == two
+        by_relation[judgement.relation if alike else "same_sky"].append(pair)
     return _Relations(tuple(by_relation["same_rendering"]), tuple(by_relation["same_sky"]))
 
 
@@ -273,6 +286,7 @@ def _duplicates(
                 said.action if said else rulings[row.image_id].verdict,
                 pixels,
                 round(pixels * row.coverage),
+                row.rendering is not None,
                 None if pd.isna(row.jpeg_quality) else float(row.jpeg_quality),
             )
         )

@@ -12,22 +12,24 @@ _LOSSLESS = 101.0
 
 @dataclass(frozen=True)
 class Candidate:
-    """What the keep policy looks at: the verdict so far, native size, valid area, loss."""
+    """What the keep policy looks at: the verdict so far, native size, valid area, whether made of counts, loss."""
 
     image_id: str
     verdict: str
     pixels: int
     valid_pixels: int
+    of_counts: bool
     jpeg_quality: float | None
 
     @property
-    def keep_order(self) -> tuple[int, int, int, float, str]:
-        """Smaller is kept: better verdict, more pixels, more valid pixels, less loss, smallest name.
+    def keep_order(self) -> tuple[int, int, bool, int, float, str]:
+        """Smaller is kept: better verdict, more pixels, made of counts, more valid pixels, less loss, smallest name.
 
-        The verdict comes first so that the annotated twin of a clean picture is never the one that stays.
+        The verdict comes first so that the annotated twin of a clean picture is never the one that stays. A composite
+        of counts knows which pixels hold data; of a JPEG they are guessed, some too many.
         """
         quality = _LOSSLESS if self.jpeg_quality is None else self.jpeg_quality
-        return _RANK[self.verdict], -self.pixels, -self.valid_pixels, -quality, self.image_id
+        return _RANK[self.verdict], -self.pixels, not self.of_counts, -self.valid_pixels, -quality, self.image_id
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from curation.duplicates import Candidate, Duplicate, resolve
 
 
-def one(image_id, verdict="accept", pixels=100, valid=None, quality=90.0):
-    return Candidate(image_id, verdict, pixels, pixels if valid is None else valid, quality)
+def one(image_id, verdict="accept", pixels=100, valid=None, quality=90.0, of_counts=False):
+    return Candidate(image_id, verdict, pixels, pixels if valid is None else valid, of_counts, quality)
 
 
 def test_the_larger_the_fuller_the_less_lossy_is_kept():
@@ -22,6 +22,13 @@ def test_the_larger_the_fuller_the_less_lossy_is_kept():
 def test_lossless_is_kept_over_jpeg_and_the_smallest_name_breaks_ties():
     assert set(resolve([one("a"), one("b", quality=None)], {"a": "A", "b": "B"}, [("A", "B")])) == {"a"}
     assert set(resolve([one("b"), one("a")], {"a": "A", "b": "B"}, [("A", "B")])) == {"b"}
+
+
+def test_what_was_made_of_counts_is_kept_over_a_picture_of_the_same_size():
+    frames = [one("a"), one("b", valid=80, of_counts=True)]
+    assert set(resolve(frames, {"a": "A", "b": "B"}, [("A", "B")])) == {"a"}
+    larger = [one("a", pixels=101), one("b", of_counts=True)]
+    assert set(resolve(larger, {"a": "A", "b": "B"}, [("A", "B")])) == {"b"}
 
 
 def test_an_annotated_twin_is_never_the_one_that_stays():
