@@ -17,8 +17,8 @@ from scrapers.gallery import ListPage, PicturePage, located, offered
 from scrapers.http import HttpError, PoliteClient, shared_client
 from scrapers.hubblesite_page import as_product, of_release, read_cards, read_picture, type_by_title
 from scrapers.products import Product, Tile
-from scrapers.releases import stsci_release
-from scrapers.text import json_value, plain_text
+from scrapers.releases import release_of_files, stsci_release
+from scrapers.text import json_value, path_of, plain_text
 from scrapers.versions import Limits, Version, version_of
 
 NAME = "hubblesite"
@@ -178,12 +178,13 @@ class HubbleSite:
         told = json_value(body, f"What HubbleSite's API says of {product.source_name}")
         if not isinstance(told, dict) or not isinstance(told.get("image_files"), list):
             raise HttpError("transient", "not_a_page", f"HubbleSite's API says nothing of {product.source_name}.")
-        found = (_api_version(row) for row in told["image_files"] if isinstance(row, dict))
+        found = [_api_version(row) for row in told["image_files"] if isinstance(row, dict)]
         credit = plain_text(str(told.get("credits") or "")).removeprefix("Credit:").strip() or None
-        release = stsci_release(str(told.get("news_name") or ""))
+        files = [path_of(version.url).rsplit("/", 1)[-1] for version in found if version]
+        release = stsci_release(str(told.get("news_name") or "")) or release_of_files(files)
         versions = tuple(version for version in found if version)
         if release:
-            product = of_release(product, release, versions)
+            product = of_release(product, release, files)
         product = replace(
             product,
             obs_title=plain_text(str(told.get("name") or "")) or product.obs_title,

@@ -18,9 +18,9 @@ from scrapers.gallery import PicturePage
 from scrapers.http import HttpError
 from scrapers.passbands import wavelengths_m
 from scrapers.products import Product, product_id
-from scrapers.releases import names_elsewhere, picture_of, publisher_name, stsci_release
+from scrapers.releases import names_elsewhere, picture_of, publisher_name, release_of_files, stsci_release
 from scrapers.text import BREAKS, angle, date, markup, path_of, plain_text, words
-from scrapers.versions import Version, version_of
+from scrapers.versions import version_of
 
 LICENCE = "Public domain where not stated otherwise, credit NASA and STScI (contract NAS5-26555)"
 
@@ -105,9 +105,9 @@ def as_product(archive: str, collection: str, name: str, path: str, title: str, 
     return of_release(product, release, ()) if release else product
 
 
-def of_release(product: Product, release: str, versions: Sequence[Version]) -> Product:
-    """The product as one of a release (`opo0328`), with the picture's letter where its files tell it."""
-    picture = picture_of(release, [path_of(version.url).rsplit("/", 1)[-1] for version in versions])
+def of_release(product: Product, release: str, files: Sequence[str]) -> Product:
+    """The product as one of a release (`opo0328`), with the picture's letter where the names of its files tell it."""
+    picture = picture_of(release, files)
     return replace(
         product,
         release_id=release,
@@ -139,9 +139,11 @@ def read_picture(body: bytes, product: Product, *, any_link: bool = False) -> Pi
     versions = tuple(version for version in found if version)
     title = soup.select_one("#page-title, .section-header__title, h1")
     released = plain_text(_after(soup, "Read the Release")) or facts.get("release id", "")
-    release = stsci_release(released) or (product.release_id if product.release_id.startswith("opo") else None)
+    files = [path_of(version.url).rsplit("/", 1)[-1] for version in versions]
+    known = product.release_id if product.release_id.startswith("opo") else None
+    release = stsci_release(released) or known or release_of_files(files)
     if release:
-        product = of_release(product, release, versions)
+        product = of_release(product, release, files)
     exposed = exposure_dates(facts.get("exposure dates") or facts.get("exposure date(s)", ""))
     credit = plain_text(_after(soup, "Credits")) or facts.get("image credit") or product.credit
     product = replace(

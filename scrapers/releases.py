@@ -10,6 +10,8 @@ from collections.abc import Iterable
 # 2003-28, 2003/28, 2022-054, STScI-PRC2003-28a, STScI-2003-28
 _STSCI = re.compile(r"(?<!\d)(?P<year>(?:19|20)\d\d)[-/](?P<number>\d{1,3})(?P<letter>[a-z](?![a-z0-9]))?(?!\d)")
 _ESA = re.compile(r"(?P<kind>[a-z]+)(?P<number>\d{4,5})(?P<letter>[a-z]{1,2}\d*)?")
+# p0714aa.jpg, STScI-H-p1843a-2000x1000.png
+_FILE = re.compile(r"(?:stsci-h-)?p(?P<year>\d\d)(?P<number>\d{2,3})[a-z]{1,2}(?![a-z0-9])")
 _FIRST_YEAR = 1990
 _PRC = "STScI-PRC"
 
@@ -32,9 +34,7 @@ def publisher_name(name: str) -> str | None:
         return None
     if found["kind"] != "opo":
         return name.lower()
-    year = int(found["number"][:2])
-    year += 1900 if year >= _FIRST_YEAR % 100 else 2000
-    return f"{_PRC}{year}-{found['number'][2:]}{found['letter'] or ''}"
+    return f"{_PRC}{_year(found['number'][:2])}-{found['number'][2:]}{found['letter'] or ''}"
 
 
 def names_elsewhere(name: str, archive: str) -> str | None:
@@ -56,6 +56,25 @@ def names_elsewhere(name: str, archive: str) -> str | None:
         f"stsci:{release}{letter and '-'}{letter}",
     )
     return ",".join(one for one in names if not one.startswith(f"{archive}:"))
+
+
+def release_of_files(files: Iterable[str]) -> str | None:
+    """The release that the names of a picture's files tell, `opo1843` for `STScI-H-p1843a-2000x1000.png`.
+
+    None where they tell none, or several.
+    """
+    found = {stsci_release(name) or _release_of_file(name) for name in files} - {None}
+    return found.pop() if len(found) == 1 else None
+
+
+def _release_of_file(name: str) -> str | None:
+    found = _FILE.match(name.lower())
+    return stsci_release(f"{_year(found['year'])}-{found['number']}") if found else None
+
+
+def _year(two_digits: str) -> int:
+    year = int(two_digits)
+    return year + (1900 if year >= _FIRST_YEAR % 100 else 2000)
 
 
 def picture_of(release: str, files: Iterable[str]) -> str:

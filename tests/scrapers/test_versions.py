@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scrapers.releases import names_elsewhere, picture_of, publisher_name, stsci_release
+from scrapers.releases import names_elsewhere, picture_of, publisher_name, release_of_files, stsci_release
 from scrapers.text import angle, date, plain_text
 from scrapers.versions import Limits, Version, in_order, stated_bytes, version_of
 
@@ -140,6 +140,20 @@ def test_what_other_sites_call_them(name: str, archive: str, names: str | None) 
 )
 def test_files_may_tell_the_letter_of_a_picture(release: str, files: tuple[str, ...], picture: str) -> None:
     assert picture_of(release, files) == picture
+
+
+@pytest.mark.parametrize(
+    ("files", "release"),
+    [
+        (("STScI-H-p1843a-2000x1000.png", "STScI-H-p1843a-4000x2000.png", "full_jpg.jpg"), "opo1843"),
+        (("p0714aw.jpg",), "opo0714"),
+        (("hs-2003-28-b-web.jpg",), "opo0328"),
+        (("p0714aa.jpg", "p0715aa.jpg"), None),
+        (("STScI-01GGT9R6NXMYV39JGQF1TCH3V8.png", "STScI-H-spacecraft27-title.pdf", "poster1.jpg"), None),
+    ],
+)
+def test_files_may_tell_the_release(files: tuple[str, ...], release: str | None) -> None:
+    assert release_of_files(files) == release
 
 
 @given(st.integers(1990, 2089), st.integers(1, 99))
