@@ -10,7 +10,8 @@ from scrapers.replica.faults import DESCRIPTIONS, Faults
 _SERVE = """Serve a local archive until Ctrl-C; its address is printed when it is ready.
 
 Use the address as --archive-url of hla and mast, and search around RA 210.80, Dec 54.35 (M101), radius 1. The
-outreach sites are below it: add /esahubble, /hubblesite or /heritage.
+outreach sites are below it: add /esahubble, /hubblesite or /heritage. On a synthetic sky they also have what
+real ones have beside observations (drawings, charts, people, annotated twins) and a few odd and missing files.
 
 What goes wrong with --faults, by the address and the seed:
 
@@ -50,20 +51,31 @@ def serve(
             metavar="SHARE|nasty",
         ),
     ] = None,
+    era: Annotated[
+        str | None,
+        typer.Option(
+            help="Outreach sites as in 2017, 2020 or 2023; since 2020 Heritage leads to HubbleSite's collection. As in "
+            "all of these at once if not given."
+        ),
+    ] = None,
     fault_seed: Annotated[int, typer.Option(help="Which addresses fail, and how.")] = 0,
 ) -> None:
     """Serve a local archive; see `_SERVE`."""
     import signal
     from threading import Event
+    from typing import cast, get_args
 
     from manifests.errors import UsageError
     from scrapers.replica.catalogue import Archive
     from scrapers.replica.frames import FrameFolder
     from scrapers.replica.server import serve as serve_archive
+    from scrapers.replica.sites import Era
     from scrapers.replica.sky import synthetic_sky
 
     if sky is not None and frames is not None:
         raise UsageError("Give --sky or --frames, not both.")
+    if era is not None and era not in get_args(Era):
+        raise UsageError(f"There is no era {era!r}: choose from {', '.join(get_args(Era))}.")
     archive: Archive = synthetic_sky(1 if sky is None else sky) if frames is None else FrameFolder(frames)
     server = serve_archive(
         archive,
@@ -71,6 +83,7 @@ def serve(
         latency_s=latency_ms / 1000,
         faults=None if faults is None else _faults(faults, fault_seed),
         access_log=access_log,
+        era=cast(Era | None, era),
     )
     stop = Event()
     for number in (signal.SIGINT, signal.SIGTERM):

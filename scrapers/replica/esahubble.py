@@ -9,7 +9,6 @@ from urllib.parse import quote, urlencode
 from scrapers.replica.catalogue import Archive
 from scrapers.replica.exchange import Reply, Request, Routes
 from scrapers.replica.outreach import (
-    CREDIT,
     Picture,
     Renditions,
     below,
@@ -26,12 +25,14 @@ _CATEGORIES = ("galaxies", "illustrations", "nebulae", "stars")
 _WINDOW = 5
 _SCREEN_PX, _PUBLICATION_PX = 1280, 4000
 _COLOURS = ("Red", "Green", "Blue")
+_LOGIN = '<form action="/login/" method="post"><input type="text"><input type="password" name="password"></form>'
 
 
-def esahubble_routes(archive: Archive, prefix: str = "") -> Routes:
-    """The routes of an ESA/Hubble at `prefix`; its file host lies below `cdn`."""
-    site = _Site(archive, prefix)
+def esahubble_routes(archive: Archive, prefix: str = "", shown: Sequence[Picture] | None = None) -> Routes:
+    """The routes of an ESA/Hubble at `prefix`; its file host lies below `cdn`. It shows all pictures by default."""
+    site = _Site(archive, prefix, pictures(archive) if shown is None else shown)
     return {
+        f"{prefix}/login": lambda request: _html(_LOGIN),
         f"{prefix}/images": below(f"{prefix}/images", site.images),
         f"{prefix}/media/archives/images": below(f"{prefix}/media/archives/images", site.file),
         f"{prefix}/cdn/archives/images": below(f"{prefix}/cdn/archives/images", site.file),
@@ -39,10 +40,10 @@ def esahubble_routes(archive: Archive, prefix: str = "") -> Routes:
 
 
 class _Site:
-    def __init__(self, archive: Archive, prefix: str) -> None:
+    def __init__(self, archive: Archive, prefix: str, shown: Sequence[Picture]) -> None:
         self._prefix = prefix
-        self._shown = pictures(archive)
-        self._by_name = by_name(self._shown)
+        self._shown = tuple(one for one in shown if one.trouble != "embargoed")
+        self._by_name = by_name(shown)
         self._files = Renditions(archive)
 
     def images(self, path: str, request: Request) -> Reply:
@@ -60,10 +61,18 @@ class _Site:
             viewing, parts = True, parts[:-1]
         chosen = self._list(parts, request)
         if chosen is not None:
-            return self._list_page(chosen, parts, number, viewing=viewing)
-        if len(parts) == 1 and number == 1 and parts[0] in self._by_name:
-            return _html(self._page(self._by_name[parts[0]], request))
-        return missing(request)
+            return self._list_page(chosen, parts, number, request.query, viewing=viewing)
+        return self._picture("/".join(parts), request) if number == 1 else _nothing()
+
+    def _picture(self, path: str, request: Request) -> Reply:
+        if path.startswith("html/"):  # as links were before 2010
+            return moved(f"{self._prefix}/images/{path.removeprefix('html/').removesuffix('.html')}/")
+        picture = self._by_name.get(path)
+        if picture is None:
+            return _nothing()
+        if picture.trouble == "embargoed":
+            return moved(f"{self._prefix}/login/?next={quote(request.path)}", 302)
+        return _html(self._page(picture, request))
 
     def file(self, path: str, request: Request) -> Reply:
         """A rendition of a picture: `/large/<name>.jpg`."""
@@ -78,7 +87,9 @@ class _Site:
             "screen": lambda: self._files.encoded(picture, "JPEG", width=_SCREEN_PX, quality=85, avm=True),
             "thumb700x": lambda: self._files.encoded(picture, "JPEG", width=700, quality=80, avm=True),
             "thumb300y": lambda: self._files.encoded(picture, "JPEG", height=300, quality=80),
-            "wallpaper1": lambda: self._files.encoded(picture, "JPEG", width=1024, crop=0.1, quality=85, avm=True),
+            "wallpaper1": lambda: self._files.encoded(
+                picture, "JPEG", width=1024, crop=(0.1, 0.1), quality=85, avm=True
+            ),
         }
         if folder == "original" and suffix == self._files.suffix(picture):
             return self._files.original(picture)
@@ -90,7 +101,7 @@ class _Site:
         """The pictures of a list, None where the path names none."""
         if not parts:
             wanted = request.params.get("search", "").lower()
-            return [one for one in self._shown if wanted in f"{one.name} {one.title}".lower()]
+            return [one for one in self._shown if wanted in f"{one.name} {one.title} {one.credit}".lower()]
         if parts == ["archive", "observation"]:
             return [one for one in self._shown if one.type == "Observation"]
         if parts == ["archive", "top100"]:
@@ -99,19 +110,23 @@ class _Site:
             return [one for one in self._shown if one.category == parts[2]]
         return None
 
-    def _list_page(self, chosen: Sequence[Picture], parts: list[str], number: int, *, viewing: bool) -> Reply:
+    def _list_page(
+        self, chosen: Sequence[Picture], parts: list[str], number: int, asked: str, *, viewing: bool
+    ) -> Reply:
         size = _VIEW_ALL if viewing else _PAGE
         here, last = paged(chosen, number, size)
         if number < 1 or number > last:
-            return Reply(b"<h1 class='error-title'>404</h1>", status=404)
+            return _nothing()
         if not chosen:
             return _html('<div id="content"><div style="text-align: center;">No images were found.</div></div>')
         base = "/".join([f"{self._prefix}/images", *parts, *(["viewall"] if viewing else [])])
-        entries = "".join(self._entry(picture) for picture in here)
+        # pictures whose size is not known are counted, and left out without a word
+        entries = "".join(self._entry(picture) for picture in here if picture.trouble != "unsized")
         start = (number - 1) * size
         foot = f"Showing {start + 1} to {start + len(here)} of {len(chosen)}"
-        links = "".join(_page_links(base, number, last))
-        turn = f'<a href="{base}/page/{number + 1}/">Next</a>' if number < last else ""
+        query = f"?{escape(asked)}" if asked else ""
+        links = "".join(_page_links(base, number, last, query))
+        turn = f'<a href="{base}/page/{number + 1}/{query}">Next</a>' if number < last else ""
         return _html(
             f'<div id="content"><h1>Images</h1>\n<script>\nvar images = [\n{entries}];\n</script>\n'
             f'<div class="image-list image-list-{150 if viewing else 300}"></div>\n'
@@ -136,7 +151,7 @@ class _Site:
             cell("Id:", picture.name),
             cell("Type:", picture.type),
             cell("Release date:", f"{picture.released.day} {picture.released:%B %Y, %H:%M}"),
-            cell("Size:", f"{picture.width} x {picture.height} px"),
+            *([] if picture.trouble == "unsized" else [cell("Size:", f"{picture.width} x {picture.height} px")]),
         ]
         thing = [
             cell("Name:", escape(picture.object)),
@@ -147,7 +162,7 @@ class _Site:
             f'href="{cdn}/screen/{picture.name}.jpg"><img class="img-responsive" '
             f'src="{cdn}/thumb700x/{picture.name}.jpg"></a></div>\n'
             "<p><p>Rendered by the replica of Deepfield; it shows nothing real.</p></p>\n"
-            f'<strong>Credit:</strong><div class="credit"><p>{escape(CREDIT)}</p></div>\n'
+            f'<strong>Credit:</strong><div class="credit"><p>{escape(picture.credit)}</p></div>\n'
             f'<div class="object-info"><h3>About the Image</h3><div><table>{"".join(about)}</table></div>'
             f"<h3>About the Object</h3><div><table>{''.join(thing)}</table></div></div>\n"
             f"{''.join(self._downloads(picture, cdn))}\n"
@@ -163,8 +178,11 @@ class _Site:
 
         suffix = self._files.suffix(picture)
         original = f"{self._prefix}/media/archives/images/original/{picture.name}.{suffix}"
+        length = picture.stated_size(suffix)
         yield '<div><h3 class="archivegrouptitle">Image Formats</h3>'
-        yield entry(original, "Fullsize Original", picture.stated_size(suffix))
+        yield entry(
+            original, "Fullsize Original", f'<span style="color:red">{length}</span>' if "GB" in length else length
+        )
         yield entry(f"{cdn}/large/{picture.name}.jpg", "Large JPEG", picture.stated_size("jpg"))
         if picture.width > _PUBLICATION_PX:
             size = picture.stated_size("jpg", _PUBLICATION_PX / picture.width)
@@ -193,6 +211,10 @@ class _Site:
                 "imageurl": f"{cdn}/screen/{picture.name}.jpg",
             }
         )
+        if picture.trouble == "rough":
+            # where no more than this is known, the site never ends the table
+            known = cell("Position (RA):", _sexagesimal(grid.ra / 15)) + cell("Position (Dec):", _printed_dec(grid.dec))
+            return f'<div class="object-info"><h3>Coordinates</h3><table>{known}</div>'
         field = f"{grid.nx * grid.scale_deg * 60:.2f} x {grid.ny * grid.scale_deg * 60:.2f} arcminutes"
         rows = (
             cell("Position (RA):", _sexagesimal(grid.ra / 15)),
@@ -235,9 +257,9 @@ class _Site:
                     "Spatial": {
                         "CoordinateFrame": "ICRS",
                         "ReferenceValue": [grid.ra, grid.dec],
-                        "ReferenceDimension": [grid.nx, grid.ny],
-                        "ReferencePixel": list(grid.crpix),
-                        "Scale": [-grid.scale_deg, grid.scale_deg],
+                        "ReferenceDimension": [picture.width, picture.height],
+                        "ReferencePixel": [picture.enlarged * (pixel - 0.5) + 0.5 for pixel in grid.crpix],
+                        "Scale": [-grid.scale_deg / picture.enlarged, grid.scale_deg / picture.enlarged],
                         "Rotation": 0.0,
                         "CoordsystemProjection": "TAN",
                     }
@@ -248,7 +270,7 @@ class _Site:
         return {
             "ID": picture.name,
             "Title": picture.title,
-            "Credit": CREDIT,
+            "Credit": picture.credit,
             "PublicationDate": f"{picture.released:%Y-%m-%dT%H:%M:%SZ}",
             "Subject": {"Category": ["B.0"], "Name": [picture.object]},
             "ReferenceURL": f"{server}{self._prefix}/images/{quote(picture.name)}/",
@@ -267,7 +289,7 @@ class _Site:
         }
 
 
-def _page_links(base: str, number: int, last: int) -> Iterator[str]:
+def _page_links(base: str, number: int, last: int, query: str) -> Iterator[str]:
     """First, last, and five to each side, with gaps between."""
     shown = sorted({1, last, *range(max(1, number - _WINDOW), min(last, number + _WINDOW) + 1)})
     before = 0
@@ -275,7 +297,7 @@ def _page_links(base: str, number: int, last: int) -> Iterator[str]:
         if one > before + 1:
             yield '<li><a href="#">...</a></li>'
         here = ' class="active"' if one == number else ""
-        yield f'<li{here}><a href="{base}/page/{one}/">{one}</a></li>'
+        yield f'<li{here}><a href="{base}/page/{one}/{query}">{one}</a></li>'
         before = one
 
 
@@ -315,6 +337,16 @@ def _colours(picture: Picture) -> str:
 
 def _wavelength(nm: float) -> str:
     return f"{nm:.0f} nm" if nm < 1000 else f"{nm / 1000:.2f} &mu;m"
+
+
+def _nothing() -> Reply:
+    """What the site says of an address that it does not have."""
+    text = (
+        "<!DOCTYPE html>\n<html><head><title>Page not found | ESA/Hubble</title></head>\n<body><div "
+        'class="error-404-wrapper"><h1 class="error-title">404</h1><p>Could not find the page you were looking for.</p>'
+        "</div></body></html>\n"
+    )
+    return Reply(text.encode(), status=404)
 
 
 def _html(body: str) -> Reply:

@@ -32,12 +32,16 @@ class Request:
 
 @dataclass(frozen=True)
 class Reply:
-    """Status, body, media type (None for no such header) and any further headers."""
+    """Status, body, media type (None for no such header) and any further headers.
+
+    `announced` is the Content-Length of a body that nobody is to wait for: a shorter one is sent.
+    """
 
     body: bytes
     media_type: str | None = "text/html; charset=utf-8"
     status: int = 200
     headers: tuple[tuple[str, str], ...] = ()
+    announced: int | None = None
 
 
 Handler = Callable[[Request], Reply]

@@ -1,33 +1,45 @@
 """Hubble Heritage as the replica has it: the gallery's index, and for every release a page with cropped pictures.
 
-Nothing but a few selectors and addresses is known of the real pages: the rest of this markup is made up.
+Nothing but a few selectors and addresses is known of the real pages: the rest of this markup is made up. `gone_routes`
+is the site since about 2020, when it leads to the collection of HubbleSite.
 """
 
+from collections.abc import Sequence
 from html import escape
 
 from scrapers.replica.catalogue import Archive
 from scrapers.replica.exchange import Reply, Request, Routes
-from scrapers.replica.hubblesite import in_heritage, stsci_name, stsci_pictures
-from scrapers.replica.outreach import Picture, Renditions, below, missing, moved
+from scrapers.replica.hubblesite import stsci_pictures
+from scrapers.replica.hubblesite_words import stsci_name
+from scrapers.replica.outreach import Picture, Renditions, below, missing, moved, pictures
 
 _CROP, _QUALITY = 0.03, 85
 
 
-def heritage_routes(archive: Archive, prefix: str = "", hubblesite: str = "") -> Routes:
+def heritage_routes(
+    archive: Archive, prefix: str = "", hubblesite: str = "", shown: Sequence[Picture] | None = None
+) -> Routes:
     """The routes of a Heritage site at `prefix`; `hubblesite` is the path of the site that some links lead to."""
-    site = _Site(archive, prefix, hubblesite)
+    site = _Site(archive, prefix, hubblesite, pictures(archive) if shown is None else shown)
     years = {str(year) for year, _ in site.releases}
     return {f"{prefix}/gallery/galindex.html": site.index} | {
         f"{prefix}/{year}": below(f"{prefix}/", site.release) for year in sorted(years)
     }
 
 
+def gone_routes(prefix: str, hubblesite: str, era: str) -> Routes:
+    """The routes of a site that has closed: every address leads to the collection at `hubblesite`, as of that era."""
+    folder = "/images" if era == "2023" else "/resource-gallery/images"
+    return {prefix: lambda request: moved(f"{hubblesite}{folder}?Collection=Hubble%20Heritage")}
+
+
 class _Site:
-    def __init__(self, archive: Archive, prefix: str, hubblesite: str) -> None:
+    def __init__(self, archive: Archive, prefix: str, hubblesite: str, shown: Sequence[Picture]) -> None:
         self._prefix = prefix
         self._hubblesite = hubblesite
         self._made = Renditions(archive)
-        self.releases = {one.release: one for one in stsci_pictures(archive) if one.release and in_heritage(one)}
+        made = (one for one in stsci_pictures(shown) if one.in_heritage and not one.drawn)
+        self.releases = {one.release: one for one in made if one.release}
 
     def index(self, request: Request) -> Reply:
         """Every release on one page; only one of an entry's links leads to the pictures."""
@@ -42,18 +54,18 @@ class _Site:
     def release(self, path: str, request: Request) -> Reply:
         """A release's page, or one of its pictures; a third of the pages have moved to HubbleSite."""
         parts = path.split("/")
-        if len(parts) < 3 or not (parts[0].isdigit() and parts[1].isdigit()):
+        if len(parts) < 2 or not (parts[0].isdigit() and parts[1].isdigit()):
             return missing(request)
         picture = self.releases.get((int(parts[0]), int(parts[1])))
         if picture is None:
             return missing(request)
-        if parts[2] == "caption.html":
+        if parts[2:] in ([], [""], ["index.html"], ["caption.html"]):
             return _html(f"<h1>{escape(picture.title)}</h1><p>Rendered by the replica of Deepfield.</p>")
-        if parts[2] == "big.html":
+        if parts[2:] == ["big.html"]:
             return self._page(picture)
         widths = dict(_files(picture))
         if len(parts) == 4 and parts[2] == _images(picture) and parts[3] in widths:
-            return self._made.encoded(picture, "JPEG", width=widths[parts[3]], crop=_CROP, quality=_QUALITY)
+            return self._made.encoded(picture, "JPEG", width=widths[parts[3]], crop=(_CROP, _CROP), quality=_QUALITY)
         return missing(request)
 
     def _page(self, picture: Picture) -> Reply:

@@ -1,6 +1,7 @@
 """An archive's colour pictures as outreach sites publish them: with names, titles, types, and files of several sizes.
 
 Three sites show the same releases, each in its own files: ESA/Hubble whole, HubbleSite encoded anew, Heritage cropped.
+What lies beside the observations on real sites, and what is wrong with some, is in `mix`.
 """
 
 import io
@@ -16,16 +17,21 @@ from pyavm import AVM
 
 from scrapers.replica.cache import Cache
 from scrapers.replica.catalogue import COLOR, Archive, Dataset
+from scrapers.replica.drawings import draw
 from scrapers.replica.exchange import Reply, Request, page
 from scrapers.replica.fitscut import PictureService
 from scrapers.replica.instruments import FILTERS
+from scrapers.replica.odd_files import cmyk_jpeg, deep_tiff, gray_tiff, vast_png
 
 _NAME = re.compile(r"(?<![a-z0-9])(?:heic|opo|potw|ann)\d{4}[a-z]{1,2}\d*(?![a-z0-9])")
 _XMP_MARK = b"http://ns.adobe.com/xap/1.0/\0"
 _FIRST_YEAR, _YEARS = 1999, 18
 _MEDIA = {"JPEG": "image/jpeg", "PNG": "image/png", "TIFF": "image/tiff"}
 SUFFIXES = {"image/jpeg": "jpg", "image/png": "png", "image/tiff": "tif"}
-CREDIT = "Deepfield replica, no telescope"
+_CREDIT = "Deepfield replica, no telescope"
+_VAST = (69_536, 2**31 + 1)  # columns and bytes of an original that nobody is to fetch
+_BOMB = (25_000, 17_000)
+_ASTRAY_DEG = 90.0
 # compressed bytes of a pixel, for the lengths that pages state
 _BYTES_PER_PIXEL = {"jpg": 0.4, "png": 2.0, "tif": 3.0}
 
@@ -34,7 +40,8 @@ _BYTES_PER_PIXEL = {"jpg": 0.4, "png": 2.0, "tif": 3.0}
 class Picture:
     """A published picture. `name` is ESA/Hubble's; `release` is STScI's year and number, None where ESA alone has it.
 
-    `image_id` is HubbleSite's number. Pictures without `placed` have no position.
+    `type` is ESA/Hubble's word for what it is, `facet` HubbleSite's, whose number it has in `image_id`. Pictures
+    without `placed` have no position. `drawn` is the kind of one that is no observation, `trouble` what is wrong.
     """
 
     name: str
@@ -47,20 +54,40 @@ class Picture:
     released: datetime
     dataset: Dataset
     placed: bool
+    facet: str = "Observations"
+    drawn: str | None = None
+    trouble: str | None = None
+
+    @property
+    def enlarged(self) -> float:
+        """How much larger the original is stated to be than the files that stand in for it."""
+        return _VAST[0] / self.dataset.grid.nx if self.trouble == "vast" else 1.0
 
     @property
     def width(self) -> int:
         """Columns of the original."""
-        return self.dataset.grid.nx
+        return round(self.dataset.grid.nx * self.enlarged)
 
     @property
     def height(self) -> int:
         """Rows of the original."""
-        return self.dataset.grid.ny
+        return round(self.dataset.grid.ny * self.enlarged)
+
+    @property
+    def in_heritage(self) -> bool:
+        """Whether it belongs to the Heritage collection: every other release."""
+        return self.release is not None and self.image_id % 2 == 0
+
+    @property
+    def credit(self) -> str:
+        """Whom to name."""
+        return f"{_CREDIT}; in memory of the Hubble Heritage Team" if self.in_heritage else _CREDIT
 
     def stated_size(self, suffix: str, scale: float = 1.0) -> str:
         """Roughly how long a file is, as sites print it: "2.2 MB", "275.7 KB"."""
         kilobytes = self.width * self.height * scale**2 * _BYTES_PER_PIXEL[suffix] / 1000
+        if kilobytes >= 1_000_000:
+            return f"{kilobytes / 1_000_000:.1f} GB"
         return f"{kilobytes / 1000:.1f} MB" if kilobytes >= 1000 else f"{kilobytes:.1f} KB"
 
 
@@ -99,6 +126,8 @@ def _picture(dataset: Dataset, name: str, index: int) -> Picture:
         released=datetime(year, 1, 8, 6, tzinfo=UTC) + timedelta(days=index * 7 % 350),
         dataset=dataset,
         placed=not dataset.is_file and not drawn,
+        facet="Artwork" if drawn else "Observations",
+        drawn="artwork" if drawn else None,
     )
 
 
@@ -127,7 +156,15 @@ class Renditions:
     def original(self, picture: Picture) -> Reply:
         """The file as it is, or a TIFF of what is rendered."""
         file = self._archive.original(picture.dataset.name)
-        return Reply(file.data, file.media_type) if file else self.encoded(picture, "TIFF")
+        if file:
+            return Reply(file.data, file.media_type)
+        if picture.trouble == "vast":
+            return Reply(b"", _MEDIA["TIFF"], announced=_VAST[1])
+        return self.encoded(picture, "TIFF")
+
+    def bomb(self) -> Reply:
+        """A picture with more pixels than can be held, in a short file."""
+        return Reply(self._kept.get(("bomb",), lambda: vast_png(*_BOMB)), _MEDIA["PNG"])
 
     def encoded(
         self,
@@ -136,28 +173,39 @@ class Renditions:
         *,
         width: int | None = None,
         height: int | None = None,
-        crop: float = 0.0,
+        crop: tuple[float, float] = (0.0, 0.0),
         quality: int = 92,
         avm: bool = False,
     ) -> Reply:
-        """The picture as JPEG, PNG or TIFF, no wider or higher than asked, without a share of every margin.
+        """The picture as JPEG, PNG or TIFF, no wider or higher than asked, without shares of its margins (x, y).
 
         AVM goes into JPEGs; it repeats the size and the scale of the original whatever the size of the file.
         """
+        if picture.trouble == "lost":
+            return Reply(b"<h1>Not Found</h1>", status=404)
         key = (picture.name, format, width, height, crop, quality, avm)
         body = self._kept.get(key, lambda: self._encode(picture, format, (width, height), crop, quality))
-        return Reply(_with_avm(body, picture) if avm and format == "JPEG" else body, _MEDIA[format])
+        media_type = None if picture.trouble == "untyped" else _MEDIA[format]
+        return Reply(_with_avm(body, picture) if avm and format == "JPEG" else body, media_type)
 
     def _encode(
-        self, picture: Picture, format: str, within: tuple[int | None, int | None], crop: float, quality: int
+        self,
+        picture: Picture,
+        format: str,
+        within: tuple[int | None, int | None],
+        crop: tuple[float, float],
+        quality: int,
     ) -> bytes:
         image = self._image(picture)
-        if crop:
-            x, y = round(image.width * crop), round(image.height * crop)
+        if any(crop):
+            x, y = round(image.width * crop[0]), round(image.height * crop[1])
             image = image.crop((x, y, image.width - x, image.height - y))
         shrink = min([1.0, *(most / side for most, side in zip(within, image.size, strict=True) if most)])
         if shrink < 1.0:
             image = image.resize((max(1, round(image.width * shrink)), max(1, round(image.height * shrink))))
+        odd = {("deep", "TIFF"): deep_tiff, ("gray", "TIFF"): gray_tiff, ("cmyk", "JPEG"): cmyk_jpeg}
+        if make := odd.get((picture.trouble or "", format)):
+            return make(image)
         out = io.BytesIO()
         image.save(out, format, **({"quality": quality} if format == "JPEG" else {}))
         return out.getvalue()
@@ -167,13 +215,14 @@ class Renditions:
         asked = dict(zip(bands, picture.dataset.files, strict=True)) | {"size": "ALL", "format": "png"}
         reply = self._service.fitscut(Request("", urlencode(asked), ""))
         with Image.open(io.BytesIO(reply.body)) as image:
-            return image.convert("RGB")
+            observed = image.convert("RGB")
+        return draw(picture.drawn, observed, picture.image_id) if picture.drawn else observed
 
 
 def _with_avm(jpeg: bytes, picture: Picture) -> bytes:
     """A JPEG with an XMP packet as its first segment."""
-    avm, grid = AVM(), picture.dataset.grid
-    avm.ID, avm.Title, avm.Credit, avm.Type = picture.name, picture.title, CREDIT, picture.type
+    avm, grid, more = AVM(), picture.dataset.grid, picture.enlarged
+    avm.ID, avm.Title, avm.Credit, avm.Type = picture.name, picture.title, picture.credit, picture.type
     avm.Subject.Name = [picture.object]
     if picture.dataset.instrument and picture.placed:
         avm.Facility = ["Hubble Space Telescope"] * len(picture.dataset.elements)
@@ -182,11 +231,12 @@ def _with_avm(jpeg: bytes, picture: Picture) -> bytes:
         avm.Spectral.CentralWavelength = [nanometres(name) for name in picture.dataset.elements]
     if picture.placed:
         avm.Spatial.CoordinateFrame, avm.Spatial.Equinox = "ICRS", "J2000"
-        avm.Spatial.CoordsystemProjection, avm.Spatial.Quality = "TAN", "Full"
-        avm.Spatial.ReferenceValue = [grid.ra, grid.dec]
-        avm.Spatial.ReferenceDimension = [grid.nx, grid.ny]
-        avm.Spatial.ReferencePixel = list(grid.crpix)
-        avm.Spatial.Scale = [-grid.scale_deg, grid.scale_deg]
+        avm.Spatial.Quality = "Position" if picture.trouble == "rough" else "Full"
+        avm.Spatial.CoordsystemProjection = "TAN"
+        avm.Spatial.ReferenceValue = [(grid.ra + _ASTRAY_DEG * (picture.trouble == "astray")) % 360, grid.dec]
+        avm.Spatial.ReferenceDimension = [picture.width, picture.height]
+        avm.Spatial.ReferencePixel = [more * (pixel - 0.5) + 0.5 for pixel in grid.crpix]
+        avm.Spatial.Scale = [-grid.scale_deg / more, grid.scale_deg / more]
         avm.Spatial.Rotation = 0.0
     segment = _XMP_MARK + avm.to_xmp()
     return jpeg[:2] + b"\xff\xe1" + (len(segment) + 2).to_bytes(2, "big") + segment + jpeg[2:]

@@ -19,13 +19,11 @@ from typing import IO, cast
 from manifests.errors import DeepfieldError
 from scrapers.replica.catalogue import Archive, Truth
 from scrapers.replica.delivery import Delivery, deliver, next_hop, split_hop
-from scrapers.replica.esahubble import esahubble_routes
 from scrapers.replica.exchange import Reply, Request, Routes, find_handler, page
 from scrapers.replica.faults import FaultBook, Faults
-from scrapers.replica.heritage import heritage_routes
 from scrapers.replica.hla import hla_routes
-from scrapers.replica.hubblesite import hubblesite_routes
 from scrapers.replica.mast import mast_routes
+from scrapers.replica.sites import Era, site_routes
 
 _LOG = logging.getLogger(__name__)
 
@@ -124,10 +122,13 @@ def serve(
     faults: Faults | None = None,
     access_log: Path | None = None,
     crawl_delay_s: float | None = None,
+    era: Era | None = None,
+    mixed: bool = True,
 ) -> ReplicaServer:
     """HLA and MAST of that archive under `prefix`, the outreach sites below, /robots.txt and, for checks, /truth.csv.
 
-    Use it as `with serve(archive) as server: ... server.url`. `latency_s` is waited before each reply.
+    Use it as `with serve(archive) as server: ... server.url`. `latency_s` is waited before each reply. The outreach
+    sites are as they were in one era, or as in all at once; `mixed` ones have more than clean observations.
     """
     about = {
         "/robots.txt": lambda request: _robots(crawl_delay_s),
@@ -137,9 +138,7 @@ def serve(
     routes = {
         **hla,
         **mast_routes(archive, hla, prefix),
-        **esahubble_routes(archive, f"{prefix}/esahubble"),
-        **hubblesite_routes(archive, f"{prefix}/hubblesite"),
-        **heritage_routes(archive, f"{prefix}/heritage", f"{prefix}/hubblesite"),
+        **site_routes(archive, prefix, era, mixed=mixed),
         **about,
     }
     return ReplicaServer(
@@ -232,7 +231,8 @@ class _Handler(BaseHTTPRequestHandler):
             return
         reply = delivery.reply
         body = b"" if self.command == "HEAD" else reply.body[: delivery.sent]
-        announced = len(reply.body) if delivery.announced is None else delivery.announced
+        stated = (delivery.announced, reply.announced, len(reply.body))
+        announced = next(length for length in stated if length is not None)
         # after anything but the announced body, the next reply would be read as the rest of this one
         whole = announced == len(reply.body) == len(reply.body[: delivery.sent])
         self.close_connection = self.close_connection or not whole

@@ -45,7 +45,7 @@ def sky() -> SyntheticSky:
 
 @pytest.fixture(scope="module")
 def server(sky: SyntheticSky) -> Iterator[ReplicaServer]:
-    with serve(sky) as one:
+    with serve(sky, mixed=False) as one:
         yield one
 
 
@@ -239,7 +239,7 @@ def test_a_nasty_server_costs_time_but_no_picture(
 ) -> None:
     patient = quick.model_copy(update={"attempts": 4, "timeout_s": 2.0})
     faults = Faults(0.3, ("unavailable", "reset", "cut", "html"), seed=2, retry_after_s=0)
-    with serve(sky, faults=faults) as server:
+    with serve(sky, faults=faults, mixed=False) as server:
         gallery = open_heritage(patient, LIMITS, archive_url=f"{server.url}/heritage")
         entries = bring_in(gallery, engine, blobs, patient, 6)
         assert len(entries) == 6 and all(entry.line.here(blobs) for entry in entries)
