@@ -32,7 +32,7 @@ _LOG = logging.getLogger(__name__)
 class Access:
     """One line of the access log. Status 0 is a connection closed without a reply; `bytes` is the body sent.
 
-    `fault` is what went wrong on purpose, None for nothing.
+    `time` is when the request had come, whatever was waited for before its reply. `fault` is what went wrong on purpose, None for nothing.
     """
 
     time: str
@@ -190,6 +190,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Answer, or go wrong."""
+        self._came = datetime.now(UTC)
         replica = cast(_Server, self.server).replica
         url, hop = split_hop(self.path)
         path, _, query = url.partition("?")
@@ -265,5 +266,5 @@ class _Handler(BaseHTTPRequestHandler):
     def _record(self, status: int, sent: int, fault: str | None) -> None:
         """Log a reply before it leaves, so that a client that has it finds it in the log."""
         path, _, query = self.path.partition("?")
-        now = datetime.now(UTC).isoformat(timespec="milliseconds")
-        cast(_Server, self.server).replica.record(Access(now, self.command, path, query, status, sent, fault))
+        came = self._came.isoformat(timespec="milliseconds")
+        cast(_Server, self.server).replica.record(Access(came, self.command, path, query, status, sent, fault))
