@@ -357,6 +357,7 @@ def _in_company(
 ) -> int:
     """Work on what no other worker has in hand, and at the end on what others left; how many were left to them."""
     run = partial(_in_threads, work, each=each, client=client, settings=settings, tally=tally)
+    client.share_pace(engine)
     with keeping(engine):
         busy = run(items)
         if not busy:
@@ -374,7 +375,7 @@ def _in_threads(
     settings: Settings,
     tally: Tally,
 ) -> list[T]:
-    """Hand every result to `each`, in this thread, as it is done; end early when the tally gives up on the archive.
+    """Hand every result to `each`, in this thread, as it is done; end early when the archive is to be left alone.
 
     Returns the items that are in other hands. More threads than connections: one decodes while another uses the
     connection. The host's gate counts those.
@@ -385,7 +386,7 @@ def _in_threads(
     busy: list[T] = []
     with _pool(threads, client) as pool:
         while True:
-            while len(running) < threads and not tally.give_up_after(2 * settings.connections):
+            while len(running) < threads and tally.stopped is None:
                 item = next(remaining, None)
                 if item is None:
                     break

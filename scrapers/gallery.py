@@ -86,6 +86,7 @@ def ask_pages(
     Raises:
         HttpError: not one page could be asked.
     """
+    gallery.client.share_pace(engine)
     with keeping(engine):
         return _walk(gallery, engine, limit, refresh, on_page)
 

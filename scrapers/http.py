@@ -9,20 +9,23 @@ from collections.abc import Callable
 from copy import copy
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib.metadata import version
 from typing import Generic, TypeVar
 from urllib.parse import urljoin, urlsplit
 
 import requests
 import urllib3
+from sqlalchemy import Engine
 
 from manifests.errors import UsageError
 from manifests.settings import Settings
 from scrapers.attempts import Attempt, HttpError, note_attempt, noted_attempts
 from scrapers.hosts import HostList, Origin, is_private
-from scrapers.politeness import Gates, HostPausedError, SystemClock, backoff_s, retry_after_s
+from scrapers.pace import HostPausedError, Pace
+from scrapers.politeness import Gates, SystemClock, backoff_s, retry_after_s
 from scrapers.robots import Robots
+from scrapers.shared_pace import InCatalogue
 from scrapers.transport import Answer, Form, Transport
 
 T = TypeVar("T")
@@ -142,6 +145,10 @@ class PoliteClient:
         other._transport = self._transport.within(max_bytes)
         return other
 
+    def share_pace(self, engine: Engine) -> None:
+        """Keep the pace of all hosts together with all processes that use that catalogue."""
+        self._gates.keep_in(InCatalogue(engine))
+
     def stop(self) -> None:
         """End every wait at once; requests under way end with their reply."""
         if isinstance(self._gates.clock, SystemClock):
@@ -210,7 +217,7 @@ class PoliteClient:
             )
         rules = self._robots.rules(origin.url)
         if rules.interval_s > 0:
-            self._gates.gate(origin.name).bucket.slow_down(1.0 / rules.interval_s)
+            self._gates.gate(origin.name).pace.slow_down(1.0 / rules.interval_s)
         if not rules.allow(url):
             path = urlsplit(url).path
             raise HttpError("refused", "robots", f"The robots.txt of {origin.name} forbids robots to ask {path}.")
@@ -251,18 +258,30 @@ class PoliteClient:
         gate = self._gates.gate(origin.name)
         try:
             with gate.slot(_LONGEST_PAUSE_S):
-                answer = self._transport.send(origin, url, form)
-                wait = retry_after_s(answer.headers.get("Retry-After"))
-                if wait and answer.status not in _GOOD:
-                    gate.bucket.pause(wait)
+                answer = self._say_how(gate.pace, partial(self._transport.send, origin, url, form))
         except HostPausedError as error:
-            raise HttpError(
-                "transient",
-                "paused",
-                f"{origin.name} asks to be left alone for {error.seconds / 60:.0f} minutes; try again after that.",
-            ) from error
+            raise HttpError("transient", "paused", f"{error} Try again after that.") from error
         if answer.status not in _GOOD:
             raise _status_error(answer.status, origin.name)
+        return answer
+
+    def _say_how(self, pace: Pace, send: Callable[[], Answer]) -> Answer:
+        """Send, and tell the host's pace what came of it."""
+        try:
+            answer = send()
+        except HttpError as error:
+            if error.kind == "transient":
+                pace.failed()
+            else:
+                pace.answered()
+            raise
+        if _passing(answer.status):
+            pace.failed()
+            wait = retry_after_s(answer.headers.get("Retry-After"))
+            if wait:
+                pace.pause(wait)
+        else:
+            pace.answered()
         return answer
 
 
@@ -313,8 +332,13 @@ def _redirected(here: str, location: str) -> str:
     return _address(target)
 
 
+def _passing(status: int) -> bool:
+    """Whether an answer says more about the moment than about what was asked."""
+    return status in _PASSING or (status not in _GOOD and not 400 <= status < 500)
+
+
 def _status_error(status: int, host: str) -> HttpError:
-    if status in _PASSING or not 400 <= status < 500:
+    if _passing(status):
         return HttpError("transient", "busy", f"{host} answers with status {status}; try again later.", status)
     if status in (404, 410):
         return HttpError("permanent", "gone", f"{host} does not have this any more (status {status}).", status)

@@ -1,5 +1,6 @@
-"""How often and how wide one host is asked: pace, connections, pauses it demands, and the waits between tries."""
+"""How often and how wide one host is asked: connections, its turn for every request, and the waits between tries."""
 
+import logging
 import random
 import threading
 import time
@@ -7,24 +8,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Protocol
 
-# Intervals are stretched by this much, so that a request that is late by some milliseconds does not
-# push the next ones into a second that is full already.
-_SLACK = 1.02
+from scrapers.pace import Clock, HostPausedError, InMemory, Keeper, Pace
+
+_LOG = logging.getLogger(__name__)
 _A_DAY_S = 86_400.0
-
-
-class Clock(Protocol):
-    """Where time comes from; tests bring their own."""
-
-    def now(self) -> float:
-        """Seconds that never run backwards."""
-        ...
-
-    def sleep(self, seconds: float) -> None:
-        """Wait."""
-        ...
+_WORTH_TELLING_S = 5.0
+_LOOK_AGAIN_S = 2.0  # a pause may end early: a host that was tried may have answered
 
 
 class Stopped(Exception):
@@ -55,80 +45,52 @@ class SystemClock:
         self._stopped.set()
 
 
-class TokenBucket:
-    """A bucket of one token that refills `rate` times a second: requests are spaced evenly, never in bursts."""
-
-    def __init__(self, rate: float, clock: Clock) -> None:
-        self._interval = _SLACK / rate
-        self._clock = clock
-        self._free_at = self._paused_until = clock.now()
-        self._lock = threading.Lock()
-
-    def reserve(self) -> float:
-        """Take the next token and return how many seconds to wait until it may be used."""
-        with self._lock:
-            now = self._clock.now()
-            start = max(now, self._free_at, self._paused_until)
-            self._free_at = start + self._interval
-            return start - now
-
-    def slow_down(self, rate: float) -> None:
-        """Refill at most `rate` times a second from now on."""
-        with self._lock:
-            self._interval = max(self._interval, _SLACK / rate)
-
-    def pause(self, seconds: float) -> None:
-        """Hand out nothing for so long, as a host asks by `Retry-After`."""
-        with self._lock:
-            self._paused_until = max(self._paused_until, self._clock.now() + seconds)
-
-    def paused_for(self) -> float:
-        """Seconds that are left of a pause."""
-        with self._lock:
-            return max(0.0, self._paused_until - self._clock.now())
-
-
-class HostPausedError(Exception):
-    """The host asked to be left alone for longer than a request can wait."""
-
-    def __init__(self, seconds: float) -> None:
-        super().__init__(f"paused for {seconds:.0f} s")
-        self.seconds = seconds
-
-
 class Gate:
     """The way to one host, shared by all threads: as many at once and as fast as is polite."""
 
-    def __init__(self, rate: float, connections: int, clock: Clock) -> None:
-        self.bucket = TokenBucket(rate, clock)
+    def __init__(self, pace: Pace, connections: int, clock: Clock) -> None:
+        self.pace = pace
         self._clock = clock
         self._connections = threading.BoundedSemaphore(connections)
+        self._turn = threading.Lock()
 
     @contextmanager
     def slot(self, longest_pause_s: float) -> Iterator[None]:
         """Hold one connection to the host, from the moment the pace allows a request until its reply was read.
 
+        Whoever holds it says what came of the request: `pace.answered` or `pace.failed`.
+
         Raises:
-            HostPausedError: the host asked for a pause longer than `longest_pause_s`.
+            HostPausedError: the host is to be left alone for longer than `longest_pause_s`.
         """
         with self._connections:
-            while True:
-                if (left := self.bucket.paused_for()) > longest_pause_s:
-                    raise HostPausedError(left)
-                self._clock.sleep(self.bucket.reserve())
-                # another thread may have been told to pause while this one waited for its token
-                if not self.bucket.paused_for():
-                    break
+            # one at a time: who waits here for the moment goes when it has come, and not before another
+            with self._turn:
+                told = False
+                while True:
+                    try:
+                        wait = self.pace.take()
+                    except HostPausedError as pause:
+                        if pause.seconds > longest_pause_s:
+                            raise
+                        if not told and pause.seconds > _WORTH_TELLING_S:
+                            _LOG.warning("%s Waiting for that.", pause)
+                            told = True
+                        wait = min(pause.seconds, _LOOK_AGAIN_S)
+                    if wait <= 0:
+                        break
+                    self._clock.sleep(wait)
             yield
 
 
 class Gates:
-    """One gate for every host, made when it is first asked for."""
+    """One gate for every host, made when it is first asked for. A keeper given later is that of all gates."""
 
     def __init__(self, rate: float, connections: int, clock: Clock | None = None) -> None:
         self.clock = clock or SystemClock()
         self._rate = rate
         self._width = connections
+        self._keeper: Keeper = InMemory(self.clock)
         self._gates: dict[str, Gate] = {}
         self._lock = threading.Lock()
 
@@ -136,8 +98,18 @@ class Gates:
         """The gate of a host (name and port)."""
         with self._lock:
             if host not in self._gates:
-                self._gates[host] = Gate(self._rate, self._width, self.clock)
+                pace = Pace(host, self._rate, self._keeper, self.clock)
+                self._gates[host] = Gate(pace, self._width, self.clock)
             return self._gates[host]
+
+    def keep_in(self, keeper: Keeper) -> None:
+        """Keep the pace of all hosts there from now on."""
+        with self._lock:
+            if keeper == self._keeper:
+                return
+            self._keeper = keeper
+            for gate in self._gates.values():
+                gate.pace.keep_in(keeper)
 
 
 def retry_after_s(value: str | None, now: datetime | None = None) -> float | None:

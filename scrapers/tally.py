@@ -9,8 +9,7 @@ from scrapers.fetch import Fetched
 from scrapers.http import HttpError
 
 _ERRORS_KEPT = 5
-# Reasons that say something about the archive, not about the product.
-_AWAY = frozenset({"unreachable", "paused", "busy", "robots"})
+_PAUSED = "paused"  # the archive is to be left alone for longer than a request can wait
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,6 @@ class Tally:
         self.statuses: Counter[str] = Counter()
         self.reasons: Counter[str] = Counter()
         self.errors: list[str] = []
-        self.away_in_a_row = 0
         self.last_tile_error: HttpError | None = None
         self.stopped: str | None = None
         self._start = time.monotonic()
@@ -78,8 +76,7 @@ class Tally:
             self.tiles_failed += 1
             self._note(error.reason, str(error))
         else:
-            self.away_in_a_row = 0
-        self.report()
+            self.report()
 
     def add(self, fetched: Fetched | None) -> None:
         """Count a product; None was here already."""
@@ -92,8 +89,7 @@ class Tally:
                 self.reasons[fetched.reason] += 1
                 self._note(fetched.reason, fetched.error)
             else:
-                self.away_in_a_row = 0
-        self.report()
+                self.report()
 
     def leave(self, number: int) -> None:
         """Count products that are left to other workers."""
@@ -126,13 +122,8 @@ class Tally:
         reasons = dict(sorted(self.reasons.items()))
         return CrawlSummary(self.progress(), self.tiles_failed, reasons, tuple(self.errors), self.stopped)
 
-    def give_up_after(self, failures: int) -> bool:
-        """Whether the archive itself has been the trouble so many times in a row."""
-        if self.away_in_a_row >= failures and self.stopped is None:
-            self.stopped = f"The archive failed {failures} times in a row; what is missing stays open for a later run."
-        return self.stopped is not None
-
     def _note(self, reason: str, error: str) -> None:
-        self.away_in_a_row = self.away_in_a_row + 1 if reason in _AWAY else 0
+        if reason == _PAUSED and self.stopped is None:
+            self.stopped = f"{error} What is missing stays open."
         if len(self.errors) < _ERRORS_KEPT and error not in self.errors:
             self.errors.append(error)

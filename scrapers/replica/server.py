@@ -32,7 +32,8 @@ _LOG = logging.getLogger(__name__)
 class Access:
     """One line of the access log. Status 0 is a connection closed without a reply; `bytes` is the body sent.
 
-    `time` is when the request had come, whatever was waited for before its reply. `fault` is what went wrong on purpose, None for nothing.
+    `time` is when the request had come, whatever was waited for before its reply; `fault` is what went wrong on
+    purpose, None for nothing.
     """
 
     time: str

@@ -1,8 +1,9 @@
+import time
 from collections import Counter
 from collections.abc import Callable
 
 import pytest
-from fake_archive import Answer, FakeHost, picture, serve_colour_rows, sia_reply, sia_row
+from fake_archive import Answer, FakeClock, FakeHost, picture, serve_colour_rows, sia_reply, sia_row
 from sqlalchemy import Engine
 
 from manifests.blobs import BlobStore
@@ -10,7 +11,8 @@ from manifests.settings import Settings
 from scrapers import crawl as crawling
 from scrapers import ledger
 from scrapers.hla import Hla, hla_query, open_hla
-from scrapers.http import HttpError
+from scrapers.http import HttpError, PoliteClient
+from scrapers.politeness import Gates
 from scrapers.replica.faults import Faults
 from scrapers.replica.server import serve
 from scrapers.replica.sky import synthetic_sky
@@ -123,12 +125,21 @@ def test_an_archive_without_an_answer_is_one_error(host: FakeHost, run: Run, eng
     assert run().progress.got == 1
 
 
-def test_an_archive_that_goes_away_is_left_alone(host: FakeHost, run: Run, quick: Settings) -> None:
+def test_an_archive_that_goes_away_is_left_alone(
+    host: FakeHost, archive: Hla, run: Run, quick: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = FakeClock()
+    monkeypatch.setattr(time, "time", clock.now)
+    archive.client = PoliteClient(host.url, quick, Gates(quick.requests_per_second, quick.connections, clock))
     serve_colour_rows(host, 60)
     host.script(FITSCUT, lambda path, query: Answer(status=503))
     summary = run()
     assert summary.stopped is not None and "stays open" in summary.stopped
-    assert 2 * quick.connections <= summary.progress.failed < 40
+    assert "failed" in summary.stopped and "times in a row and is left alone until" in summary.stopped
+    # some at once, and then one now and then for some minutes
+    assert len(host.asked(FITSCUT)) < 30 and clock.now() > 300
+    assert run().progress.got == 0
+    clock.sleep(7200)
     serve_colour_rows(host, 60)
     assert run().progress.got == 60
 
