@@ -35,7 +35,7 @@ def examine(settings: Settings) -> Iterator[Check]:
             yield Check(package, False, "not installed: run `make setup`")
     yield _attempt("data folder", lambda: _writable(settings))
     yield _attempt("catalogue", lambda: _catalogue(settings))
-    yield _attempt("browser", _browser, optional=True)
+    yield _attempt("browser", lambda: _browser(settings), optional=True)
     yield _attempt("accelerator", _accelerator, optional=True)
 
 
@@ -64,10 +64,10 @@ def _catalogue(settings: Settings) -> str:
         engine.dispose()
 
 
-def _browser() -> str:
+def _browser(settings: Settings) -> str:
     from scrapers.browser import chromium  # noqa: PLC0415  # a machine without Playwright must still be examined
 
-    with chromium(offline=True) as browser:
+    with chromium(settings.chromium) as browser:
         return f"Chromium {browser.version}"
 
 

@@ -8,6 +8,7 @@ from flows.curves import Series, svg
 from flows.report import Curve, MetricTable, Panel, Report, Strip, write_report
 from manifests.blobs import BlobStore
 from manifests.schema import conform
+from manifests.settings import load_settings
 from manifests.snapshots import write_snapshot
 from tests_support import jpeg
 from training.evaluate import Metric
@@ -63,7 +64,7 @@ def test_texts_are_escaped_and_counts_are_there(report_file):
 def test_a_browser_shows_every_picture_and_asks_for_nothing(report_file):
     from scrapers.browser import chromium
 
-    with chromium(offline=True) as browser:
+    with chromium(load_settings().chromium) as browser:
         page = browser.new_page(viewport={"width": 390, "height": 800})
         asked: list[str] = []
         page.on("request", lambda request: asked.append(request.url))
