@@ -11,6 +11,7 @@ from scrapers.replica.catalogue import COLOR, COMBINED, Archive, Dataset
 from scrapers.replica.exchange import Reply, Request, Routes
 from scrapers.replica.fitscut import PictureService
 from scrapers.replica.geometry import separation, touches, unit
+from scrapers.replica.hlaview import hlaview_routes
 
 _ALL_INSTRUMENTS = "acs,acsgrism,wfc3,wfpc2,nicmos,nicgrism,cos,stis,fos,ghrs"
 _LEVELS = {
@@ -25,7 +26,7 @@ _LEVELS = {
 
 
 def hla_routes(archive: Archive, prefix: str = "") -> Routes:
-    """The routes of an HLA at `prefix`: search, cut-outs and colour pictures, previews, FITS files."""
+    """The routes of an HLA at `prefix`: search, cut-outs and colour pictures, previews, FITS files, the page."""
     search = Search(archive, prefix)
     pictures = PictureService(archive)
     return {
@@ -34,6 +35,7 @@ def hla_routes(archive: Archive, prefix: str = "") -> Routes:
         f"{prefix}/cgi-bin/fitscut.cgi": pictures.fitscut,
         f"{prefix}/cgi-bin/preview.cgi": pictures.preview,
         f"{prefix}/cgi-bin/getdata.cgi": pictures.getdata,
+        **hlaview_routes(prefix),
     }
 
 
