@@ -43,6 +43,7 @@ scrape_app = typer.Typer(
 
 @scrape_app.command()
 def hla(
+    ctx: typer.Context,
     target: TargetOption = None,
     ra: RaOption = None,
     dec: DecOption = None,
@@ -74,6 +75,14 @@ def hla(
         ),
     ] = False,
     composite: CompositeOption = None,
+    browser: Annotated[
+        bool,
+        typer.Option(
+            "--browser",
+            help="Read the archive's page hlaview.html in a headless Chromium, not its search service: slower, the "
+            "same pictures.",
+        ),
+    ] = False,
     limit: LimitOption = None,
     list_only: ListOption = False,
     as_json: JsonOption = False,
@@ -104,7 +113,7 @@ def hla(
     from manifests.database import open_database
     from manifests.errors import DeepfieldError
     from manifests.settings import load_settings
-    from scrapers.crawl import crawl, look, products_in
+    from scrapers.crawl import Archive, crawl, look, products_in
     from scrapers.hla import hla_query, open_hla
     from scrapers.report import Reporter
     from scrapers.tiling import Tiling
@@ -112,11 +121,16 @@ def hla(
     method = wanted_method(composite, fits)
     settings = load_settings()
     query = hla_query(imagetype, inst, filters, fits=fits)
-    archive = open_hla(settings, query, archive_url)
     tiling = Tiling(order, grid)
     region = region_from_options(
         settings, target=target, ra=ra, dec=dec, radius=radius, polygon=polygon, moc=moc, sky=sky
     )
+    if browser:
+        from scrapers.hlaview import open_hlaview
+
+        archive: Archive = ctx.with_resource(open_hlaview(settings, query, archive_url))
+    else:
+        archive = open_hla(settings, query, archive_url)
     nothing = DeepfieldError(
         f"The archive has no product of image type {','.join(query.imagetypes)} {region}: try a larger region, "
         "another --imagetype, or fewer conditions."

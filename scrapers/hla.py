@@ -137,9 +137,18 @@ def open_hla(settings: Settings, query: HlaQuery, archive_url: str | None = None
     Raises:
         UsageError: the address is none.
     """
+    return Hla(hla_client(settings, archive_url), query)
+
+
+def hla_client(settings: Settings, archive_url: str | None = None) -> PoliteClient:
+    """The client for HLA at its usual address, or at another; that host then counts as the archive's own.
+
+    Raises:
+        UsageError: the address is none.
+    """
     if archive_url is None:
-        return Hla(shared_client(settings.hla_url, settings, _FRIENDS), query)
-    return Hla(shared_client(archive_url, settings), query)
+        return shared_client(settings.hla_url, settings, _FRIENDS)
+    return shared_client(archive_url, settings)
 
 
 def products(rows: Iterable[Row], base: str, levels: set[int], *, fits: bool = False) -> list[Product]:
@@ -147,9 +156,7 @@ def products(rows: Iterable[Row], base: str, levels: set[int], *, fits: bool = F
 
     Left out are rows of other levels (a server may not know `imagetype`) and rows without a picture.
     """
-    own = Origin.of(base)
-    # what a server on this machine serves is not NASA's to be credited for
-    credit = None if own is None or is_private(own.host, look_up=False) else CREDIT
+    credit = credit_for(base)
     found: dict[str, Product] = {}
     for row in rows:
         dataset, level = _text(row, "dataset"), _positive(row, "level")
@@ -162,6 +169,12 @@ def products(rows: Iterable[Row], base: str, levels: set[int], *, fits: bool = F
     return list(found.values())
 
 
+def credit_for(base: str) -> str | None:
+    """Whom to credit for the pictures of an archive; what a server on this machine serves is not NASA's."""
+    own = Origin.of(base)
+    return None if own is None or is_private(own.host, look_up=False) else CREDIT
+
+
 def picture_url(row: Row, base: str) -> str | None:
     """Where the JPEG of a row is.
 
@@ -172,7 +185,7 @@ def picture_url(row: Row, base: str) -> str | None:
     kind = (_text(row, "format") or "").lower()
     url = html.unescape(_text(row, "url") or "")
     if kind == "image/jpeg" and url:
-        return _rebased(url, base)
+        return rebased(url, base)
     if kind not in ("", "image/fits", "image/jpeg"):
         return None
     bands = [name.strip() for name in (_text(row, "filename") or "").split(",") if name.strip()]
@@ -207,11 +220,11 @@ def file_url(row: Row, base: str) -> str | None:
         return None
     url = html.unescape(_text(row, "url") or "")
     if url and "fitscut.cgi" not in urlsplit(url).path:
-        return _rebased(url, base)
+        return rebased(url, base)
     return f"{base}/cgi-bin/getdata.cgi?{urlencode({'dataset': dataset})}"
 
 
-def _rebased(url: str, base: str) -> str:
+def rebased(url: str, base: str) -> str:
     """An address on HLA's public host, on the archive that was asked; any other as it is."""
     origin = Origin.of(url)
     if origin is None or origin.host != _PUBLIC_HOST:

@@ -1,0 +1,341 @@
+"""HLA by its page: the same products as by SIA, and one sentence for whatever a page may do wrong."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from fake_archive import Answer, FakeHost, serve_colour_rows, sia_reply, sia_row
+from sqlalchemy import Engine
+from test_scrape_cli import Scrape, scrape
+
+from manifests.blobs import BlobStore
+from manifests.errors import DeepfieldError, UsageError
+from manifests.settings import Settings, load_settings
+from scrapers import crawl as crawling
+from scrapers.attempts import HttpError
+from scrapers.browser import BrowserThread
+from scrapers.hla import Hla, hla_client, hla_query
+from scrapers.hlaview import HlaView, full_size, open_hlaview
+from scrapers.replica.exchange import Request
+from scrapers.replica.hlaview import hlaview_routes
+from scrapers.replica.server import ReplicaServer, serve
+from scrapers.replica.sky import synthetic_sky
+from scrapers.sky import Cone
+from scrapers.tiling import Tiling
+
+__all__ = ["scrape"]
+
+HERE = (210.8, 54.35)
+PAGE, SIA = "/hlaview.html", "/cgi-bin/hlaSIAP.cgi"
+OURS = hlaview_routes()[PAGE](Request(PAGE, "", "")).body
+
+View = Callable[..., HlaView]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[BrowserThread]:
+    with BrowserThread(load_settings().chromium) as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def archive() -> Iterator[ReplicaServer]:
+    with serve(synthetic_sky(seed=1, sides_px=(96, 128)), prefix="/hla") as server:
+        yield server
+
+
+@pytest.fixture
+def view(browser: BrowserThread, quick: Settings) -> View:
+    def build(url: str, *query: str, **changed: object) -> HlaView:
+        settings = quick.model_copy(update=changed)
+        client = hla_client(settings, url)
+        client._first_backoff_s = 0.01
+        return HlaView(client, hla_query(*query), settings, browser)
+
+    return build
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(
+    ("cone", "number"),
+    [
+        (Cone(210.85, 54.35, 0.01), 1),
+        (Cone(211.1, 54.35, 0.18), 20),
+        (Cone(210.8, 54.35, 0.14), 21),
+        (Cone(210.8, 54.35, 0.26), 40),
+        (Cone(210.8, 54.35, 0.31), 45),
+    ],
+)
+def test_the_page_and_the_service_find_the_same(view: View, archive: ReplicaServer, cone: Cone, number: int) -> None:
+    page = view(f"{archive.url}/hla")
+    before = len(archive.log)
+    found = page.ask(page.tile(cone))
+    # the page and its one question, however many pages are turned; no preview
+    assert [one.path for one in archive.log[before:]] == ["/robots.txt", f"/hla{PAGE}", f"/hla{SIA}"]
+    service = Hla(page.client, page.query)
+    assert len(found) == number
+    assert found == service.ask(service.tile(cone))
+
+
+@pytest.mark.browser
+def test_nothing_found_is_no_error(view: View, archive: ReplicaServer) -> None:
+    page = view(f"{archive.url}/hla")
+    assert page.ask(page.tile(Cone(10.0, -30.0, 0.1))) == []
+
+
+@pytest.mark.browser
+def test_names_of_either_case_filters_and_instruments(view: View, archive: ReplicaServer) -> None:
+    page = view(f"{archive.url}/hla", "best", "ACS,WFPC2", "F814W")
+    cone = Cone(*HERE, 0.5)
+    found = page.ask(page.tile(cone))
+    service = Hla(page.client, page.query)
+    assert found == service.ask(service.tile(cone))
+    assert {one.source_name[:4] for one in found} == {"hst_", "HST_"}
+    assert {one.expects_colour for one in found} == {True, False}
+
+
+@pytest.mark.browser
+def test_a_crawl_asks_its_tiles_through_one_browser(
+    view: View, archive: ReplicaServer, engine: Engine, blobs: BlobStore, quick: Settings
+) -> None:
+    page = view(f"{archive.url}/hla")
+    region, tiling = Cone(*HERE, 0.1), Tiling(order=8)
+    summary = crawling.crawl(page, region, tiling, engine=engine, blobs=blobs, settings=quick, limit=2, min_size=50)
+    assert summary.progress.tiles > 1 and summary.progress.tiles_asked == summary.progress.tiles
+    assert (summary.progress.got, summary.progress.failed) == (2, 0)
+    by_page = {entry.product.product_id for entry in crawling.products_in(page, region, tiling, engine=engine)}
+    by_service = {one.product_id for one in crawling.look(Hla(page.client, page.query), region, tiling)}
+    assert len(by_page) > 2 and by_page == by_service
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        Answer(b"<html><body>The archive is busy</body></html>"),
+        Answer(sia_reply([sia_row("http://x", 1)])[:-700]),
+        Answer(status=503),
+        Answer(sia_reply([]), cut=True),
+    ],
+)
+def test_a_search_that_goes_wrong_once_is_asked_again(view: View, host: FakeHost, wrong: Answer) -> None:
+    host.say(PAGE, OURS)
+    host.say(SIA, wrong, Answer(sia_reply([sia_row(host.url, number) for number in range(3)])))
+    page = view(host.url)
+    assert len(page.ask(page.tile(Cone(*HERE, 0.1)))) == 3
+    assert len(host.asked(SIA)) == 2 and len(host.asked(PAGE)) == 1
+    names = {headers["User-Agent"] for headers in host.headers}
+    assert len(names) == 1 and next(iter(names)).startswith("Deepfield/")
+    assert not any("Cookie" in headers for headers in host.headers)
+
+
+def script(text: str) -> bytes:
+    return f"<!DOCTYPE html><html><body><script>{text}</script></body></html>".encode()
+
+
+COUNT = "document.body.innerHTML += '<span id=pageendresultscount>{}</span>';"
+FRAMES = """for (let n = {}; n <= {}; n++) {{ const frame = document.createElement('iframe'); frame.name = 'image' + n;
+    frame.srcdoc = `<div class=color>a<br>{}</div><img src=/x>`; document.body.append(frame); }}"""
+SETS = "set${n}"
+LABEL = "document.body.innerHTML += '<div class=pagelabel>Results <b>1-2</b> of <b>5</b></div>';"
+TURN = "document.body.insertAdjacentHTML('beforeend', '<span class=fwd onclick=\"turn()\">Next</span>');"
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        (script(""), "shows neither results nor that there are none"),
+        (script(COUNT.format(0)), "shows neither results nor that there are none"),
+        (script("for (;;) { Math.random() }"), "shows neither results nor that there are none"),
+        (script("document.body.innerHTML = '<h2>Error: Input is bad</h2>'"), "shows no results but 'Error: Input is"),
+        (script(COUNT.format(3) + FRAMES.format(1, 2, SETS)), "tells of results 1 to 3 and does not show them all"),
+        (script(COUNT.format(2) + LABEL + FRAMES.format(1, 2, SETS)), "has more results and offers no way on after 2"),
+        (script(COUNT.format(2) + FRAMES.format(1, 2, "")), "does not name the dataset of result 1"),
+        (script(COUNT.format(2) + TURN + FRAMES.format(1, 2, SETS)), "does not turn to the results after 2"),
+        (
+            script(
+                f"function turn() {{ {FRAMES.format(3, 4, 'set${n - 2}')} pageendresultscount.innerText = 4; }}"
+                + (COUNT.format(2) + TURN + FRAMES.format(1, 2, SETS))
+            ),
+            "shows the same results again as 3 to 4",
+        ),
+        (script('fetch("http://elsewhere.test/").catch(() => 0)'), "not the archive's own hosts: elsewhere.test"),
+    ],
+)
+def test_a_page_that_does_not_do_as_it_should(view: View, host: FakeHost, body: bytes, says: str) -> None:
+    host.say(PAGE, body)
+    page = view(host.url, timeout_s=1.0, attempts=1)
+    with pytest.raises(HttpError, match=says) as error:
+        page.ask(page.tile(Cone(*HERE, 0.1)))
+    assert (error.value.kind, error.value.reason) == ("transient", "page")
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.browser
+def test_what_the_page_alone_tells_is_enough(view: View, host: FakeHost) -> None:
+    """Two results, found without a search that we know."""
+    cards = FRAMES.format(1, 2, SETS).replace("/x", "/cgi-bin/fitscut.cgi?red=r&amp;blue=b&amp;output_size=256")
+    host.say(PAGE, script(COUNT.format(2) + cards))
+    page = view(host.url)
+    first, second = page.ask(page.tile(Cone(*HERE, 0.1)))
+    assert (first.product_id, second.obs_id) == ("hla:set1", "set2")
+    assert first.access_url == f"{host.url}/cgi-bin/fitscut.cgi?red=r&blue=b"
+    assert (first.expects_colour, first.synthetic_green, first.s_ra) == (True, True, None)
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(
+    ("answers", "kind", "reason", "says"),
+    [
+        ({PAGE: b"not a page"}, "transient", "not_a_reply", "HLA answered with text"),
+        ({PAGE: Answer(status=404)}, "permanent", "gone", "404"),
+        ({PAGE: Answer(status=500)}, "transient", "busy", "500"),
+        ({"/robots.txt": b"User-agent: *\nDisallow: /hlaview"}, "refused", "robots", "forbids robots to ask /hlaview"),
+        ({"/robots.txt": b"User-agent: *\nDisallow: /cgi-bin"}, "refused", "robots", "forbids robots to ask /cgi-bin"),
+        ({SIA: b"<html><body>Busy</body></html>"}, "transient", "not_a_reply", "HTML page, not a VOTable"),
+        (
+            {SIA: sia_reply([], '<INFO name="QUERY_STATUS" value="ERROR">POS is wrong</INFO>')},
+            "permanent",
+            "query",
+            "POS is wrong",
+        ),
+        ({SIA: Answer(status=404)}, "permanent", "gone", "404"),
+    ],
+)
+def test_what_the_archive_answers_is_what_is_told(
+    view: View, host: FakeHost, answers: dict[str, Answer | bytes], kind: str, reason: str, says: str
+) -> None:
+    for path, answer in {PAGE: OURS, SIA: sia_reply([]), **answers}.items():
+        host.say(path, answer)
+    page = view(host.url, attempts=1)
+    with pytest.raises(HttpError, match=says) as error:
+        page.ask(page.tile(Cone(*HERE, 0.1)))
+    assert (error.value.kind, error.value.reason) == (kind, reason)
+
+
+@pytest.mark.browser
+def test_a_search_that_never_answers_is_given_up(view: View, host: FakeHost) -> None:
+    host.say(PAGE, OURS)
+    host.script(SIA, lambda path, query: time.sleep(1.0) or Answer())
+    page = view(host.url, attempts=1, timeout_s=0.3)
+    with pytest.raises(HttpError, match=r"did not answer within") as error:
+        page.ask(page.tile(Cone(*HERE, 0.1)))
+    assert error.value.kind == "transient"
+
+
+@pytest.mark.browser
+def test_a_page_is_not_followed_elsewhere(view: View, host: FakeHost) -> None:
+    other = FakeHost()
+    at = f"{other.url}/away"
+    tricks = f"""
+        new Image().src = "{at}"; fetch("{at}", {{mode: "no-cors"}}).catch(() => 0);
+        fetch("{at}", {{method: "POST", mode: "no-cors"}}).catch(() => 0); navigator.sendBeacon("{at}", "x");
+        new WebSocket("{at.replace("http", "ws")}"); window.open("{at}"); new EventSource("{at}");
+        document.write('<iframe src="{at}"></iframe><script src="{at}"><\\/script><link rel=stylesheet href="{at}">');
+        document.cookie = "seen=1"; navigator.serviceWorker?.register("/worker.js").catch(() => 0);
+        setTimeout(() => location.href = "{at}", 0);
+    """
+    host.say(PAGE, OURS.replace(b'"use strict";', b'"use strict";' + tricks.encode()))
+    host.say("/redirected", Answer(status=302, headers={"Location": at}))
+    serve_colour_rows(host, 3)
+    page = view(host.url)
+    try:
+        assert len(page.ask(page.tile(Cone(*HERE, 0.1)))) == 3
+    finally:
+        other.close()
+    assert other.log == []
+    assert page.supply.not_loaded[other.url.removeprefix("http://")] >= 6
+    assert {path.partition("?")[0] for path in host.log} == {"/robots.txt", PAGE, SIA}
+
+
+@pytest.mark.browser
+def test_a_browser_that_crashes_is_started_again(view: View, host: FakeHost, browser: BrowserThread) -> None:
+    host.say(PAGE, OURS)
+    serve_colour_rows(host, 3)
+    page = view(host.url)
+    first = browser.run(lambda one: one)
+    browser.run(lambda one: one.new_browser_cdp_session().send("Browser.close"))
+    assert len(page.ask(page.tile(Cone(*HERE, 0.1)))) == 3
+    assert browser.run(lambda one: one) is not first
+
+
+def test_without_a_chromium_one_sentence_says_how_to_get_one(
+    tmp_path: Path, quick: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("PLAYWRIGHT_BROWSERS_PATH", str(tmp_path))
+    with pytest.raises(DeepfieldError, match=r"^Chromium does not start .*apt-get install chromium") as error:
+        open_hlaview(quick, hla_query(), "http://127.0.0.1:9").__enter__()
+    assert "\n" not in str(error.value)
+    named = quick.model_copy(update={"chromium": tmp_path / "nowhere"})
+    with pytest.raises(UsageError, match=r"DEEPFIELD_CHROMIUM names .*nowhere"):
+        open_hlaview(named, hla_query(), "http://127.0.0.1:9").__enter__()
+
+
+def test_the_page_has_no_fits_files(quick: Settings) -> None:
+    with pytest.raises(UsageError, match="pictures only"):
+        open_hlaview(quick, hla_query(fits=True)).__enter__()
+
+
+@pytest.mark.parametrize(
+    ("preview", "whole"),
+    [
+        ("http://a/cgi-bin/fitscut.cgi?red=x&output_size=256", "http://a/cgi-bin/fitscut.cgi?red=x"),
+        ("http://a/cgi-bin/preview.cgi?Output_Size=512&dataset=x", "http://a/cgi-bin/preview.cgi?dataset=x"),
+        ("http://hla.stsci.edu/cgi-bin/f?red=x&size=ALL&output_size=256", "http://own/hla/cgi-bin/f?red=x&size=ALL"),
+    ],
+)
+def test_a_preview_leads_to_the_whole_picture(preview: str, whole: str) -> None:
+    assert full_size(preview, "http://own/hla") == whole
+
+
+@pytest.mark.browser
+def test_the_command_lists_the_same_either_way(scrape: Scrape, archive: ReplicaServer) -> None:
+    where = ("hla", "--ra", HERE[0], "--dec", HERE[1], "--radius", 0.05, "--archive-url", f"{archive.url}/hla")
+    results = [scrape(*where, "--list", "--json", *more) for more in ([], ["--browser"])]
+    assert [result.exit_code for result in results] == [0, 0]
+    one, other = ([json.loads(line) for line in result.stdout.splitlines()] for result in results)
+    assert one and [(row["obs_id"], row["access_url"]) for row in one] == [
+        (row["obs_id"], row["access_url"]) for row in other
+    ]
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+def test_ctrl_c_ends_the_command_and_leaves_no_process(host: FakeHost, tmp_path: Path) -> None:
+    host.say(PAGE, OURS)
+    host.script(SIA, lambda path, query: time.sleep(3.0) or Answer(sia_reply([])))
+    mark = f"DEEPFIELD_HOME={tmp_path}"
+    command = [sys.executable, "-c", "from scrapers.cli import scrape_app; scrape_app()", "hla", "--browser"]
+    child = subprocess.Popen(
+        [*command, "--ra", "10", "--dec", "10", "--archive-url", host.url],
+        env={**os.environ, "DEEPFIELD_HOME": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)},
+        start_new_session=True,
+        stderr=subprocess.DEVNULL,
+    )
+    while not host.asked(SIA):
+        assert child.poll() is None
+        time.sleep(0.05)
+    assert len(marked(mark)) > 2
+    os.killpg(child.pid, signal.SIGINT)
+    assert child.wait(60) != 0
+    assert marked(mark) == []
+
+
+def marked(variable: str) -> list[str]:
+    """Processes whose environment began with a variable."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if variable.encode() in (process / "environ").read_bytes().split(b"\0"):
+                found.append(process.name)
+        except OSError:
+            continue  # it ended meanwhile
+    return found
