@@ -13,7 +13,9 @@ from scrapers.mast_cli import mast
 from scrapers.region_cli import (
     DecOption,
     GridOption,
+    MocOfOption,
     MocOption,
+    MocOutOption,
     OrderOption,
     PolygonOption,
     RadiusOption,
@@ -195,19 +197,26 @@ def folder(
 
 
 @scrape_app.command()
-def status(as_json: JsonOption = False) -> None:
-    """Show what was asked and fetched so far, per archive, and the newest errors."""
+def status(as_json: JsonOption = False, moc_out: MocOutOption = None, moc_of: MocOfOption = None) -> None:
+    """Show what was asked and fetched so far, per archive, how much of the sky that covers, and the newest errors."""
     from dataclasses import asdict
 
     from manifests.database import open_database
     from manifests.settings import load_settings
     from scrapers import ledger
+    from scrapers.coverage import coverages, describe, export
 
     engine = open_database(load_settings().database)
     counts, errors = ledger.counts(engine), ledger.last_errors(engine, 5)
+    covered = coverages(engine)
+    if moc_out is not None:
+        written = export(covered, moc_out, moc_of)
+        typer.echo(f"{moc_out}: {written}, {describe(written)}", err=True)
     if as_json:
         for count in counts:
             typer.echo(json.dumps(asdict(count)))
+        for one in covered:
+            typer.echo(json.dumps(one.record()))
         return
     if not counts:
         typer.echo("Nothing has been scraped yet: deepfield scrape hla --target M101")
@@ -215,6 +224,8 @@ def status(as_json: JsonOption = False) -> None:
     for count in counts:
         why = f" ({count.reason})" if count.reason else ""
         typer.echo(f"{count.archive:10} {count.number:8} {count.what:8} {count.status}{why}")
+    for one in covered:
+        typer.echo(f"{one.archive:10} {describe(one)}")
     if errors:
         typer.echo("newest errors:")
     for error in errors:

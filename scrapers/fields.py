@@ -14,22 +14,19 @@ _HALF_DIAGONAL = 0.7072  # of a square field, by its side
 def reaching(region: Region) -> Callable[[dict[str, Any]], bool]:
     """Whether a record's field shares sky with a region; one that cannot be placed does.
 
-    The footprint `s_region` decides where there is one, polygon by polygon; else the circle of `s_fov` about the
-    position. That circle also settles the many fields that lie far from the region's edge.
+    At the region's edge the footprint `s_region` decides where there is one, polygon by polygon. Else, and for the
+    many fields far from the edge, the circle of `s_fov` about the position does.
     """
 
     def judge(record: dict[str, Any]) -> bool:
         circle = _circle(record)
-        if circle is not None and circle.radius:
-            if not region.bounds.touches_circle(circle):
-                return False
-            if region.holds_circle(circle):
-                return True
+        side = region.side(circle) if circle is not None else "edge"
+        # a position without an extent says little of a footprint
+        if circle is not None and circle.radius and side != "edge":
+            return side == "in"
         outlines = [unit_vectors(corners) for corners in parse_region(record.get("s_region"))]
         clear = [outline for outline in outlines if _is_clear(outline)]
-        if clear:
-            return any(region.touches_polygon(outline) for outline in clear)
-        return circle is None or region.touches_circle(circle)
+        return any(region.touches_polygon(outline) for outline in clear) if clear else side != "out"
 
     return judge
 

@@ -4,7 +4,7 @@ mocpy computes them; here are its calls in degrees and plain arrays.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 from astropy import units
@@ -25,7 +25,14 @@ def widest_cell_deg(order: int) -> float:
 def of_circles(ra: np.ndarray, dec: np.ndarray, radius_deg: float, order: int) -> list[MOC]:
     """The cells of an order that touch each of the circles about RA and Dec in degrees (n,)."""
     centres = {"lon": Longitude(ra, units.deg), "lat": Latitude(dec, units.deg)}
-    return list(MOC.from_cones(**centres, radius=Angle(radius_deg, units.deg), max_depth=order))
+    # mocpy starts a pool of threads for every call and leaves it behind: a thousand calls, a thousand threads
+    return list(MOC.from_cones(**centres, radius=Angle(radius_deg, units.deg), max_depth=order, n_threads=1))
+
+
+def of_circle(ra: float, dec: float, radius_deg: float, order: int) -> MOC:
+    """The cells of an order that touch a circle."""
+    lon, lat = Longitude(ra, units.deg), Latitude(dec, units.deg)
+    return MOC.from_cone(lon=lon, lat=lat, radius=Angle(radius_deg, units.deg), max_depth=order)
 
 
 def of_polygon(corners: np.ndarray, order: int) -> MOC:
@@ -49,18 +56,22 @@ def union(texts: Iterable[str]) -> MOC:
 
     Fifty thousand texts of one cell each, as a crawl of the sky leaves them, take a fraction of a second.
     """
-    ranges = [piece for text in texts for piece in _ranges(text)]
-    return MOC.from_depth29_ranges(DEEPEST, np.array(ranges, dtype=np.uint64).reshape(-1, 2))
+    ranges, deepest = [], 0
+    for order, first, last in _cells(texts):
+        shift = 2 * (DEEPEST - order)
+        ranges.append((first << shift, (last + 1) << shift))
+        deepest = max(deepest, order)
+    return MOC.from_depth29_ranges(deepest, np.array(ranges, dtype=np.uint64).reshape(-1, 2))
 
 
-def _ranges(text: str) -> Iterable[tuple[int, int]]:
-    order = 0
-    for word in text.replace(",", " ").split():
-        match = _RANGE.fullmatch(word)
-        if match is None:
-            raise ValueError(f"{text[:80]!r} is not a MOC in ASCII form")
-        if match[1]:
-            order = int(match[1])
-        if match[2]:
-            shift = 2 * (DEEPEST - order)
-            yield int(match[2]) << shift, (int(match[3] or match[2]) + 1) << shift
+def _cells(texts: Iterable[str]) -> Iterator[tuple[int, int, int]]:
+    """The order and the first and last cell of each range."""
+    for text in texts:
+        order = 0
+        for word in text.replace(",", " ").split():
+            match = _RANGE.fullmatch(word)
+            if match is None:
+                raise ValueError(f"{text[:80]!r} is not a MOC in ASCII form")
+            order = int(match[1] or order)
+            if match[2]:
+                yield order, int(match[2]), int(match[3] or match[2])

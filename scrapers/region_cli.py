@@ -52,6 +52,14 @@ GridOption = Annotated[
         "more questions that overlap, as earlier collections were made.",
     ),
 ]
+MocOutOption = Annotated[
+    Path | None,
+    typer.Option(help="Write the sky covered as a MOC: .fits, .json or .txt (ASCII).", metavar="FILE"),
+]
+MocOfOption = Annotated[
+    str | None,
+    typer.Option(help="Which coverage --moc-out writes, where there are several: hla, 'hla color'.", metavar="NAME"),
+]
 
 
 def region_from_options(

@@ -1,11 +1,11 @@
 """Regions of the sky: a cone, a polygon, the area of a MOC, or all of it.
 
-A region knows the cone that holds it (`bounds`), and which circles and polygons, such as the fields of cameras, share
-sky with it. How regions are cut into questions is `scrapers.tiling`'s business.
+A region knows the cone that holds it (`bounds`), on which side of its edge a circle lies, and which polygons, such as
+the fields of cameras, share sky with it. How regions are cut into questions is `scrapers.tiling`'s business.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Protocol
@@ -16,7 +16,7 @@ from mocpy import MOC
 from manifests.errors import UsageError
 from manifests.footprints import unit_vectors
 from scrapers import mocs, sphere
-from scrapers.sky import Cone
+from scrapers.sky import Cone, Side
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)
 _FRAMES = frozenset({"icrs", "j2000", "fk5"})  # which agree to a twentieth of an arcsecond
@@ -33,12 +33,8 @@ class Region(Protocol):
         """A cone that holds the region."""
         ...
 
-    def holds_circle(self, circle: Cone) -> bool:
-        """Whether a circle surely lies wholly in the region; False where that is not known."""
-        ...
-
-    def touches_circle(self, circle: Cone) -> bool:
-        """Whether a circle shares a point with the region."""
+    def side(self, circle: Cone) -> Side:
+        """Where a circle lies: wholly in the region, wholly out of it, or on its edge, which is a guess for a MOC."""
         ...
 
     def touches_polygon(self, corners: np.ndarray, slack_deg: float = 0.0) -> bool:
@@ -58,13 +54,9 @@ class WholeSky:
         """The cone of all directions."""
         return Cone(0.0, 0.0, 180.0)
 
-    def holds_circle(self, circle: Cone) -> bool:
-        """Always."""
-        return True
-
-    def touches_circle(self, circle: Cone) -> bool:
-        """Always."""
-        return True
+    def side(self, circle: Cone) -> Side:
+        """Always in."""
+        return "in"
 
     def touches_polygon(self, corners: np.ndarray, slack_deg: float = 0.0) -> bool:
         """Always."""
@@ -97,16 +89,25 @@ class Polygon:
         reach = sphere.angles(self.vectors, centre).max()
         return Cone(float(ra), float(dec), float(reach) + 1e-9)
 
-    def holds_circle(self, circle: Cone) -> bool:
-        """Whether a circle lies wholly in the polygon."""
-        here = circle.vector[None]
-        return bool(
-            sphere.inside(here, self.vectors)[0] and sphere.border_distances(here, self.vectors)[0] >= circle.radius
-        )
+    @cached_property
+    def _core(self) -> Cone | None:
+        """The circle about the middle that just fits into the polygon, if that lies in it."""
+        middle = replace(self.bounds, radius=0.0)
+        here = middle.vector[None]
+        if not sphere.inside(here, self.vectors)[0]:
+            return None
+        return replace(middle, radius=float(sphere.border_distances(here, self.vectors)[0]))
 
-    def touches_circle(self, circle: Cone) -> bool:
-        """Whether a circle shares a point with the polygon."""
-        return self.bounds.touches_circle(circle) and circle.touches_polygon(self.vectors)
+    def side(self, circle: Cone) -> Side:
+        """Where a circle lies; most are settled by the polygon's own circles within and about it."""
+        if self.bounds.side(circle) == "out":
+            return "out"
+        if self._core is not None and self._core.side(circle) == "in":
+            return "in"
+        here = circle.vector[None]
+        if sphere.border_distances(here, self.vectors)[0] <= circle.radius:
+            return "edge"
+        return "in" if sphere.inside(here, self.vectors)[0] else "out"
 
     def touches_polygon(self, corners: np.ndarray, slack_deg: float = 0.0) -> bool:
         """Whether another polygon shares a point with this one, or comes within `slack_deg` of it."""
@@ -136,14 +137,9 @@ class Area:
         """All directions: a MOC may be anywhere and in pieces."""
         return Cone(0.0, 0.0, 180.0)
 
-    def holds_circle(self, circle: Cone) -> bool:
-        """False: it is not known."""
-        return False
-
-    def touches_circle(self, circle: Cone) -> bool:
-        """Whether a circle shares a cell with the MOC."""
-        found = mocs.of_circles(np.array([circle.ra]), np.array([circle.dec]), circle.radius, self._order)
-        return self._meets(found[0])
+    def side(self, circle: Cone) -> Side:
+        """Out if the circle shares no cell with the MOC; else on the edge, for it is not known."""
+        return "edge" if self._meets(mocs.of_circle(circle.ra, circle.dec, circle.radius, self._order)) else "out"
 
     def touches_polygon(self, corners: np.ndarray, slack_deg: float = 0.0) -> bool:
         """Whether a polygon shares a cell with the MOC."""
@@ -154,7 +150,7 @@ class Area:
         return min(_FINEST_TEST, int(self.moc.max_order))
 
     def _meets(self, other: MOC) -> bool:
-        return bool(self.moc.intersection(other).sky_fraction > 0)
+        return not self.moc.intersection(other).empty()
 
 
 def polygon(text: str) -> Polygon:

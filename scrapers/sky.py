@@ -3,12 +3,14 @@
 import math
 import re
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from manifests.errors import UsageError
-from manifests.footprints import unit_vectors
 from scrapers import sphere
+
+Side = Literal["in", "edge", "out"]
 
 _DEGREES = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)
 _SEXAGESIMAL = re.compile(
@@ -35,20 +37,20 @@ class Cone:
     @property
     def vector(self) -> np.ndarray:
         """The centre as a unit vector (3,)."""
-        return unit_vectors(np.array([[self.ra, self.dec]]))[0]
+        ra, dec = math.radians(self.ra), math.radians(self.dec)
+        return np.array([math.cos(dec) * math.cos(ra), math.cos(dec) * math.sin(ra), math.sin(dec)])
 
     @property
     def bounds(self) -> "Cone":
         """The cone that holds the region: itself."""
         return self
 
-    def holds_circle(self, circle: "Cone") -> bool:
-        """Whether a circle lies wholly in the cone."""
-        return separation(self.ra, self.dec, circle.ra, circle.dec) + circle.radius <= self.radius
-
-    def touches_circle(self, circle: "Cone") -> bool:
-        """Whether a circle shares a point with the cone."""
-        return separation(self.ra, self.dec, circle.ra, circle.dec) <= self.radius + circle.radius
+    def side(self, circle: "Cone") -> Side:
+        """Where a circle lies: wholly in the cone, wholly out of it, or on its edge."""
+        distance = separation(self.ra, self.dec, circle.ra, circle.dec)
+        if distance + circle.radius <= self.radius:
+            return "in"
+        return "edge" if distance - circle.radius <= self.radius else "out"
 
     def touches_polygon(self, corners: np.ndarray, slack_deg: float = 0.0) -> bool:
         """Whether a polygon (see `sphere`) shares a point with the cone, or comes within `slack_deg` of it."""

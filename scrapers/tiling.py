@@ -77,9 +77,12 @@ def _whole(region: Region) -> Cone | None:
     """The cone that asks for a small region at once."""
     if isinstance(region, Cone):
         return region if region.radius <= LARGEST_CONE_DEG else None
-    if isinstance(region, Polygon) and region.bounds.radius <= LARGEST_CONE_DEG:
+    if isinstance(region, Polygon):
         where = region.bounds
-        return _rounded(where.ra, where.dec, where.radius)
+        # wider by the rim that its coverage is short of, so that the polygon is covered
+        radius = where.radius * _RIM / (_RIM - 1)
+        if radius <= LARGEST_CONE_DEG:
+            return _rounded(where.ra, where.dec, radius)
     return None
 
 
@@ -115,9 +118,8 @@ def _near(bounds: Cone, order: int) -> np.ndarray:
 
 
 def _reaches(region: Region, cone: Cone, border: np.ndarray) -> bool:
-    if region.holds_circle(cone):
-        return True
-    return region.touches_circle(cone) and region.touches_polygon(border, cone.radius * (_MARGIN - 1))
+    side = region.side(cone)
+    return side == "in" or (side == "edge" and region.touches_polygon(border, cone.radius * (_MARGIN - 1)))
 
 
 def _check_number(number: float, order: int) -> None:
@@ -157,11 +159,13 @@ def _rounded(ra: float, dec: float, radius: float) -> Cone:
 
 def _grid(region: Region) -> list[Piece]:
     ra, dec = (axis.ravel() for axis in np.meshgrid(np.arange(360.0), np.arange(-90.0, 90.0), indexing="ij"))
+    # the cones about Dec 89 only just touch the pole
+    ra, dec = np.append(ra, 0.0), np.append(dec, 90.0)
     near = _near_points(ra, dec, region)
     chosen = [
         Cone(right, north, 1.0)
         for right, north in zip(ra[near].tolist(), dec[near].tolist(), strict=True)
-        if region.touches_circle(Cone(right, north, 1.0))
+        if region.side(Cone(right, north, 1.0)) != "out"
     ]
     ra, dec = (np.array([getattr(cone, axis) for cone in chosen]) for axis in ("ra", "dec"))
     covered = mocs.within_circles(ra, dec, 1.0, _GRID_ORDER)

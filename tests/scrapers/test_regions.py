@@ -81,10 +81,9 @@ def test_a_polygon_knows_what_touches_it_anywhere_and_in_either_winding(ra: floa
     corners = [place(-0.02, -0.02), place(0.02, -0.02), place(0.02, 0.02), place(-0.02, 0.02)]
     region = Polygon(tuple(corners[::-1] if turned else corners))
     inside, outside = place(0.015, 0.015), place(0.021, 0.0)
-    assert region.holds_circle(Cone(*inside, 0.1)) and region.touches_circle(Cone(*inside, 0.0))
-    assert not region.touches_circle(Cone(*outside, 0.01))
-    assert region.touches_circle(Cone(*outside, 0.1)) and not region.holds_circle(Cone(*outside, 0.1))
-    assert not region.touches_circle(Cone((ra + 180) % 360, -dec, 1.0))
+    assert [region.side(Cone(*inside, radius)) for radius in (0.0, 0.1, 0.5, 5)] == ["in", "in", "edge", "edge"]
+    assert [region.side(Cone(*outside, radius)) for radius in (0.0, 0.01, 0.1)] == ["out", "out", "edge"]
+    assert region.side(Cone((ra + 180) % 360, -dec, 1.0)) == "out"
     small = [place(0.01 + x, y) for x, y in ((0, 0), (0.001, 0), (0, 0.001))]
     across = [place(x, y) for x, y in ((-0.05, -0.001), (0.05, -0.001), (0.0, 0.001))]
     apart = [place(0.03 + x, y) for x, y in ((0, 0), (0.001, 0), (0, 0.001))]
@@ -105,8 +104,8 @@ def test_a_moc_is_read_by_its_bytes(tmp_path: Path, kind: str) -> None:
     assert region == Area("field", "6/100 7/3-5") and region.moc == moc
     centre = moc.barycenter()
     ra, dec = float(centre.ra.deg), float(centre.dec.deg)
-    assert region.touches_circle(Cone(ra, dec, 5.0))
-    assert not region.touches_circle(Cone((ra + 180) % 360, -dec, 1.0))
+    assert region.side(Cone(ra, dec, 5.0)) == "edge"
+    assert region.side(Cone((ra + 180) % 360, -dec, 1.0)) == "out"
 
 
 @pytest.mark.parametrize("data", [b"", b"hello", b"<html>", b'{"a": 3', b'{"a": [3]}', b"6/900000", b"6/", b"SIMPLE"])
