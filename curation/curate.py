@@ -14,8 +14,17 @@ from curation.features import Features, extract
 from curation.intake import got_images, provenance
 from curation.judge import Judgement
 from curation.measures import MEASURE_VERSION
-from curation.measuring import BATCH, BatchResult, Progress, fingerprints_of, measure_all, read_measures, settled
-from curation.neighbours import candidates, with_known_pairs
+from curation.measuring import (
+    BATCH,
+    BatchResult,
+    Progress,
+    fingerprints_of,
+    measure_all,
+    read_descriptors,
+    read_measures,
+    settled,
+)
+from curation.neighbours import Found, alike, near_hashes, together, united
 from curation.pairs import Pair, judge_all, read_judgements
 from curation.policy import Policy, Ruling, rule_on
 from curation.review.queue import Decision, effective, history
@@ -136,7 +145,7 @@ def build_snapshot(
     frames = _frames(engine, settings.measures_dir)
     if frames.empty:
         raise DeepfieldError("No scraped image is in the blob store: scrape again or restore the folder blobs.")
-    wanted = _pairs_to_judge(frames)
+    wanted = _pairs_to_judge(frames, settings.measures_dir)
     paths = {row.pixel_sha256: blobs.path(row.image_id) for row in frames[::-1].itertuples() if row.pixel_sha256}
 
     def load(pixels: str, mirrored: bool) -> Features | None:
@@ -166,7 +175,7 @@ def dry_run(*, settings: Settings, engine: Engine, policy: Policy) -> DryRun:
         )
     old = read_snapshot(settings.manifest_dir, newest)
     frames = _frames(engine, settings.measures_dir)
-    wanted = _pairs_to_judge(frames)
+    wanted = _pairs_to_judge(frames, settings.measures_dir)
     known = read_judgements(settings.measures_dir)
     judged = {
         pair: max(found, key=lambda judgement: judgement.inliers)
@@ -193,17 +202,17 @@ def _frames(engine: Engine, measures_dir: Path) -> pd.DataFrame:
     return known.merge(measures, on="image_id", how="inner").sort_values("image_id", ignore_index=True)
 
 
-def _pairs_to_judge(frames: pd.DataFrame) -> dict[Pair, tuple[bool, ...]]:
-    """Candidate pairs of pixel hashes: near hashes, overlapping footprints, one release."""
+def _pairs_to_judge(frames: pd.DataFrame, measures_dir: Path) -> Found:
+    """Candidate pairs of pixel hashes: near hashes, features in common, overlapping footprints, one release."""
     decoded = frames[frames["pixel_sha256"].notna()]
     pixels = dict(zip(decoded["image_id"], decoded["pixel_sha256"], strict=True))
     prints = {row.pixel_sha256: fingerprints_of(row) for row in decoded.itertuples()}
-    together = field_edges(decoded)
-    for _, ids in decoded[decoded["release_id"].notna()].groupby("release_id", sort=True)["image_id"]:
-        members = sorted(ids)
-        if len(members) <= _RELEASE_PAIRS:
-            together += [(a, b) for n, a in enumerate(members) for b in members[n + 1 :]]
-    return with_known_pairs(candidates(prints), ((pixels[a], pixels[b]) for a, b in together))
+    described = {name: one for name, one in read_descriptors(measures_dir).items() if name in prints}
+    groups = [[pixels[a], pixels[b]] for a, b in field_edges(decoded)]
+    for _, names in decoded[decoded["release_id"].notna()].groupby("release_id", sort=True)["pixel_sha256"]:
+        if names.nunique() <= _RELEASE_PAIRS:
+            groups.append(names.tolist())
+    return united(near_hashes(prints), alike(described), together(groups))
 
 
 def _relations(judged: Mapping[Pair, Judgement], frames: pd.DataFrame) -> _Relations:

@@ -13,10 +13,12 @@ from manifests.frames import Frame
 _SIDE_PX = 768
 _DETECTED = 5000
 _KEPT = 1500
+DESCRIBED = 300
 _CELLS = 8  # a side: letters and boxes have the sharpest corners and must not crowd out the sky
 _THUMB_PX = 256
 _RIM_PX = 7  # a quarter of an ORB patch
 _FAST_THRESHOLD_DN = 5  # a quarter of what is usual: nebulae are soft
+_NONE = np.zeros((0, 32), np.uint8)
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,35 @@ class Features:
     thumb_scale: float
 
 
+@dataclass(frozen=True)
+class Descriptors:
+    """ORB descriptors of a frame and of its mirror image, to find others like it: the best 300, uint8 (n, 32)."""
+
+    plain: np.ndarray
+    mirrored: np.ndarray
+
+
+def describe(frame: Frame) -> Descriptors | None:
+    """The descriptors of a frame and of its left-right mirror image; None where no pixel is valid.
+
+    The mirror image is not searched anew: its keypoints are those of the frame, mirrored.
+    """
+    cut = portrait(frame)
+    if cut is None:
+        return None
+    picture, valid = _resized(*cut, _SIDE_PX)
+    gray = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+    orb = cv2.ORB.create(nfeatures=_DETECTED, fastThreshold=_FAST_THRESHOLD_DN)
+    found, plain = orb.compute(gray, _spread(orb.detect(gray, _trusted(valid)), valid.shape)[:DESCRIBED])
+    width = valid.shape[1]
+    turned = [
+        cv2.KeyPoint(width - 1 - p.pt[0], p.pt[1], p.size, (180.0 - p.angle) % 360.0, p.response, p.octave)
+        for p in found
+    ]
+    _, mirrored = orb.compute(np.ascontiguousarray(gray[:, ::-1]), turned)
+    return Descriptors(*(_NONE if one is None else one for one in (plain, mirrored)))
+
+
 def extract(frame: Frame, mirrored: bool = False) -> Features | None:
     """Find the features of a frame, or of its left-right mirror image; None where no pixel is valid."""
     cut = portrait(frame)
@@ -44,19 +75,22 @@ def extract(frame: Frame, mirrored: bool = False) -> Features | None:
     picture, valid = _resized(*cut, _SIDE_PX)
     if mirrored:
         picture, valid = np.ascontiguousarray(picture[:, ::-1]), np.ascontiguousarray(valid[:, ::-1])
-    # an edge of the no-data area is not a feature of the sky
-    trusted = shrink(valid, _RIM_PX).view(np.uint8)
     gray = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
     orb = cv2.ORB.create(nfeatures=_DETECTED, fastThreshold=_FAST_THRESHOLD_DN)
-    found, descriptors = orb.compute(gray, _spread(orb.detect(gray, trusted), valid.shape))
+    found, descriptors = orb.compute(gray, _spread(orb.detect(gray, _trusted(valid)), valid.shape))
     thumb, thumb_valid = _resized(picture, valid, _THUMB_PX)
     return Features(
         points=np.array([point.pt for point in found], np.float32).reshape(-1, 2),
-        descriptors=np.zeros((0, 32), np.uint8) if descriptors is None else descriptors,
+        descriptors=_NONE if descriptors is None else descriptors,
         thumb=thumb,
         thumb_valid=thumb_valid,
         thumb_scale=max(thumb_valid.shape) / max(valid.shape),
     )
+
+
+def _trusted(valid: np.ndarray) -> np.ndarray:
+    """Where features may lie: an edge of the no-data area is not a feature of the sky."""
+    return shrink(valid, _RIM_PX).view(np.uint8)
 
 
 def _spread(found: Sequence[cv2.KeyPoint], shape: tuple[int, ...]) -> list[cv2.KeyPoint]:

@@ -7,6 +7,7 @@ of memory with another: streams instead of random access.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numba import njit, prange
@@ -14,7 +15,7 @@ from numba import njit, prange
 _CHUNK_BITS = 16
 _BUCKETS = 1 << _CHUNK_BITS
 _BLOCKS = 256  # of occupied buckets: the unit of work of a thread
-_ROOM = 2048  # pairs of one block, to begin with
+_ROOM = 128  # pairs of one block, to begin with
 
 
 @dataclass(frozen=True)
@@ -85,10 +86,11 @@ def _by_chunk(hashes: np.ndarray, chunk: int) -> tuple[np.ndarray, np.ndarray, n
     word, shift = divmod(chunk * _CHUNK_BITS, 64)
     keys = ((hashes[:, word] >> np.uint64(shift)) & np.uint64(_BUCKETS - 1)).astype(np.int64)
     order = np.argsort(keys, kind="stable")
-    starts = np.searchsorted(keys[order], np.arange(_BUCKETS + 1))
+    starts = np.concatenate([[0], np.cumsum(np.bincount(keys, minlength=_BUCKETS))])
     return np.ascontiguousarray(hashes[order]), order, starts
 
 
+@lru_cache
 def _masks(radius: int) -> np.ndarray:
     """All 16-bit patterns of at most `radius` ones."""
     every = np.arange(_BUCKETS, dtype=np.uint32)
@@ -96,7 +98,8 @@ def _masks(radius: int) -> np.ndarray:
 
 
 @njit(inline="always")
-def _ones(x: np.uint64) -> np.uint64:
+def ones(x: np.uint64) -> np.uint64:
+    """The number of ones of a 64-bit word."""
     # LLVM knows this form and makes it one instruction
     x = x - ((x >> np.uint64(1)) & np.uint64(0x5555555555555555))
     x = (x & np.uint64(0x3333333333333333)) + ((x >> np.uint64(2)) & np.uint64(0x3333333333333333))
@@ -109,12 +112,12 @@ def _apart(one, other, chunk, reach, distance):  # type: ignore[no-untyped-def]
     """The distance of two hashes; -1 where it is too large, or an earlier chunk finds the pair as well."""
     total = np.uint64(0)
     for word in range(len(one)):
-        total += _ones(one[word] ^ other[word])
+        total += ones(one[word] ^ other[word])
         if total > np.uint64(distance):
             return -1
     for earlier in range(chunk):
         word, shift = earlier // 4, np.uint64(16 * (earlier % 4))
-        if _ones(((one[word] ^ other[word]) >> shift) & np.uint64(0xFFFF)) <= np.uint64(reach[earlier]):
+        if ones(((one[word] ^ other[word]) >> shift) & np.uint64(0xFFFF)) <= np.uint64(reach[earlier]):
             return -1
     return np.int64(total)
 

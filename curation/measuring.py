@@ -14,6 +14,8 @@ from typing import Any
 import cv2
 import pandas as pd
 
+from curation.descriptors import load_descriptors, write_descriptors
+from curation.features import Descriptors, describe
 from curation.fingerprints import Fingerprints, fingerprint
 from curation.measures import MEASURE_VERSION, as_row, measure
 from manifests import schema
@@ -54,9 +56,13 @@ def measure_batch(image_ids: Sequence[str], *, blobs_dir: Path, measures_dir: Pa
     """
     blobs = BlobStore(blobs_dir)
     present = sorted({image_id for image_id in image_ids if image_id in blobs})
-    rows = [_row(image_id, blobs.path(image_id), max_pixels) for image_id in present]
+    measured = [_measured(image_id, blobs.path(image_id), max_pixels) for image_id in present]
+    rows = [row for row, _ in measured]
     if rows:
         name = hashlib.sha256("\n".join(present).encode()).hexdigest()[:32]
+        # the table comes last: a part that has one is whole
+        described = {str(row["pixel_sha256"]): found for row, found in measured if found is not None}
+        write_descriptors(described, _folder(measures_dir) / f"part-{name}.npz")
         write_parquet(_table(rows), _folder(measures_dir) / f"part-{name}.parquet")
     undecodable = sum(row["problem"] is not None for row in rows)
     return BatchResult(len(rows) - undecodable, undecodable, len(set(image_ids)) - len(rows))
@@ -105,6 +111,14 @@ def read_measures(measures_dir: Path) -> pd.DataFrame:
     return rows.drop_duplicates("image_id").reset_index(drop=True)
 
 
+def read_descriptors(measures_dir: Path) -> dict[str, Descriptors]:
+    """The descriptors of all pictures measured under the present version, by pixel hash, in its order."""
+    found: dict[str, Descriptors] = {}
+    for path in sorted(_folder(measures_dir).glob("part-*.npz")):
+        found |= load_descriptors(path)
+    return dict(sorted(found.items()))
+
+
 def settled(measures: pd.DataFrame) -> set[str]:
     """Images that need not be tried again; those too large may be, as the limit is a setting."""
     return set(measures.loc[measures["problem"].ne("too_large").fillna(True), "image_id"])
@@ -142,14 +156,15 @@ def _begin_worker() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def _row(image_id: str, path: Path, max_pixels: int) -> dict[str, Any]:
+def _measured(image_id: str, path: Path, max_pixels: int) -> tuple[dict[str, Any], Descriptors | None]:
+    """The row of an image and its descriptors, from one decoding."""
     row: dict[str, Any] = {"image_id": image_id, "size_bytes": path.stat().st_size, "problem": None}
     try:
         frame = decode(path, max_pixels)
     except UndecodableError as error:
-        return row | {"problem": error.reason, "problem_text": str(error)}
+        return row | {"problem": error.reason, "problem_text": str(error)}, None
     prints = fingerprint(frame)
-    return (
+    row = (
         row
         | {
             "access_format": frame.media_type,
@@ -164,6 +179,7 @@ def _row(image_id: str, path: Path, max_pixels: int) -> dict[str, Any]:
         }
         | as_row(measure(frame))
     )
+    return row, describe(frame)
 
 
 def _table(rows: list[dict[str, Any]]) -> pd.DataFrame:

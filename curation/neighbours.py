@@ -1,77 +1,102 @@
-"""Which pairs of frames are worth judging: those whose hashes are near, and those that an archive says belong together.
+"""Which pairs of frames are worth judging: near hashes, rare features in common, and what an archive says.
 
 A candidate costs a few milliseconds and decides nothing, so the distances are generous.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import combinations
 
-import numpy as np
-
+from curation.features import Descriptors
 from curation.fingerprints import SYMMETRIES, Fingerprints
+from curation.hamming import near_across, unpack
+from curation.voting import vote
 
-# Of 30 real pairs and 167,000 unrelated ones: 12 bits of 64 in any symmetry find 80 % at 0.5 % of all pairs, 14 bits
-# upright 90 % at 0.2 %; 80 bits of 256 add crops of few per cent at 0.15 %.
-MAX_DISTANCE_64 = 12
-MAX_DISTANCE_64_UPRIGHT = 14
-MAX_DISTANCE_256 = 80
+Pair = tuple[str, str]
+Found = dict[Pair, tuple[bool, ...]]
+"""Pairs (a, b), a < b, each with the mirrorings to try: False, True or both."""
 
-_BLOCK_ROWS = 512
+# Wider cuts find little more (real twins are crops, which features find), and as much again that is no pair.
+MAX_DISTANCE_64 = 10
+MAX_DISTANCE_256 = 48
+
+_CROWD = 20  # frames of one hash are compared with each other up to this number
 
 
-def candidates(fingerprints: Mapping[str, Fingerprints]) -> dict[tuple[str, str], tuple[bool, ...]]:
-    """Pairs (a, b), a < b, whose perceptual hashes are near, each with the mirrorings to try: False, True or both.
+def near_hashes(fingerprints: Mapping[str, Fingerprints]) -> Found:
+    """Pairs whose perceptual hashes are near under any of the eight symmetries of the square.
 
     Frames without a hash, and hashes with nearly all bits alike (blank pictures), propose nothing.
     """
-    found: dict[tuple[str, str], set[bool]] = {}
-    for bits, name, cut, upright_cut in (
-        (64, "phash64", MAX_DISTANCE_64, MAX_DISTANCE_64_UPRIGHT),
-        (256, "phash256", MAX_DISTANCE_256, MAX_DISTANCE_256),
-    ):
+    found: dict[Pair, set[bool]] = defaultdict(set)
+    for bits, name, cut in ((64, "phash64", MAX_DISTANCE_64), (256, "phash256", MAX_DISTANCE_256)):
         known = {i: getattr(fp, name) for i, fp in fingerprints.items() if getattr(fp, name) is not None}
         ids = sorted(i for i, hashes in known.items() if _has_content(hashes[0], bits))
-        for a, b, mirrored in _near([known[i] for i in ids], cut, upright_cut):
-            found.setdefault((ids[a], ids[b]), set()).add(mirrored)
-    return {pair: tuple(sorted(sides)) for pair, sides in sorted(found.items())}
+        for a, b, mirrored in _near(ids, [known[i] for i in ids], cut):
+            found[min(a, b), max(a, b)].add(mirrored)
+    return _sorted(found)
 
 
-def with_known_pairs(
-    found: Mapping[tuple[str, str], tuple[bool, ...]], pairs: Iterable[tuple[str, str]]
-) -> dict[tuple[str, str], tuple[bool, ...]]:
-    """Add pairs that are near for another reason, such as one sky position, unmirrored."""
-    merged = {pair: set(sides) for pair, sides in found.items()}
-    for a, b in pairs:
-        if a != b:
-            merged.setdefault((min(a, b), max(a, b)), set()).add(False)
-    return {pair: tuple(sorted(sides)) for pair, sides in sorted(merged.items())}
+def alike(descriptors: Mapping[str, Descriptors]) -> Found:
+    """Pairs that have rare local features in common, whatever the crop, size or turn."""
+    names = list(descriptors)
+    stored = [one.plain for one in descriptors.values()]
+    found: dict[Pair, set[bool]] = defaultdict(set)
+    for mirrored, queries in ((False, stored), (True, [one.mirrored for one in descriptors.values()])):
+        for given in vote(queries, stored):
+            a, b = sorted((names[given.a], names[given.b]))
+            found[a, b].add(mirrored)
+    return _sorted(found)
 
 
-def _near(hashes: Sequence[Sequence[str]], cut: int, upright_cut: int) -> Iterator[tuple[int, int, bool]]:
-    """Index pairs (a < b, mirrored) within the cut under any symmetry, or within `upright_cut` as they are."""
+def together(groups: Iterable[Sequence[str]]) -> Found:
+    """All pairs within each group, unmirrored."""
+    found: dict[Pair, set[bool]] = defaultdict(set)
+    for group in groups:
+        for a, b in combinations(sorted(set(group)), 2):
+            found[a, b].add(False)
+    return _sorted(found)
+
+
+def united(*parts: Found) -> Found:
+    """The pairs of all parts, each with all its mirrorings."""
+    merged: dict[Pair, set[bool]] = defaultdict(set)
+    for part in parts:
+        for pair, sides in part.items():
+            merged[pair] |= set(sides)
+    return _sorted(merged)
+
+
+def _near(ids: Sequence[str], hashes: Sequence[Sequence[str]], cut: int) -> Iterator[tuple[str, str, bool]]:
+    """Pairs of ids with a hash of one, in some symmetry, within the cut of the other's plain one."""
     if not hashes:
         return
-    packed = np.array([[np.frombuffer(bytes.fromhex(text), np.uint64) for text in variants] for variants in hashes])
-    plain = packed[:, 0]
-    for start in range(0, len(packed), _BLOCK_ROWS):
-        block = slice(start, start + _BLOCK_ROWS)
-        for symmetry in range(SYMMETRIES):
-            # a's variant against b and b's against a: quantised hashes of turned pictures differ by a bit or two
-            distance = np.minimum(
-                _distances(packed[block, symmetry], plain), _distances(plain[block], packed[:, symmetry])
-            )
-            rows, columns = np.nonzero(distance <= (upright_cut if symmetry == 0 else cut))
-            rows = rows + start
-            later = columns > rows
-            mirrored = symmetry >= SYMMETRIES // 2
-            yield from ((int(a), int(b), mirrored) for a, b in zip(rows[later], columns[later], strict=True))
+    members: dict[str, list[str]] = defaultdict(list)
+    for name, variants in zip(ids, hashes, strict=True):
+        members[variants[0]].append(name)
+    stored = list(members)
+    for group in members.values():
+        yield from ((a, b, False) for a, b in _of_one_hash(group))
+    for symmetry in range(SYMMETRIES):
+        asking: dict[str, list[str]] = defaultdict(list)
+        for name, variants in zip(ids, hashes, strict=True):
+            asking[variants[symmetry]].append(name)
+        queries = list(asking)
+        pairs = near_across(unpack(queries), unpack(stored), cut)
+        for query, other in zip(pairs.first, pairs.second, strict=True):
+            left, right = asking[queries[query]], members[stored[other]]
+            # of a crowd that shares a hash, such as blank pictures, one speaks for all
+            few = len(left) * len(right) <= _CROWD**2
+            for a in left if few else left[:1]:
+                yield from ((a, b, symmetry >= SYMMETRIES // 2) for b in (right if few else right[:1]) if a != b)
 
 
-def _distances(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Hamming distances (n, m) of packed hashes (n, words) and (m, words)."""
-    total = np.zeros((len(one), len(other)), np.uint16)
-    for word in range(one.shape[1]):
-        total += np.bitwise_count(one[:, word, None] ^ other[None, :, word])
-    return total
+def _of_one_hash(group: Sequence[str]) -> Iterator[Pair]:
+    return combinations(group, 2) if len(group) <= _CROWD else ((group[0], other) for other in group[1:])
+
+
+def _sorted(found: Mapping[Pair, set[bool]]) -> Found:
+    return {pair: tuple(sorted(sides)) for pair, sides in sorted(found.items())}
 
 
 def _has_content(text: str, bits: int) -> bool:

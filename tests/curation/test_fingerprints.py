@@ -7,13 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curation.fingerprints import Fingerprints, fingerprint, symmetries
-from curation.neighbours import (
-    MAX_DISTANCE_64,
-    MAX_DISTANCE_64_UPRIGHT,
-    MAX_DISTANCE_256,
-    candidates,
-    with_known_pairs,
-)
+from curation.neighbours import MAX_DISTANCE_64, MAX_DISTANCE_256, near_hashes, together, united
 
 
 @pytest.mark.parametrize("number", range(1, 8))
@@ -21,7 +15,7 @@ def test_the_eight_symmetries_propose_each_other_with_the_right_mirroring(number
     rgb = sky(1)
     turned = np.ascontiguousarray(np.rot90(rgb[:, ::-1] if number >= 4 else rgb, number % 4))
     prints = {"a": fingerprint(frame(rgb)), "b": fingerprint(frame(turned))}
-    assert (number >= 4) in candidates(prints)["a", "b"]
+    assert (number >= 4) in near_hashes(prints)["a", "b"]
 
 
 def test_symmetries_are_eight_different_views():
@@ -48,12 +42,12 @@ def test_no_data_has_no_influence_on_perceptual_hashes():
 def test_a_frame_without_data_proposes_nothing():
     empty = fingerprint(frame(sky(1), np.zeros((300, 360), bool)))
     assert empty.phash64 is None
-    assert candidates({"a": empty, "b": empty}) == {}
+    assert near_hashes({"a": empty, "b": empty}) == {}
 
 
 def test_blank_pictures_do_not_propose_each_other():
     blank = fingerprint(frame(np.full((300, 300, 3), 40, np.uint8)))
-    assert candidates({"a": blank, "b": blank}) == {}
+    assert near_hashes({"a": blank, "b": blank}) == {}
 
 
 def _hex(bits: int, value: int) -> str:
@@ -79,9 +73,9 @@ def test_candidates_are_exactly_the_near_pairs(entries, symmetry):
 
     def near(a: Fingerprints, b: Fingerprints) -> set[bool]:
         sides = set()
-        for one, other, cut, upright in (
-            (a.phash64, b.phash64, MAX_DISTANCE_64, MAX_DISTANCE_64_UPRIGHT),
-            (a.phash256, b.phash256, MAX_DISTANCE_256, MAX_DISTANCE_256),
+        for one, other, cut in (
+            (a.phash64, b.phash64, MAX_DISTANCE_64),
+            (a.phash256, b.phash256, MAX_DISTANCE_256),
         ):
             bits = len(one[0]) * 4
             if not all(bits // 16 <= int(h[0], 16).bit_count() <= bits - bits // 16 for h in (one, other)):
@@ -90,7 +84,7 @@ def test_candidates_are_exactly_the_near_pairs(entries, symmetry):
                 distance = min(
                     (int(one[k], 16) ^ int(other[0], 16)).bit_count(), (int(one[0], 16) ^ int(other[k], 16)).bit_count()
                 )
-                if distance <= (cut if k else upright):
+                if distance <= cut:
                     sides.add(k >= 4)
         return sides
 
@@ -101,9 +95,17 @@ def test_candidates_are_exactly_the_near_pairs(entries, symmetry):
         for b in names[n + 1 :]
         if (sides := near(table[a], table[b]))
     }
-    assert candidates(table) == expected
+    assert near_hashes(table) == expected
 
 
-def test_known_pairs_are_added_in_one_order_and_once():
-    merged = with_known_pairs({("a", "b"): (True,)}, [("b", "a"), ("d", "c"), ("c", "d"), ("e", "e")])
-    assert merged == {("a", "b"): (False, True), ("c", "d"): (False,)}
+def test_pairs_of_all_sources_are_united_in_one_order_and_once():
+    groups = together([["b", "a"], ["d", "c", "c"], ["e", "e"], ["f"]])
+    assert groups == {("a", "b"): (False,), ("c", "d"): (False,)}
+    assert united({("a", "b"): (True,)}, groups) == {("a", "b"): (False, True), ("c", "d"): (False,)}
+
+
+def test_a_crowd_that_shares_a_hash_is_compared_with_one_of_them():
+    crowd = {f"{n:03d}": Fingerprints("", (_hex(64, 0x5A5A_F00F_1234_9ABC),) * 8, None) for n in range(100)}
+    found = near_hashes(crowd)
+    assert {name for pair in found for name in pair} == set(crowd)
+    assert len(found) == 99
