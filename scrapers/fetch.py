@@ -16,7 +16,7 @@ from scrapers.attempts import Attempt, HttpError, Kind
 from scrapers.avm import annotate
 from scrapers.fitsheader import read_header
 from scrapers.http import PoliteClient, Reply, now_utc
-from scrapers.ledger import Outcome, Status, record_outcome
+from scrapers.ledger import Outcome, Status, came_from, record_outcome
 from scrapers.products import Product
 
 MIN_SIZE_PX = 256
@@ -63,8 +63,9 @@ def fetch(
 ) -> Fetched:
     """Bring one product in: first the bytes into the blob store, then the line into the ledger.
 
-    A product that is known by its page only is described first. Killed between bytes and line, the product is
-    fetched once more; its bytes are then found to be here.
+    A product that is known by its page only is described first; a file that another product brought from the same
+    address (two sites and collections show the same pictures) is not fetched again. Killed between bytes and line, the
+    product is fetched once more; its bytes are then found to be here.
     """
     earlier: tuple[Attempt, ...] = ()
     try:
@@ -72,7 +73,8 @@ def fetch(
         if describe is not None and product.access_format == PAGE:
             described = describe(product)
             choices, earlier = described.choices, described.attempts
-        chosen, reply, failed = _first_good(client, choices, max_pixels, min_size)
+        kept = partial(_kept, engine=engine, blobs=blobs) if earlier else _nothing_kept
+        chosen, reply, failed = _first_good(client, choices, max_pixels, min_size, kept)
     except HttpError as error:
         status = "refused" if _stays_corrupt(error) else _STATUS[error.kind]
         attempts = earlier + error.attempts
@@ -82,11 +84,25 @@ def fetch(
     arrived = chosen.arrived(access_format=reply.value, size_bytes=blob.size, fetched_at=now_utc())
     arrived = arrived.filled(read_header(reply.body)) if reply.value == FITS else annotate(arrived, reply.body)
     record_outcome(engine, Outcome(arrived, "got", earlier + failed + reply.attempts, sha256=blob.sha256))
-    return Fetched(product.product_id, "got", blob.size, None, None)
+    return Fetched(product.product_id, "got", blob.size if reply.attempts else 0, None, None)
+
+
+def _kept(url: str, *, engine: Engine, blobs: BlobStore) -> bytes | None:
+    """What came from an address before, where it is still whole."""
+    sha256 = came_from(engine, url)
+    return blobs.read(sha256) if sha256 is not None and sha256 in blobs and blobs.intact(sha256) else None
+
+
+def _nothing_kept(url: str) -> None:
+    """Archives on the sky have an address of its own for every product."""
 
 
 def _first_good(
-    client: PoliteClient, choices: Sequence[Product], max_pixels: int, min_size: int
+    client: PoliteClient,
+    choices: Sequence[Product],
+    max_pixels: int,
+    min_size: int,
+    kept: Callable[[str], bytes | None],
 ) -> tuple[Product, Reply[str], tuple[Attempt, ...]]:
     """The first choice that the archive has and that is of use, its reply, and the attempts on those before it.
 
@@ -97,7 +113,11 @@ def _first_good(
         try:
             _refuse_stated_size(choice, client.max_bytes)
             check = partial(inspect, product=choice, max_pixels=max_pixels, min_size=min_size)
-            reply = client.get(choice.access_url, check)
+            body = kept(choice.access_url)
+            if body is None:
+                reply = client.get(choice.access_url, check)
+            else:
+                reply = Reply(choice.access_url, body, check(body), ())
         except HttpError as error:
             failed += error.attempts
             if error.kind == "transient" or number == len(choices):

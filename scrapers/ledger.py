@@ -218,6 +218,14 @@ def entries(engine: Engine, product_ids: Sequence[str]) -> list[Entry]:
     return [found[name] for name in product_ids if name in found]
 
 
+def came_from(engine: Engine, url: str) -> str | None:
+    """SHA-256 of the picture that came from an address, whichever product it was for; None where none has."""
+    query = select(products.c.sha256).where(products.c.access_url == url, products.c.status == "got").limit(1)
+    with engine.connect() as connection:
+        found: str | None = connection.scalar(query)
+    return found
+
+
 def record_outcome(engine: Engine, outcome: Outcome) -> None:
     """Write down what came of a product, and every attempt it took.
 
