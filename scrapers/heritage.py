@@ -29,7 +29,7 @@ from scrapers.hubblesite import PUBLIC as HUBBLESITE_HOSTS
 from scrapers.hubblesite_page import CARDS, PICTURES, as_product, image_name, read_picture
 from scrapers.products import Product, Tile, product_id
 from scrapers.releases import publisher_name, stsci_release
-from scrapers.text import markup, path_of, plain_text, words
+from scrapers.text import date, markup, path_of, plain_text, words
 from scrapers.versions import Limits
 
 NAME = "heritage"
@@ -267,7 +267,8 @@ def read_index(body: bytes) -> list[Product]:
             continue
         while name in found:
             name += "-more"
-        found[name] = as_product(NAME, COLLECTION, name, path if stsci_release(path) else entry, title, url)
+        product = as_product(NAME, COLLECTION, name, path if stsci_release(path) else entry, title, url)
+        found[name] = replace(product, obs_release_date=date(entry))
     return list(found.values())
 
 

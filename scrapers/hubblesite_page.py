@@ -149,7 +149,8 @@ def read_picture(body: bytes, product: Product, *, any_link: bool = False) -> Pi
     product = replace(
         product,
         obs_title=(plain_text(words(title)) if title else None) or product.obs_title,
-        obs_release_date=date(_after(soup, "Release Date") or facts.get("release date", "")),
+        obs_release_date=date(_after(soup, "Release Date") or facts.get("release date", ""))
+        or product.obs_release_date,
         credit=credit,
         obs_creator_name=credit,
         target_name=facts.get("object name"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -12,6 +12,15 @@ import typer
 if TYPE_CHECKING:
     from scrapers.ledger import Entry
     from scrapers.tally import CrawlSummary
+
+# Headings and columns of the tables of products.
+ON_THE_SKY = {"obs_id": "obs_id", "filters": "filters", "instrument": "instrument_name"} | {
+    "s_ra": "s_ra",
+    "s_dec": "s_dec",
+    "t_exptime": "t_exptime",
+    "target": "target_name",
+}
+_DIGITS = {"s_ra": 5, "s_dec": 5, "t_exptime": 0}
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON lines for programs.")]
 LimitOption = Annotated[int | None, typer.Option(min=1, help="Only the first N products, by name.", metavar="N")]
@@ -44,7 +53,7 @@ def finish(archive: str, summary: CrawlSummary, parts: str = "parts of the regio
         typer.echo(f"  {error}", err=True)
 
 
-def print_products(records: Iterable[dict[str, Any]], as_json: bool) -> int:
+def print_products(records: Iterable[dict[str, Any]], as_json: bool, columns: Mapping[str, str] = ON_THE_SKY) -> int:
     """Show products as a table, or as JSON lines as they come; how many there were."""
     count = 0
     if as_json:
@@ -55,21 +64,21 @@ def print_products(records: Iterable[dict[str, Any]], as_json: bool) -> int:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("obs_id", "filters", "instrument", "s_ra", "s_dec", "t_exptime", "target", box=None)
+    table = Table(*columns, box=None)
     for record in records:
         count += 1
-        numbers = [
-            "" if record.get(name) is None else f"{record[name]:.{digits}f}"
-            for name, digits in (("s_ra", 5), ("s_dec", 5), ("t_exptime", 0))
-        ]
-        words = [str(record.get(name, "")) for name in ("obs_id", "filters", "instrument_name")]
-        table.add_row(*words, *numbers, str(record.get("target_name", "")))
+        table.add_row(*(_cell(record, name) for name in columns.values()))
     if not count:
         return 0
     # on a terminal as wide as that; elsewhere nothing is cut off
     Console(width=None if sys.stdout.isatty() else 200).print(table)
     typer.echo(f"{count} products", err=True)
     return count
+
+
+def _cell(record: Mapping[str, Any], name: str) -> str:
+    value = record.get(name)
+    return "" if value is None else f"{value:.{_DIGITS[name]}f}" if name in _DIGITS else str(value)
 
 
 def print_entries(entries: Iterable[Entry]) -> None:

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from scrapers.gallery import Gallery
     from scrapers.versions import Limits
 
+_TITLED = {"obs_id": "obs_id", "title": "obs_title", "filters": "filters", "s_ra": "s_ra", "s_dec": "s_dec"} | {
+    "released": "obs_release_date",
+    "file": "access_format",
+}
 ArchiveOption = Annotated[
     str | None,
     typer.Option(help="Another server that speaks as the site does, such as `deepfield replica serve`.", metavar="URL"),
@@ -261,7 +265,7 @@ def _scrape(
         "changed and cannot be read."
     )
     if list_only:
-        if not print_products(_described(gallery, limit), as_json):
+        if not print_products(_described(gallery, limit), as_json, _TITLED):
             raise nothing
         return
     settings = settings.model_copy(update={"max_bytes": limits.max_bytes, "max_pixels": limits.max_pixels})

@@ -13,7 +13,7 @@ from scrapers.crawl import planned_products
 from scrapers.gallery import crawl_gallery
 from scrapers.heritage import open_heritage, read_index
 from scrapers.http import HttpError
-from scrapers.hubblesite import HubbleSite
+from scrapers.hubblesite import HubbleSite, HubbleSiteQuery, open_hubblesite
 from scrapers.versions import Limits
 
 LIMITS = Limits(10**9, 10**9)
@@ -22,7 +22,8 @@ LINK = "High-Resolution Images"
 
 def entry(title: str, *links: tuple[str, str]) -> str:
     emphasised = " ".join(f'<em><a href="{href}">{text}</a></em>' for href, text in links)
-    return f"<tr><td><b>{title}</b><br>text {emphasised}</td></tr>"
+    date = "October 2, 2003" if title == "The Sombrero" else ""
+    return f"<tr><td><b>{title}</b><br>{date} text {emphasised}</td></tr>"
 
 
 INDEX = (
@@ -51,6 +52,7 @@ def test_the_index() -> None:
         ("1999-41", "opo9941", "Moved", "http://hubblesite.org/image/911/gallery"),
         ("special/big.html", "stsci:special/big.html", "Unnumbered", "/special/big.html"),
     ]
+    assert [one.obs_release_date for one in found[:2]] == ["2003-10-02T00:00:00Z", None]
     assert found[0].obs_publisher_did == "STScI-PRC2003-28"
     assert found[0].obs_collection == "Hubble Heritage"
 
@@ -172,6 +174,36 @@ def test_by_default_the_collection_of_hubblesite(
         "heritage:1085-Image",
     ]
     assert said == [] and not any(path.startswith("/esa") for path in host.log)
+
+
+def test_a_file_that_hubblesite_brought_is_not_fetched_again_for_its_collection(
+    host: FakeHost, quick: Settings, engine: Engine, blobs: BlobStore
+) -> None:
+    serve_collection(host, "/hs")
+    place = today(host, quick)
+    query = HubbleSiteQuery(collection="Hubble Heritage")
+    crawl_gallery(open_hubblesite(place, LIMITS, query), engine=engine, blobs=blobs, settings=place)
+    files = [path for path in host.log if path.endswith(".png")]
+    plan, summary = crawl_gallery(open_heritage(place, LIMITS), engine=engine, blobs=blobs, settings=place)
+    assert (summary.progress.got, summary.progress.bytes) == (2, 0)
+    assert [path for path in host.log if path.endswith(".png")] == files and len(files) == 2
+    mine = planned_products(plan, engine=engine)
+    assert all(entry.line.status == "got" and entry.product.archive == "heritage" for entry in mine)
+
+
+def test_a_file_that_is_missing_meanwhile_is_fetched_anew(
+    host: FakeHost, quick: Settings, engine: Engine, blobs: BlobStore
+) -> None:
+    serve_collection(host, "/hs")
+    place = today(host, quick)
+    gallery = open_hubblesite(place, LIMITS, HubbleSiteQuery(collection="Hubble Heritage"))
+    plan, _ = crawl_gallery(gallery, engine=engine, blobs=blobs, settings=place)
+    sha256 = planned_products(plan, engine=engine)[0].line.sha256
+    assert sha256 is not None
+    blobs.path(sha256).unlink()
+    crawl_gallery(open_heritage(place, LIMITS), engine=engine, blobs=blobs, settings=place)
+    assert sorted(path for path in host.log if path.endswith(".png")) == ["/hs/f/0.png", "/hs/f/0.png", "/hs/f/1.png"]
+    assert blobs.intact(sha256)
 
 
 @pytest.mark.parametrize(
