@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 from sqlalchemy import Engine
 
-from curation.duplicates import Candidate, Duplicate, resolve
+from curation.duplicates import RANK, Candidate, Duplicate, resolve
 from curation.features import Features, extract
 from curation.intake import got_images, provenance
 from curation.judge import Judgement
@@ -285,14 +285,19 @@ def _duplicates(
     relations: _Relations,
 ) -> dict[str, Duplicate]:
     decoded = frames[frames["pixel_sha256"].notna()]
+    of_counts = {row.obs_id: rulings[row.image_id].verdict for row in decoded.itertuples() if row.rendering is not None}
     found = []
     for row in decoded.itertuples():
         said = decisions.get(row.image_id)
+        ruled = rulings[row.image_id].verdict
+        if row.obs_id in of_counts:
+            # a picture of the same filters does not know what only some of them saw, and may please for that
+            ruled = max(ruled, of_counts[row.obs_id], key=RANK.__getitem__)
         pixels = int(row.width_px) * int(row.height_px)
         found.append(
             Candidate(
                 row.image_id,
-                said.action if said else rulings[row.image_id].verdict,
+                said.action if said else ruled,
                 pixels,
                 round(pixels * row.coverage),
                 row.rendering is not None,

@@ -6,7 +6,7 @@ from typing import Literal
 
 Kind = Literal["exact", "same_rendering"]
 
-_RANK = {"accept": 0, "review": 1, "reject": 2}
+RANK = {"accept": 0, "review": 1, "reject": 2}
 _LOSSLESS = 101.0
 
 
@@ -29,7 +29,7 @@ class Candidate:
         of counts knows which pixels hold data; of a JPEG they are guessed, some too many.
         """
         quality = _LOSSLESS if self.jpeg_quality is None else self.jpeg_quality
-        return _RANK[self.verdict], -self.pixels, not self.of_counts, -self.valid_pixels, -quality, self.image_id
+        return RANK[self.verdict], -self.pixels, not self.of_counts, -self.valid_pixels, -quality, self.image_id
 
 
 @dataclass(frozen=True)

@@ -188,3 +188,16 @@ def test_composites_are_curated_beside_the_archive_s_pictures(
         kept = ours[ours["duplicate_of"].isna()]
         assert set(twins["duplicate_of"]) == {kept["image_id"].item()} and kept["verdict"].item() == "accept"
         assert files["reasons"].str.contains("no_colour").all()
+
+
+def test_a_picture_with_a_half_that_two_filters_saw_gives_way_to_what_knows_it(
+    sky: SyntheticSky, scrape: Scrape, engine: Engine, blobs: BlobStore, quick: Settings
+) -> None:
+    visit = of(sky, kind="lost_chip")
+    for more in ([], ["--fits", "--composite", "asinh"]):
+        assert scrape(visit, *more).exit_code == 0
+    curate(settings=quick, engine=engine, blobs=blobs, policy=load_policy())
+    rows = read_snapshot(quick.manifest_dir)
+    jpeg, ours = (rows[rows["access_format"] == kind].iloc[0] for kind in ("image/jpeg", "image/png"))
+    assert (jpeg["duplicate_of"], jpeg["verdict"]) == (ours["image_id"], "reject")
+    assert ours["duplicate_of"] is None and ours["coverage"] < 0.6 * jpeg["coverage"]
