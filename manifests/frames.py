@@ -17,6 +17,7 @@ from manifests.nodata import valid_mask
 
 MAX_PIXELS = 400_000_000
 _MAX_GZIP_RATIO = 200
+_ROWS_AT_ONCE = 256  # of a FITS image: a frame of the largest camera takes a gigabyte otherwise
 
 # Sizes are checked in _decode_picture against our own limit; Pillow's would warn about every mosaic.
 Image.MAX_IMAGE_PIXELS = None
@@ -102,13 +103,17 @@ def stretch(counts: np.ndarray) -> np.ndarray:
     finite = np.isfinite(counts)
     if not finite.any():
         return np.zeros(counts.shape, np.uint8)
-    low, middle, high = np.percentile(counts[finite], [0.5, 50.0, 99.5])
+    low, middle, high = np.percentile(counts[finite], [0.5, 50.0, 99.5], overwrite_input=True)
     # an empty field must stay dark: do not stretch its noise to white
     high = max(high, middle + 5.0 * (middle - low))
     span = high - low if high > low else 1.0
-    scaled = np.where(finite, np.clip((counts - low) / span, 0.0, None), 0.0)
-    bright = np.arcsinh(3.0 * scaled) / np.arcsinh(3.0)
-    return (np.clip(bright, 0.0, 1.0) * 255.0 + 0.5).astype(np.uint8)
+    shown = np.empty(counts.shape, np.uint8)
+    for row in range(0, len(counts), _ROWS_AT_ONCE):
+        part = slice(row, row + _ROWS_AT_ONCE)
+        scaled = np.where(finite[part], np.clip((counts[part] - low) / span, 0.0, None), 0.0)
+        bright = np.arcsinh(3.0 * scaled) / np.arcsinh(3.0)
+        shown[part] = (np.clip(bright, 0.0, 1.0) * 255.0 + 0.5).astype(np.uint8)
+    return shown
 
 
 def _head(path: Path) -> bytes:
@@ -184,7 +189,11 @@ def _jpeg_quality(image: Image.Image) -> int | None:
 
 def _decode_fits(source: bytes | Path, max_pixels: int) -> Frame:
     with open_science(source, max_pixels) as science:
-        values = science.rows(0, science.shape[-2])
+        values = np.empty(science.shape, np.float32)
+        row = 0
+        for block in science.blocks():
+            values[..., row : row + block.shape[-2], :] = block
+            row += block.shape[-2]
     return fits_frame(values)
 
 
@@ -207,4 +216,4 @@ def fits_frame(values: np.ndarray) -> Frame:
         rgb = np.stack([stretch(plane) for plane in values], axis=2)
         return Frame(rgb, valid, 3, "linear", "image/fits", np.nanmean(values, axis=0), None)
     gray = stretch(values)
-    return Frame(np.repeat(gray[..., None], 3, axis=2), valid, 1, "linear", "image/fits", values.copy(), None)
+    return Frame(np.repeat(gray[..., None], 3, axis=2), valid, 1, "linear", "image/fits", values, None)
