@@ -35,6 +35,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 BY_CELLS = Tiling()
+_TELL_S = 10.0  # how often progress is told where nothing happens
 
 
 class Archive(Protocol):
@@ -110,7 +111,7 @@ def ask_batch(
     def known(tile: Tile) -> bool:
         return ledger.asked_since(engine, tile, since) or not (again or ledger.unasked(engine, [tile]))
 
-    def one(tile: Tile) -> HttpError | Busy | None:
+    def one(tile: Tile) -> HttpError | int | Busy | None:
         if known(tile):
             return None
         with claimed(engine, tiles, tile.tile_id) as mine:
@@ -118,11 +119,9 @@ def ask_batch(
                 return Busy.ELSEWHERE
             try:
                 # another worker may have asked it between the look and the claim
-                if not known(tile):
-                    ask_tile(archive, tile, engine=engine)
+                return None if known(tile) else ask_tile(archive, tile, engine=engine)
             except HttpError as error:
                 return error
-        return None
 
     others = _in_company(
         one,
@@ -196,7 +195,7 @@ def fetch_batch(
     """
     if tally is None:
         tally = Tally()
-        tally.found = len(product_ids)
+        tally.begin_fetching(len(product_ids), 0)
     since = now_utc()
 
     def missing(name: str) -> Product | None:
@@ -289,8 +288,7 @@ def fetch_open(
 ) -> CrawlSummary:
     """Fetch what of a plan is not here yet, counting on from a tally of its questions; see `fetch_batch`."""
     todo = open_products(plan, engine=engine, blobs=blobs, limit=limit, refresh=refresh)
-    tally.found, tally.skipped = len(todo.product_ids) + todo.skipped, todo.skipped
-    tally.report()
+    tally.begin_fetching(len(todo.product_ids) + todo.skipped, todo.skipped)
     return fetch_batch(
         client,
         todo.product_ids,
@@ -393,7 +391,10 @@ def _in_threads(
                 running[pool.submit(work, item)] = item
             if not running:
                 return busy
-            for future in wait(running, return_when=FIRST_COMPLETED).done:
+            done = wait(running, timeout=_TELL_S, return_when=FIRST_COMPLETED).done
+            if not done:
+                tally.report()
+            for future in done:
                 item, result = running.pop(future), future.result()
                 if isinstance(result, Busy):
                     busy.append(item)

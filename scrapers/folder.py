@@ -53,7 +53,7 @@ def scrape_folder(
     if not paths:
         raise DeepfieldError(f"The folder {folder} holds no JPEG, PNG, TIFF or FITS file.")
     tally = Tally(on_progress)
-    tally.found = len(paths)
+    tally.begin_fetching(len(paths), 0)
     tile = Tile(NAME, _text(folder.resolve()))
     ledger.plan(engine, [tile])
 

@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import Self
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 from rich.progress import Progress as Bar
 
 from scrapers.tally import CrawlSummary, Progress
@@ -25,7 +25,7 @@ class Reporter:
         self._next_line = time.monotonic() + _A_MINUTE_S
         self._bar: Bar | None = None
         if sys.stderr.isatty():
-            columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.fields[rate]}"))
+            columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"))
             self._bar = Bar(TextColumn("{task.description}"), *columns, console=Console(stderr=True), transient=True)
             self._task = self._bar.add_task(what, total=None, rate="")
 
@@ -43,23 +43,26 @@ class Reporter:
     def __call__(self, progress: Progress) -> None:
         """Show how it stands."""
         if self._bar:
-            asking = progress.tiles_asked < progress.tiles
+            asking = _asking(progress)
+            what = f"{progress.listed} listed" if asking else f"{progress.failed} failed; {_rate(progress)}"
             self._bar.update(
                 self._task,
                 description=f"{self._what}: asking" if asking else f"{self._what}: {self._doing}",
                 total=progress.tiles if asking else progress.found,
                 completed=progress.tiles_asked if asking else progress.done,
-                rate=_rate(progress),
+                rate=f"{what}{_time_left(progress)}",
             )
         elif time.monotonic() >= self._next_line:
-            self._next_line += _A_MINUTE_S
+            self._next_line = time.monotonic() + _A_MINUTE_S
             sys.stderr.write(f"{self._what}: {describe(progress)}{_time_left(progress)}\n")
             sys.stderr.flush()
 
 
 def describe(progress: Progress) -> str:
-    """A progress in words: "24 products: 20 fetched, 3 known before, 1 refused, 0 failed; 4.2 MB, 0.8 MB/s"."""
+    """A progress in words: "24 products: 20 fetched, 3 known before, 1 refused, 0 failed; 4.2 MB, 4.0 products/s"."""
     asked = f"{progress.tiles_asked} of {progress.tiles} parts asked, " if progress.tiles > 1 else ""
+    if _asking(progress):
+        return f"{asked}{progress.listed} products listed"
     elsewhere = f"{progress.elsewhere} being fetched by another worker, " if progress.elsewhere else ""
     return (
         f"{asked}{progress.found} products: {progress.got} fetched, {progress.skipped - progress.elsewhere} known "
@@ -70,18 +73,35 @@ def describe(progress: Progress) -> str:
 def sentence(what: str, summary: CrawlSummary) -> str:
     """What a crawl came to, with the reasons why products did not come in."""
     why = ", ".join(f"{number} {reason}" for reason, number in summary.reasons.items())
-    line = f"{what}: {describe(summary.progress)} in {summary.progress.seconds:.0f} s."
+    line = f"{what}: {describe(summary.progress)} in {duration(summary.progress.seconds)}."
     return f"{line} Not taken: {why}." if why else line
 
 
+def duration(seconds: float) -> str:
+    """A length of time as a person says it: "40 s", "12 min", "3.5 h", "12 days"."""
+    for unit, length, longest, digits in (("s", 1.0, 90, 0), ("min", 60.0, 90, 0), ("h", 3600.0, 48, 1)):
+        if seconds < longest * length:
+            return f"{seconds / length:.{digits}f} {unit}"
+    return f"{seconds / 86400.0:.0f} days"
+
+
+def _asking(progress: Progress) -> bool:
+    """Whether the parts of the region are asked still, so that the products are not known."""
+    return progress.tiles_asked < progress.tiles and not progress.fetching_seconds
+
+
 def _rate(progress: Progress) -> str:
-    megabytes = progress.bytes / 1e6
-    return f"{megabytes:.1f} MB, {megabytes / max(progress.seconds, 0.001):.1f} MB/s"
+    words = f"{progress.bytes / 1e6:.1f} MB"
+    if not progress.fetching_seconds:
+        return words
+    megabytes = progress.bytes / 1e6 / progress.fetching_seconds
+    return f"{words}, {progress.fetched / progress.fetching_seconds:.1f} products/s, {megabytes:.1f} MB/s"
 
 
 def _time_left(progress: Progress) -> str:
-    fetched = progress.done - progress.skipped
-    if not fetched:
-        return ""
-    minutes = (progress.found - progress.done) * progress.seconds / fetched / 60
-    return f", about {minutes:.0f} min left"
+    """How long the rest takes at the pace so far; of the parts while they are asked, then of the products."""
+    if _asking(progress):
+        done, left, seconds = progress.tiles_replied, progress.tiles - progress.tiles_asked, progress.seconds
+    else:
+        done, left, seconds = progress.fetched, progress.found - progress.done, progress.fetching_seconds
+    return f", about {duration(left * seconds / done)} left" if done and left else ""

@@ -17,7 +17,9 @@ class Progress:
     """How a crawl stands: parts of the region asked, products found in it, how many came in and by what way.
 
     `skipped` products were here before, were given up in an earlier run, or are with other workers (`elsewhere` of
-    them); `failed` includes those that the archive has no more. `bytes` and `seconds` are of this run.
+    them); `failed` includes those that the archive has no more. `bytes` and `seconds` are of this run, as are
+    `tiles_replied`, the parts that were asked in it, `listed`, how many products they list (one that several have
+    counts for each), and `fetching_seconds`, without those of the asking.
     """
 
     tiles: int = 0
@@ -30,6 +32,14 @@ class Progress:
     bytes: int = 0
     seconds: float = 0.0
     elsewhere: int = 0
+    tiles_replied: int = 0
+    listed: int = 0
+    fetching_seconds: float = 0.0
+
+    @property
+    def fetched(self) -> int:
+        """Products that were asked for in this run."""
+        return self.done - self.skipped
 
     @property
     def done(self) -> int:
@@ -59,24 +69,27 @@ class Tally:
 
     def __init__(self, on_progress: OnProgress | None = None) -> None:
         self.tiles = self.tiles_asked = self.tiles_failed = self.found = self.skipped = self.bytes = 0
-        self.elsewhere = 0
+        self.elsewhere = self.tiles_replied = self.listed = 0
         self.statuses: Counter[str] = Counter()
         self.reasons: Counter[str] = Counter()
         self.errors: list[str] = []
         self.last_tile_error: HttpError | None = None
         self.stopped: str | None = None
         self._start = time.monotonic()
+        self._fetching_since: float | None = None
         self._on_progress = on_progress
 
-    def add_tile(self, error: HttpError | None) -> None:
-        """Count an answer or a failure."""
+    def add_tile(self, answer: HttpError | int | None) -> None:
+        """Count a failure or an answer, which may be the number of products that it lists."""
         self.tiles_asked += 1
-        if error:
-            self.last_tile_error = error
+        self.tiles_replied += 1
+        if isinstance(answer, HttpError):
+            self.last_tile_error = answer
             self.tiles_failed += 1
-            self._note(error.reason, str(error))
+            self._note(answer.reason, str(answer))
         else:
-            self.report()
+            self.listed += answer or 0
+        self.report()
 
     def add(self, fetched: Fetched | None) -> None:
         """Count a product; None was here already."""
@@ -88,8 +101,13 @@ class Tally:
             if fetched.reason and fetched.error:
                 self.reasons[fetched.reason] += 1
                 self._note(fetched.reason, fetched.error)
-            else:
-                self.report()
+        self.report()
+
+    def begin_fetching(self, found: int, skipped: int) -> None:
+        """Count products that are to be fetched, and those besides that are not."""
+        self.found, self.skipped = found, skipped
+        self._fetching_since = time.monotonic()
+        self.report()
 
     def leave(self, number: int) -> None:
         """Count products that are left to other workers."""
@@ -104,6 +122,7 @@ class Tally:
 
     def progress(self) -> Progress:
         """How it stands."""
+        now = time.monotonic()
         return Progress(
             self.tiles,
             self.tiles_asked,
@@ -113,8 +132,11 @@ class Tally:
             self.statuses["refused"],
             self.statuses["failed"] + self.statuses["gone"],
             self.bytes,
-            time.monotonic() - self._start,
+            now - self._start,
             self.elsewhere,
+            self.tiles_replied,
+            self.listed,
+            0.0 if self._fetching_since is None else now - self._fetching_since,
         )
 
     def summary(self) -> CrawlSummary:
