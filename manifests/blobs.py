@@ -111,7 +111,8 @@ class BlobStore:
             return hashlib.file_digest(handle, "sha256").hexdigest() == sha256
 
     def __contains__(self, sha256: str) -> bool:
-        return self.path(sha256).exists()
+        # asked a hundred thousand times when a crawl goes on: paths as objects would take most of that time
+        return os.path.exists(f"{self.root}/{sha256[:2]}/{sha256[2:4]}/{sha256}")  # noqa: PTH110
 
     def __iter__(self) -> Iterator[str]:
         """Names of all blobs, in order."""

@@ -55,10 +55,14 @@ class Archive(Protocol):
 
 @dataclass(frozen=True)
 class Plan:
-    """The questions that cover a region; `within` is the region where the tiles reach beyond it, else None."""
+    """The questions that cover a region; `within` is the region where the tiles reach beyond it, else None.
+
+    `inside` are the ids of the tiles that do not: all that they have is in the region.
+    """
 
     tiles: tuple[Tile, ...]
     within: Region | None
+    inside: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -79,7 +83,10 @@ def make_plan(archive: Archive, region: Region, tiling: Tiling = BY_CELLS) -> Pl
     tiles = tuple(replace(archive.tile(cone), coverage=coverage) for cone, coverage in pieces)
     # what such questions find is in the region by the archive's own judgement
     exact = isinstance(region, WholeSky) or [cone for cone, _ in pieces] == [region]
-    return Plan(tiles, None if exact else region)
+    if exact:
+        return Plan(tiles, None)
+    inside = (tile.tile_id for tile, (cone, _) in zip(tiles, pieces, strict=True) if region.side(cone) == "in")
+    return Plan(tiles, region, frozenset(inside))
 
 
 def plan_tiles(archive: Archive, region: Region, tiling: Tiling = BY_CELLS, *, engine: Engine) -> Plan:
@@ -330,7 +337,8 @@ def look(archive: Archive, region: Region, tiling: Tiling = BY_CELLS) -> list[Pr
 
 
 def _lines(plan: Plan, engine: Engine, limit: int | None) -> list[ledger.Line]:
-    return ledger.scope(engine, plan.tiles, reaching(plan.within) if plan.within else None)[:limit]
+    wanted = reaching(plan.within) if plan.within else None
+    return ledger.scope(engine, plan.tiles, wanted, plan.inside)[:limit]
 
 
 def _ask_all(archive: Archive, plan: Plan, engine: Engine, settings: Settings, tally: Tally, *, refresh: bool) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, TypeVar
 
-from sqlalchemy import Engine, Select, Table, bindparam, case, func, insert, select, update
+from sqlalchemy import Column, Engine, Select, Table, bindparam, case, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from manifests.blobs import BlobStore
@@ -186,25 +186,46 @@ def tried_since(engine: Engine, product_id: str, moment: str) -> bool:
 
 
 def scope(
-    engine: Engine, of_tiles: Sequence[Tile], wanted: Callable[[dict[str, Any]], bool] | None = None
+    engine: Engine,
+    of_tiles: Sequence[Tile],
+    wanted: Callable[[dict[str, Any]], bool] | None = None,
+    sure: frozenset[str] = frozenset(),
 ) -> list[Line]:
-    """All products found in the tiles, each once, in the order of their names; `wanted` may judge their records."""
-    columns = [products.c.product_id, products.c.status, products.c.sha256]
-    if wanted:
-        columns.append(products.c.record)
+    """All products found in the tiles, each once, in the order of their names.
+
+    `wanted` may judge their records; it need not where a product was found in one of the tiles named by `sure`.
+    """
     found: dict[str, Line] = {}
+    unwanted: set[str] = set()
+    # the sure ones first, for a record takes longer to read than all the rest
+    doubtful = [] if wanted is None else [tile.tile_id for tile in of_tiles if tile.tile_id not in sure]
+    clear = (
+        [tile.tile_id for tile in of_tiles] if wanted is None else [t.tile_id for t in of_tiles if t.tile_id in sure]
+    )
+    columns = (products.c.product_id, products.c.status, products.c.sha256)
     with engine.connect() as connection:
-        for ids in _batches([tile.tile_id for tile in of_tiles]):
-            query = (
-                select(*columns)
-                .join_from(products, tile_products)
-                .where(tile_products.c.tile_id.in_(ids))
-                .execution_options(yield_per=_BATCH)
-            )
-            for row in connection.execute(query):
+        for ids in _batches(clear):
+            for row in connection.execute(_found_in(ids, *columns)):
+                found[row.product_id] = Line(*row)
+        for ids in _batches(doubtful):
+            for row in connection.execute(_found_in(ids, *columns, products.c.record)):
+                name = row.product_id
+                if name in found or name in unwanted:
+                    continue
                 if wanted is None or wanted(json.loads(row.record)):
-                    found[row.product_id] = Line(row.product_id, row.status, row.sha256)
+                    found[name] = Line(*row[:3])
+                else:
+                    unwanted.add(name)
     return [found[name] for name in sorted(found)]
+
+
+def _found_in(tile_ids: Sequence[str], *columns: Column[Any]) -> Select[Any]:
+    return (
+        select(*columns)
+        .join_from(products, tile_products)
+        .where(tile_products.c.tile_id.in_(tile_ids))
+        .execution_options(yield_per=_BATCH)
+    )
 
 
 def entries(engine: Engine, product_ids: Sequence[str]) -> list[Entry]:
