@@ -36,9 +36,10 @@ class Busy(Enum):
 
 @dataclass(frozen=True)
 class Held:
-    """A claim: the tile or product, who holds it, and until when unless it is renewed."""
+    """A claim: the tile or product, its archive, who holds it, and until when unless it is renewed."""
 
     key: str
+    archive: str
     worker: str
     until: str
 
@@ -88,7 +89,7 @@ def _change_all(engine: Engine, of: Callable[[str], bool], values: dict[str, str
 
 def held(engine: Engine, table: Table) -> dict[str, Held]:
     """The claims that hold now, by tile or product."""
-    query = select(_key(table), table.c.claimed_by, table.c.claimed_until).where(
+    query = select(_key(table), table.c.archive, table.c.claimed_by, table.c.claimed_until).where(
         table.c.claimed_by.is_not(None), table.c.claimed_until >= _after(0.0)
     )
     with engine.connect() as connection:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from scrapers.composite_cli import CompositeOption, make_composites, wanted_method
+from scrapers.ledger_cli import retry, status
 from scrapers.mast_cli import mast
+from scrapers.plan_cli import plan_app
 from scrapers.region_cli import (
     DecOption,
     GridOption,
-    MocOfOption,
     MocOption,
-    MocOutOption,
     OrderOption,
     PolygonOption,
     RadiusOption,
@@ -196,37 +195,6 @@ def folder(
     finish("folder", summary)
 
 
-@scrape_app.command()
-def status(as_json: JsonOption = False, moc_out: MocOutOption = None, moc_of: MocOfOption = None) -> None:
-    """Show what was asked and fetched so far, per archive, how much of the sky that covers, and the newest errors."""
-    from dataclasses import asdict
-
-    from manifests.database import open_database
-    from manifests.settings import load_settings
-    from scrapers import ledger
-    from scrapers.coverage import coverages, describe, export
-
-    engine = open_database(load_settings().database)
-    counts, errors = ledger.counts(engine), ledger.last_errors(engine, 5)
-    covered = coverages(engine)
-    if moc_out is not None:
-        written = export(covered, moc_out, moc_of)
-        typer.echo(f"{moc_out}: {written}, {describe(written)}", err=True)
-    if as_json:
-        for count in counts:
-            typer.echo(json.dumps(asdict(count)))
-        for one in covered:
-            typer.echo(json.dumps(one.record()))
-        return
-    if not counts:
-        typer.echo("Nothing has been scraped yet: deepfield scrape hla --target M101")
-        return
-    for count in counts:
-        why = f" ({count.reason})" if count.reason else ""
-        typer.echo(f"{count.archive:10} {count.number:8} {count.what:8} {count.status}{why}")
-    for one in covered:
-        typer.echo(f"{one.archive:10} {describe(one)}")
-    if errors:
-        typer.echo("newest errors:")
-    for error in errors:
-        typer.echo(f"  {error.at}  {error.what}  {error.text}")
+scrape_app.command()(status)
+scrape_app.command()(retry)
+scrape_app.add_typer(plan_app, name="plan")

@@ -133,10 +133,15 @@ def _walk(
 
 def _chain(gallery: Gallery, name: str, engine: Engine) -> Iterator[tuple[int, Tile]]:
     """The first page of a list, then each that is planned: a page plans the next where it says that there is one."""
+    ledger.plan(engine, [gallery.page(name, 1)])
+    yield from enumerate(known_pages(gallery, name, engine), start=1)
+
+
+def known_pages(gallery: Gallery, name: str, engine: Engine) -> Iterator[Tile]:
+    """The first page of a list and those that are known to follow, looked up one by one."""
     number, tile = 1, gallery.page(name, 1)
-    ledger.plan(engine, [tile])
-    while ledger.is_planned(engine, tile):
-        yield number, tile
+    while number == 1 or ledger.is_planned(engine, tile):
+        yield tile
         number += 1
         tile = gallery.page(name, number)
 

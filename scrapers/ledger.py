@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, TypeVar
 
-from sqlalchemy import Column, Engine, Select, Table, bindparam, case, func, insert, select, update
+from sqlalchemy import Column, Engine, Select, Table, bindparam, case, func, insert, select, true, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from manifests.blobs import BlobStore
@@ -314,14 +314,14 @@ def counts(engine: Engine) -> list[Count]:
     return out
 
 
-def last_errors(engine: Engine, number: int) -> list[Problem]:
-    """The newest errors of tiles and products, the newest first."""
+def last_errors(engine: Engine, number: int, archive: str | None = None) -> list[Problem]:
+    """The newest errors of tiles and products, of all archives or of one, the newest first."""
     found = []
     with engine.connect() as connection:
         for table, name in ((tiles, tiles.c.request), (products, products.c.product_id)):
             query = (
                 select(table.c.updated_at, name, table.c.error)
-                .where(table.c.error.is_not(None))
+                .where(table.c.error.is_not(None), true() if archive is None else table.c.archive == archive)
                 .order_by(table.c.updated_at.desc(), name)
                 .limit(number)
             )
