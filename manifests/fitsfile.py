@@ -88,13 +88,14 @@ def open_science(source: bytes | Path, max_pixels: int) -> Iterator[Science]:
 
 
 def check_science(source: bytes | Path, max_pixels: int) -> tuple[int, ...]:
-    """Shape of the science image of a FITS file that is whole and holds a finite value, read in little memory.
+    """Shape of the science image of a FITS file that is whole and holds a finite value; all of it is read, in parts.
 
     Raises:
         UndecodableError: as `open_science`, and `corrupt` where no value is finite.
     """
     with open_science(source, max_pixels) as science:
-        if not any(np.isfinite(block).any() for block in science.blocks()):
+        finite = sum(int(np.isfinite(block).sum()) for block in science.blocks())
+        if not finite:
             raise UndecodableError("corrupt", "The FITS image holds no finite value.")
         return science.shape
 

@@ -11,7 +11,7 @@ from astropy.io.fits import Header
 from astropy.wcs import WCS
 
 from manifests.errors import DeepfieldError
-from manifests.fitsfile import Science, UndecodableError, open_science
+from manifests.fitsfile import Science, open_science
 from scrapers.fitsheader import celestial
 from scrapers.passbands import wavelengths_m
 
@@ -93,14 +93,12 @@ def open_stack(paths: Sequence[Path], max_pixels: int) -> Iterator[Stack]:
     Images may be shifted against each other by whole pixels; nothing is resampled.
 
     Raises:
-        NoCompositeError: the files cannot be read, do not say where they lie, or lie on grids that are not whole
-            pixels apart.
+        NoCompositeError: the files hold no single filters, do not say where they lie, or lie on grids that are not
+            whole pixels apart.
+        UndecodableError: one of them cannot be read.
     """
     with ExitStack() as files:
-        try:
-            images = [files.enter_context(open_science(path, max_pixels)) for path in paths]
-        except UndecodableError as error:
-            raise NoCompositeError(error.reason, str(error)) from error
+        images = [files.enter_context(open_science(path, max_pixels)) for path in paths]
         if any(len(image.shape) != 2 for image in images):
             raise NoCompositeError("not_single", "One of the files holds colour planes, not one filter.")
         skies = [celestial(image.header) for image in images]

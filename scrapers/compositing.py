@@ -13,6 +13,7 @@ from typing import NamedTuple
 from sqlalchemy import Engine
 
 from manifests.blobs import BlobStore
+from manifests.fitsfile import UndecodableError
 from manifests.settings import Settings
 from scrapers import ledger
 from scrapers.bands import NoCompositeError, Stack, colour_order, header_of, open_stack
@@ -164,7 +165,7 @@ def _make(visit: Visit, method: Method, tile: Tile, *, engine: Engine, blobs: Bl
             composite = compose(stack.bands, method)
         if not composite.seen:
             raise NoCompositeError("no_overlap", "No pixel was seen by all filters.")
-    except NoCompositeError as error:
+    except (NoCompositeError, UndecodableError) as error:
         return Fetched(name, "refused", 0, error.reason, f"{visit.dataset}: {error}")
     product = _product(name, visit, method, parents, stack, composite)
     blob = store(blobs, encode(composite, packet(product, stack.wcs, stack.shape), _comment(stack)))

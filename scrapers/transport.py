@@ -1,6 +1,7 @@
 """One request over the wire: within limits of size and time, to public hosts, and every trouble one `HttpError`."""
 
 import http.client
+import io
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from copy import copy
@@ -87,8 +88,10 @@ class Transport:
                 allow_redirects=False,
                 timeout=(_CONNECT_S, self._settings.timeout_s),
             ) as response:
-                body = b"".join(self._body(response, url, start)) if response.status_code == 200 else b""
-                return Answer(response.status_code, response.headers, body)
+                body = io.BytesIO()  # which gives its bytes away without a copy: FITS files have hundreds of megabytes
+                if response.status_code == 200:
+                    body.writelines(self._body(response, url, start))
+                return Answer(response.status_code, response.headers, body.getvalue())
         except (requests.exceptions.InvalidURL, urllib3.exceptions.LocationValueError) as error:
             raise HttpError("permanent", "bad_url", f"{url!r} is not an address that can be asked.") from error
         except (requests.Timeout, urllib3.exceptions.TimeoutError) as error:

@@ -1,6 +1,7 @@
 """Composites of the local archive's visits: made once, made again where something changed, curated beside the JPEGs."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,14 +15,14 @@ from typer.testing import CliRunner
 from curation.curate import curate
 from curation.policy import load_policy
 from manifests.blobs import BlobStore
-from manifests.errors import UsageError
+from manifests.errors import DeepfieldError, UsageError
 from manifests.frames import decode
 from manifests.settings import Settings, load_settings
 from manifests.snapshots import read_snapshot
 from scrapers import ledger
 from scrapers.cli import scrape_app
 from scrapers.composite import VERSIONS
-from scrapers.compositing import visits_of
+from scrapers.compositing import compose_visits, visits_of
 from scrapers.ledger import Entry, Line
 from scrapers.products import Product
 from scrapers.replica.server import ReplicaServer, serve
@@ -112,6 +113,26 @@ def test_a_visit_waits_for_its_filters(sky: SyntheticSky, scrape: Scrape) -> Non
     assert whole["product_id"].endswith("_wfpc2_wf") and whole["filters"].count("/") == 2
 
 
+def test_a_visit_that_makes_no_picture_says_why_and_stops_no_other(
+    sky: SyntheticSky, scrape: Scrape, blobs: BlobStore, engine: Engine, quick: Settings
+) -> None:
+    good, bad = of(sky, kind="lost_chip"), of(sky, kind="spiral", label="good")
+    files = {visit.propid: lines(scrape(visit, "--fits", "--json")) for visit in (good, bad)}
+    damaged = blobs.path(files[bad.propid][0]["image_id"])
+    whole = damaged.read_bytes()
+    damaged.chmod(0o644)
+    damaged.write_bytes(whole[: len(whole) // 2])
+    alone = scrape(bad, "--fits", "--composite", "asinh")
+    assert isinstance(alone.exception, DeepfieldError)
+    assert re.match(r"None of the 1 visits makes a picture\. hst_08591_01.* is cut short", str(alone.exception))
+    entries = ledger.entries(engine, [one["product_id"] for rows in files.values() for one in rows])
+    both = compose_visits(visits_of(entries, blobs).visits, "lupton", engine=engine, blobs=blobs, settings=quick)
+    assert (both.progress.got, both.progress.refused, both.reasons) == (1, 1, {"corrupt": 1})
+    # the blob is not what its name says; once it is gone, the file is fetched again
+    damaged.unlink()
+    assert "1 made" in scrape(bad, "--fits", "--composite", "asinh").stderr
+
+
 @pytest.mark.parametrize(
     ("more", "complaint"),
     [(["--composite", "asinh"], "add --fits"), (["--fits", "--composite", "log"], "choose from asinh, lupton")],
@@ -121,10 +142,8 @@ def test_a_wrong_composite_is_one_sentence(sky: SyntheticSky, scrape: Scrape, mo
     assert isinstance(result.exception, UsageError) and complaint in str(result.exception)
 
 
-def file_of(name: str, status: str = "got", product_id: str = "", access_format: str = "image/fits") -> Entry:
-    product = Product(
-        "hla", product_id or f"hla:fits:{name}", name, "r", access_format=access_format, instrument_name="ACS/WFC"
-    )
+def file_of(name: str, status: str = "got", access_format: str = "image/fits") -> Entry:
+    product = Product("hla", f"hla:fits:{name}", name, "r", access_format=access_format, instrument_name="ACS/WFC")
     return Entry(product, Line(product.product_id, status, "a" * 64 if status == "got" else None))
 
 
