@@ -17,6 +17,7 @@ from typing import Any
 
 from sqlalchemy import Column, Engine, Table, bindparam, or_, select, update
 
+from manifests.database import lightly
 from manifests.errors import DeepfieldError
 from manifests.tables import products, tiles
 from scrapers.http import iso_utc
@@ -48,13 +49,13 @@ def take(engine: Engine, table: Table, key: str, worker: str) -> bool:
     """Claim a tile or product for a worker, unless it is claimed: by whomever, that worker included."""
     free = or_(table.c.claimed_until.is_(None), table.c.claimed_until < _after(0.0))
     change = update(table).where(_key(table) == key, free).returning(_key(table))
-    with engine.begin() as connection:
+    with lightly(engine) as connection:
         return connection.scalar(change.values(claimed_by=worker, claimed_until=_after(LEASE_S))) is not None
 
 
 def give_back(engine: Engine, table: Table, key: str, worker: str) -> None:
     """End a claim, where that worker still has it."""
-    with engine.begin() as connection:
+    with lightly(engine) as connection:
         connection.execute(
             update(table)
             .where(_key(table) == key, table.c.claimed_by == worker)

@@ -383,10 +383,10 @@ def _in_threads(
 ) -> list[T]:
     """Hand every result to `each`, in this thread, as it is done; end early when the archive is to be left alone.
 
-    Returns the items that are in other hands. More threads than connections: one decodes while another uses the
-    connection. The host's gate counts those.
+    Returns the items that are in other hands. More threads than connections: while one looks at what came and writes
+    it down, another uses the connection. The host's gate counts those.
     """
-    threads = settings.connections + (os.cpu_count() or 1)
+    threads = 2 * settings.connections + (os.cpu_count() or 1)
     remaining = iter(items)
     running: dict[Future[R | Busy], T] = {}
     busy: list[T] = []

@@ -5,14 +5,13 @@ clients may run on several machines with clocks of their own.
 """
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import ClassVar
 
 from sqlalchemy import Connection, Engine, func, insert, select, update
 from sqlalchemy.dialects import postgresql
 
+from manifests.database import lightly
 from manifests.tables import hosts
 from scrapers.pace import Change, HostState
 
@@ -33,7 +32,7 @@ class InCatalogue:
         Raises:
             DeepfieldError: the catalogue cannot be used.
         """
-        with self._alone() as connection:
+        with lightly(self.engine) as connection:
             now, before = self._look(connection, host)
             after = change(before or HostState(), now)
             if before is None:
@@ -55,20 +54,3 @@ class InCatalogue:
             row = connection.execute(query).one()
         now, *state = row
         return float(now), HostState(*state)
-
-    @contextmanager
-    def _alone(self) -> Iterator[Connection]:
-        """A transaction that nobody else is in. A pace that is lost when the machine stops is no loss."""
-        if self.engine.dialect.name != "sqlite":
-            with self.engine.begin() as connection:
-                yield connection
-            return
-        with self.engine.connect() as connection:
-            connection.exec_driver_sql("PRAGMA synchronous = NORMAL")
-            try:
-                connection.exec_driver_sql("BEGIN IMMEDIATE")
-                yield connection
-                connection.commit()
-            finally:
-                connection.rollback()
-                connection.exec_driver_sql("PRAGMA synchronous = FULL")

@@ -1,4 +1,7 @@
 import contextlib
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from fake_archive import Answer, FakeClock, FakeHost
@@ -11,6 +14,7 @@ from scrapers.hosts import HostList, Origin, base_url, is_private
 from scrapers.http import HttpError, PoliteClient, shared_client, user_agent
 from scrapers.politeness import Gates
 from scrapers.robots import parse_rules
+from scrapers.transport import Transport
 
 
 def as_it_is(body: bytes) -> bytes:
@@ -293,3 +297,35 @@ def test_addresses_of_archives() -> None:
 def test_any_text_is_an_address_or_a_sentence(text: str) -> None:
     with contextlib.suppress(UsageError):
         assert base_url(text).startswith("http")
+
+
+def test_never_more_at_once_than_connections_whatever_way_it_goes(
+    host: FakeHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inside, most, lock, send = 0, 0, threading.Lock(), Transport.send
+
+    def counted(*request: Any) -> Any:
+        nonlocal inside, most
+        with lock:
+            inside += 1
+            most = max(most, inside)
+        threading.Event().wait(0.01)
+        answer = send(*request)
+        with lock:
+            inside -= 1
+        return answer
+
+    monkeypatch.setattr(Transport, "send", counted)
+    host.say("/moved", Answer(status=302, headers={"Location": "/here"}))
+    host.say("/here", b"x")
+    gates = Gates(1e6, 3)
+    clients = [PoliteClient(host.url, settled(), gates) for _ in range(2)]
+
+    def ask(number: int) -> None:
+        with contextlib.suppress(HttpError):
+            clients[number % 2].get(f"{host.url}/{('moved', 'here', 'gone')[number % 3]}", as_it_is)
+
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(ask, range(60)))
+    assert most == 3
+    assert len(host.log) == 2 + 80
