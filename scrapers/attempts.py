@@ -1,6 +1,6 @@
 """What comes of asking an archive: attempts as they went, and the one kind of error where none brought anything."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -52,9 +52,8 @@ def noted_attempts() -> Iterator[list[Attempt]]:
         _NOTED.reset(token)
 
 
-def note_attempt(attempt: Attempt, of_request: list[Attempt]) -> None:
-    """Add an attempt to those of its request, and to those that `noted_attempts` collects."""
-    of_request.append(attempt)
+def note_attempts(attempts: Iterable[Attempt]) -> None:
+    """Add to what `noted_attempts` collects."""
     collected = _NOTED.get()
     if collected is not None:
-        collected.append(attempt)
+        collected.extend(attempts)

@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, Error
 from manifests.errors import UsageError
 from manifests.media import describe
 from manifests.settings import Settings
-from scrapers.attempts import HttpError
+from scrapers.attempts import Attempt, HttpError, note_attempts
 from scrapers.browser import BrowserThread
 from scrapers.hla import INSTRUMENTS, NAME, HlaQuery, credit_for, hla_client, products, rebased
 from scrapers.hstnames import parse_name
@@ -101,10 +101,15 @@ class HlaView:
             HttpError: the archive cannot be asked, or the page does not show what it should.
         """
         url: str = json.loads(tile.request)["url"]
+        attempts: list[Attempt] = []
 
         def look(browser: Browser) -> tuple[dict[str, str], list[Row]]:
-            with polite_page(browser, url, self.supply, self._settings) as page:
-                return _results(page), _rows(page)
+            try:
+                with polite_page(browser, url, self.supply, self._settings) as page:
+                    return _results(page), _rows(page)
+            finally:
+                attempts.extend(self.supply.attempts)
+                self.supply.attempts.clear()
 
         try:
             shown, rows = self._browser.run(look)
@@ -115,6 +120,8 @@ class HlaView:
             self.supply.forget()
             reason = error.message.strip().splitlines()[0]
             raise HttpError("transient", "page", f"Chromium gave up on {urldefrag(url).url} ({reason}).") from error
+        finally:
+            note_attempts(attempts)
         base = self.client.base
         more = {product.product_id: product.record() for product in products(rows, base, self.query.levels)}
         found = (_product(dataset, preview, base) for dataset, preview in shown.items())

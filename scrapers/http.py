@@ -20,7 +20,7 @@ from sqlalchemy import Engine
 
 from manifests.errors import UsageError
 from manifests.settings import Settings
-from scrapers.attempts import Attempt, HttpError, note_attempt, noted_attempts
+from scrapers.attempts import Attempt, HttpError, note_attempts, noted_attempts
 from scrapers.hosts import HostList, Origin, is_private
 from scrapers.pace import HostPausedError, Pace
 from scrapers.politeness import Gates, SystemClock, backoff_s, retry_after_s
@@ -167,7 +167,8 @@ class PoliteClient:
                 value = check(answer.body)
             except HttpError as error:
                 seconds = self._gates.clock.now() - start
-                note_attempt(Attempt(url, started_at, seconds, error.status or status, size, str(error)), attempts)
+                attempts.append(Attempt(url, started_at, seconds, error.status or status, size, str(error)))
+                note_attempts(attempts[-1:])
                 error.attempts = tuple(attempts)
                 if (
                     error.kind != "transient"
@@ -177,7 +178,8 @@ class PoliteClient:
                     raise
             else:
                 seconds = self._gates.clock.now() - start
-                note_attempt(Attempt(url, started_at, seconds, status, size, None), attempts)
+                attempts.append(Attempt(url, started_at, seconds, status, size, None))
+                note_attempts(attempts[-1:])
                 return Reply(final, answer.body, value, tuple(attempts))
             self._gates.clock.sleep(backoff_s(len(attempts), self._first_backoff_s))
 

@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, Page, Request, Route
 from playwright.sync_api import TimeoutError as TooLateError
 
 from manifests.settings import Settings
-from scrapers.attempts import HttpError
+from scrapers.attempts import Attempt, HttpError, noted_attempts
 from scrapers.http import Check, PoliteClient, Reply, user_agent
 from scrapers.politeness import Stopped
 
@@ -32,12 +32,13 @@ _LONGEST_S = 3600.0  # for a page that asks and asks
 class Supply:
     """What the pages of an archive are given, one after the other. `check_of` says how an address's bytes are judged.
 
-    `not_loaded` counts the requests that were turned down, by host.
+    `not_loaded` counts the requests that were turned down, by host; `attempts` are the requests that were sent.
     """
 
     def __init__(self, client: PoliteClient, check_of: CheckOf) -> None:
         self.client = client
         self.not_loaded: Counter[str] = Counter()
+        self.attempts: list[Attempt] = []
         self._check_of = check_of
         self._kept: dict[str, bytes] = {}
 
@@ -47,7 +48,12 @@ class Supply:
         Raises:
             HttpError: nothing that can be used.
         """
-        return self.client.get(address, self._check_of(address))
+        # Playwright answers in contexts of its own, which know nothing of whoever collects attempts
+        with noted_attempts() as attempts:
+            try:
+                return self.client.get(address, self._check_of(address))
+            finally:
+                self.attempts += attempts
 
     def keep(self, address: str) -> bytes:
         """The same for what does not change, as a browser's cache has it: asked once."""
