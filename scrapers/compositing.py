@@ -102,7 +102,7 @@ def compose_visits(
     The counts of the summary are visits; `refused` ones make no picture, and `errors` say why.
     """
     tally = Tally(on_progress)
-    tally.found = len(visits)
+    tally.begin_fetching(len(visits), 0)
     tile = Tile(NAME, json.dumps({"composite": method}))
     ledger.plan(engine, [tile])
     ledger.tile_done(engine, tile)

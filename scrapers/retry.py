@@ -13,8 +13,9 @@ from manifests.tables import products, tile_products, tiles
 from scrapers import folder, ledger
 from scrapers.crawl import ask_batch, fetch_batch
 from scrapers.fetch import MIN_SIZE_PX
-from scrapers.gallery import ask_pages
+from scrapers.gallery import Gallery, ask_pages
 from scrapers.hla import Hla
+from scrapers.hlaview import HlaView
 from scrapers.http import HttpError
 from scrapers.mast import Mast
 from scrapers.products import Tile
@@ -45,7 +46,8 @@ def find(
         with engine.connect() as connection:
             for row in connection.execute(query):
                 tile = Tile(*row)
-                of_tiles[asked_of(tile)].append(tile)
+                if (asked := asked_of(tile)) is not None:
+                    of_tiles[asked].append(tile)
     wanted = products.c.reason == reason if reason else func.coalesce(products.c.reason, "") != _OTHER_TYPE
     # a product that several tiles have is asked for as the first of them was
     first = (
@@ -58,7 +60,8 @@ def find(
     query = select(first.c.product_id, *columns).join_from(first, tiles, first.c.tile_id == tiles.c.tile_id)
     with engine.connect() as connection:
         for row in connection.execute(query.order_by(first.c.product_id)):
-            of_products[asked_of(Tile(*row[1:]))].append(row.product_id)
+            if (asked := asked_of(Tile(*row[1:]))) is not None:
+                of_products[asked].append(row.product_id)
     everything = [
         Retry(asked, tuple(of_tiles.get(asked, ())), tuple(of_products.get(asked, ())))
         for asked in [*of_tiles, *(asked for asked in of_products if asked not in of_tiles)]
@@ -87,10 +90,21 @@ def run(
     if retry.asked.archive == folder.NAME:
         where = Path(retry.asked.base or "")
         return folder.scrape_folder(where, engine=engine, blobs=blobs, settings=settings, on_progress=on_progress)
-    archive = reopen(retry.asked, settings, archive_url)
-    tally = Tally(on_progress)
+    with reopen(retry.asked, settings, archive_url, for_tiles=bool(retry.tiles)) as archive:
+        return _ask(archive, retry, engine, blobs, settings, min_size, Tally(on_progress))
+
+
+def _ask(
+    archive: Hla | HlaView | Mast | Gallery,
+    retry: Retry,
+    engine: Engine,
+    blobs: BlobStore,
+    settings: Settings,
+    min_size: int,
+    tally: Tally,
+) -> CrawlSummary:
     asked: Sequence[Tile] = retry.tiles
-    if isinstance(archive, Hla | Mast):
+    if isinstance(archive, Hla | HlaView | Mast):
         describe = None
         tally.tiles = len(asked)
         ask_batch(archive, asked, engine=engine, settings=settings, again=True, tally=tally)
