@@ -78,8 +78,10 @@ def fetch(
     except HttpError as error:
         status = "refused" if _stays_corrupt(error) else _STATUS[error.kind]
         attempts = earlier + error.attempts
-        record_outcome(engine, Outcome(product, status, attempts, reason=error.reason, error=str(error)))
-        return Fetched(product.product_id, status, 0, error.reason, str(error))
+        # what the network says names a host at most
+        sentence = str(error) if product.source_name in str(error) else f"{product.source_name}: {error}"
+        record_outcome(engine, Outcome(product, status, attempts, reason=error.reason, error=sentence))
+        return Fetched(product.product_id, status, 0, error.reason, sentence)
     blob = store(blobs, reply.body)
     arrived = chosen.arrived(access_format=reply.value, size_bytes=blob.size, fetched_at=now_utc())
     arrived = arrived.filled(read_header(reply.body)) if reply.value == FITS else annotate(arrived, reply.body)
@@ -90,7 +92,7 @@ def fetch(
 def _kept(url: str, *, engine: Engine, blobs: BlobStore) -> bytes | None:
     """What came from an address before, where it is still whole."""
     sha256 = came_from(engine, url)
-    return blobs.read(sha256) if sha256 is not None and sha256 in blobs and blobs.intact(sha256) else None
+    return blobs.read(sha256) if sha256 is not None and blobs.intact(sha256) else None
 
 
 def _nothing_kept(url: str) -> None:

@@ -115,3 +115,6 @@ def test_a_picture_that_does_not_arrive_is_written_down_with_its_reason(
     assert (entry.line.status, entry.line.sha256) == (status, None)
     assert list(blobs) == []
     assert ledger.last_errors(engine, 1)[0].text == outcome.error
+    assert outcome.error is not None and outcome.error.startswith("one"), (
+        "the picture is named, whoever found the error"
+    )
