@@ -16,6 +16,7 @@ from scrapers.replica.hubblesite_words import (
     File,
     fast_facts,
     file_name,
+    old_fast_facts,
     old_file_name,
     old_page_path,
     page_path,
@@ -159,7 +160,8 @@ class _Site:
             f"{stated(picture, file)}</a></div>"
             for file in files
         )
-        return _html(f"<h1>{escape(picture.title)}</h1>\n{links}\n<h3>Credits</h3><p>{picture.credit}</p>")
+        credits = f"<h3>Credits</h3><p>{picture.credit}</p>"
+        return _html(f"<h1>{escape(picture.title)}</h1>\n{links}\n{credits}\n{old_fast_facts(picture)}")
 
     def api(self, path: str, request: Request) -> Reply:
         """Lists of 25, or all; a picture; a release."""

@@ -110,6 +110,28 @@ def fast_facts(picture: Picture) -> str:
     )
 
 
+def old_fast_facts(picture: Picture) -> str:
+    """The table by the labels of the years before 2017, which the pages of 2017 to 2020 may have kept."""
+    grid, dataset = picture.dataset.grid, picture.dataset
+    facts = {"Release Date:": f"{picture.released:%B %d, %Y}"}
+    if picture.placed:
+        (hours, minutes, seconds), (degrees, arcmin, arcsec) = (
+            _clock(value).split(":") for value in (grid.ra / 15, abs(grid.dec))
+        )
+        whole, _, part = seconds.partition(".")
+        sign = "-" if grid.dec < 0 else ""
+        facts |= {
+            "Object Name:": escape(picture.object),
+            "Position (J2000):": f"R.A. {hours}<sup>h</sup> {minutes}<sup>m</sup> {whole}<sup>s</sup>.{part}<br />"
+            f"Dec. {sign}{degrees}&deg; {arcmin}' {arcsec}\"",
+            "Instrument:": f"HST&gt;{dataset.detector}",
+            "Exposure Date(s):": f"{dataset.start:%B %Y}" if dataset.start else "",
+            "Filters:": ", ".join(dataset.elements),
+        }
+    rows = "".join(f"<tr><td>{label}</td><td>{value}</td></tr>" for label, value in facts.items())
+    return f"<table>{rows}</table>"
+
+
 def _clock(value: float) -> str:
     """Sexagesimal with colons, to a hundredth of a second."""
     hundredths = round(value * 360_000)

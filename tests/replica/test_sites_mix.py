@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import requests
 from PIL import Image
@@ -226,6 +227,24 @@ def test_every_era_has_the_heritage_releases(
     assert (moved.status_code == 301) is (era != "2017")
 
 
+def _check_columns(rows: pd.DataFrame) -> None:
+    """Every site fills what it tells, in the manifest's names and units."""
+    always = ["obs_title", "licence", "obs_release_date", "release_id", "access_url", "access_estsize", "source_name"]
+    assert rows[always].notna().all(axis=None)
+    esa, hubblesite = (rows[rows["obs_collection"] == name] for name in ("ESA/Hubble", "HubbleSite"))
+    assert set(esa["licence"]) == {"CC BY 4.0"} and esa["credit"].notna().all()
+    assert hubblesite["credit"].notna().mean() > 0.8, "a few pages name nobody"
+    for site in (esa, hubblesite):
+        seen = site[site["filters"].notna()]
+        assert len(seen) > 5 and (seen["em_min"] < seen["em_max"]).all() and seen["em_max"].between(2e-7, 2e-6).all()
+        assert seen[["s_ra", "s_dec"]].notna().mean().min() > 0.9, "all but the one that contradicts itself"
+        assert seen[["instrument_name", "facility_name", "target_name"]].notna().all(axis=None)
+        assert set(site["image_type"].dropna()) <= {"Observation", "Observations"}
+    exposed = hubblesite["t_min"].notna()
+    assert exposed.any() and (hubblesite["t_max"] > hubblesite["t_min"])[exposed].all()
+    assert hubblesite["t_min"][exposed].between(47892, 61000).all(), "days since 1990, MJD"
+
+
 def test_one_picture_is_known_by_the_same_names_at_all_sites(
     server: ReplicaServer, quick: Settings, engine: Engine, blobs: BlobStore
 ) -> None:
@@ -237,6 +256,7 @@ def test_one_picture_is_known_by_the_same_names_at_all_sites(
     ):
         bring_in(gallery, engine, blobs, quick)
     rows = provenance(engine)
+    _check_columns(rows)
     rows = rows[rows["release_id"].str.startswith("opo")]
     assert set(rows["obs_collection"]) == {"ESA/Hubble", "HubbleSite", "Hubble Heritage"}
     shared = 0

@@ -103,6 +103,8 @@ def site(host: FakeHost, quick: Settings, **query: Any) -> HubbleSite:
         ("/contents/media/images/4618-Image", "4618-Image", "stsci:4618-Image"),
         ("/image/4622/news_release/2020-07", "4622-Image", "opo2007"),
         ("/image/1038/gallery/46-comets", "1038-Image", "stsci:1038-Image"),
+        ("/image/3999/gallery", "3999-Image", "stsci:3999-Image"),
+        ("/image/4680/news", "4680-Image", "stsci:4680-Image"),
         ("/contents/news", None, None),
     ],
 )
@@ -148,6 +150,34 @@ def test_files_tell_which_picture_of_a_release_it_is() -> None:
     told = read_picture(detail(downloads=tuple((url, "PNG") for url in files)), PRODUCT).product
     assert (told.release_id, told.obs_publisher_did) == ("opo2254", "STScI-PRC2022-54b")
     assert told.aliases == "esahubble:opo2254b,heritage:2022/54,stsci:2022-54-b"
+
+
+def test_fast_facts_by_their_older_labels() -> None:
+    facts = (
+        ("Object Name:", "M77"),
+        ("Position (J2000):", "R.A. 02<sup>h</sup> 42<sup>m</sup> 40<sup>s</sup>.77<br />Dec. -00&deg; 00' 47.84\""),
+        ("Constellation:", "Cetus"),
+        ("Instrument:", "WFPC2"),
+        ("Exposure Date(s):", "April 1994 and May 1995"),
+        ("Filters:", "F502N, F547M, F656N"),
+        ("Release Date:", "April 4, 2013"),
+        ("Image Credit:", "NASA, ESA &amp; A. van der Hoeven"),
+    )
+    table = "".join(f"<tr><td>{label}</td><td>{value}</td></tr>" for label, value in facts)
+    page = old_detail(("/f/a.jpg", "JPEG")).replace(b"</html>", f"<table>{table}</table></html>".encode())
+    told = read_picture(page, PRODUCT).product
+    assert (told.s_ra, told.s_dec) == (pytest.approx(40.669875, abs=1e-6), pytest.approx(-0.0132889, abs=1e-6))
+    assert (told.target_name, told.instrument_name, told.filters) == ("M77", "WFPC2", "F656N/F547M/F502N")
+    assert (told.t_min, told.t_max) == (49443.0, 49869.0)  # 1994-04-01 to 1995-05-31
+    assert (told.obs_release_date, told.credit) == ("2013-04-04T00:00:00Z", "NASA, ESA & A. van der Hoeven")
+
+
+def test_files_tell_the_release_where_the_address_does_not() -> None:
+    links = [(f"//imgsrc.hubblesite.org/hvi/9/STScI-H-p1843b-{size}.png", "PNG") for size in ("700x400", "1400x800")]
+    told = read_picture(
+        old_detail(*links), as_product("hubblesite", "HubbleSite", "4680-Image", "/image/4680/news", "", "")
+    )
+    assert (told.product.release_id, told.product.obs_publisher_did) == ("opo1843", "STScI-PRC2018-43b")
 
 
 def test_of_two_shapes_the_one_with_the_most_pixels() -> None:
