@@ -60,9 +60,10 @@ def make_composites(
     with Reporter(f"{method} composites", "making") as report:
         summary = compose_visits(todo.visits, method, engine=engine, blobs=blobs, settings=settings, on_progress=report)
     done = summary.progress
+    waiting = f"; {todo.waiting} more wait for filters that are not here yet" if todo.waiting else ""
     typer.echo(
-        f"{method} composites: {done.found} visits: {done.got} made, {done.skipped} known before, {done.refused} not "
-        f"possible; {todo.waiting} more wait for filters that are not here yet.",
+        f"{method} composites: {done.found} visits with several filters: {done.got} made, {done.skipped} known "
+        f"before, {done.refused} not possible{waiting}.",
         err=True,
     )
     if done.refused and not done.got and not done.skipped:

@@ -7,6 +7,7 @@ import warnings
 
 from astropy.wcs import WCS
 from pyavm import AVM
+from pyavm.exceptions import AVMItemNotInControlledVocabularyError
 
 from scrapers.passbands import wavelengths_m
 from scrapers.products import Product
@@ -16,11 +17,7 @@ _COLOURS = {2: ("Red", "Blue"), 3: ("Red", "Green", "Blue")}
 
 def packet(product: Product, wcs: WCS, shape: tuple[int, int]) -> str:
     """The packet of a colour picture of `shape` (rows, columns) made of a product's filters, red to blue."""
-    with warnings.catch_warnings():
-        # pyavm says so where a frame of reference is taken to be ICRS, which those of a product are
-        warnings.simplefilter("ignore", UserWarning)
-        avm = AVM.from_wcs(wcs, shape=shape)
-    avm.Spatial.Equinox = "J2000"
+    avm = _placed(wcs, shape)
     names = (product.filters or "").split("/")
     avm.Title = product.obs_title or product.obs_id
     if product.credit:
@@ -38,3 +35,16 @@ def packet(product: Product, wcs: WCS, shape: tuple[int, int]) -> str:
         avm.Spectral.CentralWavelength = [round(nm, 1) for nm in centres]
     text: bytes = avm.to_xml()
     return text.decode()
+
+
+def _placed(wcs: WCS, shape: tuple[int, int]) -> AVM:
+    """AVM of a picture at its place; without one where AVM has no word for its projection."""
+    try:
+        with warnings.catch_warnings():
+            # pyavm says so where a frame of reference is taken to be ICRS, which those of a product are
+            warnings.simplefilter("ignore", UserWarning)
+            avm = AVM.from_wcs(wcs, shape=shape)
+    except AVMItemNotInControlledVocabularyError:
+        return AVM()
+    avm.Spatial.Equinox = "J2000"
+    return avm

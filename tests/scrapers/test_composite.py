@@ -238,3 +238,12 @@ def test_the_picture_says_what_and_where_it_is(tmp_path: Path) -> None:
     assert place.s_resolution == pytest.approx(0.05, rel=1e-4)
     picture = Image.open(io.BytesIO(data))
     assert picture.info["Comment"] == "CRVAL1  = 210.8" and picture.mode == "RGBA"
+
+
+@pytest.mark.parametrize("projection", ["TAN", "SIN", "SZP"])
+def test_a_projection_that_avm_has_no_word_for_is_no_error(projection: str) -> None:
+    sky = WCS(header(CTYPE1=f"RA---{projection}", CTYPE2=f"DEC--{projection}"))
+    text = packet(Product("hla", "hla:x", "x", "r", filters="F814W/F606W"), sky, (80, 100))
+    avm = read_avm(text.encode())
+    assert avm is not None and avm.Spectral.ColorAssignment == ["Red", "Blue"]
+    assert (place_of(avm, (100, 80)) is not None) == (projection in ("TAN", "SIN"))

@@ -71,7 +71,7 @@ def test_a_visit_becomes_a_picture_once(
     visit = of(sky, kind="lost_chip")
     first = scrape(visit, "--fits", "--composite", "asinh", "--json")
     *files, made = lines(first)
-    assert "asinh composites: 1 visits: 1 made, 0 known before, 0 not possible; 0 more wait" in first.stderr
+    assert "asinh composites: 1 visits with several filters: 1 made, 0 known before, 0 not possible.\n" in first.stderr
     assert [one["access_format"] for one in files] == ["image/fits"] * 3
     assert made["product_id"] == "hla:composite-asinh:HST_9999_01_ACS_WFC"
     assert made["obs_id"] == visit.product and made["filters"] == "F814W/F555W/F435W"
@@ -108,7 +108,10 @@ def test_a_visit_waits_for_its_filters(sky: SyntheticSky, scrape: Scrape) -> Non
     visit = of(sky, detector="WFPC2", label="good")
     part = scrape(visit, "--fits", "--composite", "asinh", "--limit", "2")
     assert part.exit_code == 0
-    assert "0 visits: 0 made" in part.stderr and "1 more wait for filters that are not here yet" in part.stderr
+    assert (
+        "0 visits with several filters: 0 made" in part.stderr
+        and "1 more wait for filters that are not here yet" in part.stderr
+    )
     whole = lines(scrape(visit, "--fits", "--composite", "asinh", "--json"))[-1]
     assert whole["product_id"].endswith("_wfpc2_wf") and whole["filters"].count("/") == 2
 
