@@ -106,11 +106,11 @@ asks = Table(
     Column("started_at", String(32), nullable=False),
 )
 
-# What a server gave to ask "has it changed?" with (RFC 9110, 8.8), for each address that brought something.
+# What a server gave to ask "has it changed?" with (RFC 9110, 8.8), for each tile and address that brought its answer.
 validators = Table(
     "validators",
     METADATA,
-    Column("url_sha256", String(64), primary_key=True),
+    Column("url_sha256", String(64), primary_key=True),  # of the tile's id and the address, a space between
     Column("url", Text, nullable=False),
     Column("etag", Text),
     Column("last_modified", String(64)),

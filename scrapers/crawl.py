@@ -27,9 +27,11 @@ from scrapers.fields import reaching
 from scrapers.http import HttpError, PoliteClient, now_utc
 from scrapers.products import Product, Tile
 from scrapers.regions import Region, WholeSky
+from scrapers.revalidation import UnchangedError
 from scrapers.sky import Cone
 from scrapers.tally import CrawlSummary, OnProgress, Tally
 from scrapers.tiling import Tiling, cut
+from scrapers.validators import if_changed, remember
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -149,17 +151,23 @@ def ask_batch(
 def ask_tile(archive: Archive, tile: Tile, *, engine: Engine) -> int:
     """Ask one question and write down the answer; the number of products. Who calls it has claimed the tile.
 
+    A tile that was answered before is asked whether the answer has changed; if not, its products stay as they are.
+
     Raises:
         HttpError: there was no answer; the ledger says why.
     """
-    with noted_attempts() as attempts:
+    with noted_attempts() as attempts, if_changed(engine, tile) as asked:
         try:
             found = archive.ask(tile)
+        except UnchangedError:
+            ledger.tile_done(engine, tile, attempts)
+            return len(ledger.scope(engine, [tile]))
         except HttpError as error:
             ledger.tile_failed(engine, tile, str(error), attempts)
             raise
     ledger.add_products(engine, tile, found)
     ledger.tile_done(engine, tile, attempts)
+    remember(engine, tile, asked)
     return len(found)
 
 

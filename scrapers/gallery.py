@@ -23,7 +23,9 @@ from scrapers.crawl import Plan, fetch_open
 from scrapers.fetch import MIN_SIZE_PX, PAGE, Described
 from scrapers.http import HttpError, PoliteClient, Reply, now_utc
 from scrapers.products import Product, Tile
+from scrapers.revalidation import UnchangedError
 from scrapers.tally import CrawlSummary, OnProgress, Tally
+from scrapers.validators import if_changed, remember
 from scrapers.versions import MEDIA_TYPES, Limits, Version, in_order
 
 _FAILURES_IN_A_ROW = 2
@@ -149,9 +151,12 @@ def known_pages(gallery: Gallery, name: str, engine: Engine) -> Iterator[Tile]:
 def _ask_page(
     gallery: Gallery, tile: Tile, number: int, following: Tile, seen: set[str], *, engine: Engine
 ) -> HttpError | None:
-    with noted_attempts() as attempts:
+    with noted_attempts() as attempts, if_changed(engine, tile) as asked:
         try:
             page = _page(gallery, tile, number)
+        except UnchangedError:
+            ledger.tile_done(engine, tile, attempts)
+            return None
         except HttpError as error:
             ledger.tile_failed(engine, tile, str(error), attempts)
             return error
@@ -160,6 +165,7 @@ def _ask_page(
     if page.more and any(product.product_id not in seen for product in page.products):
         ledger.plan(engine, [following])
     ledger.tile_done(engine, tile, attempts)
+    remember(engine, tile, asked)
     return None
 
 

@@ -5,9 +5,9 @@ cut pictures short, and answer rightly the second time.
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache, partial
 from importlib.metadata import version
@@ -24,6 +24,7 @@ from scrapers.attempts import Attempt, HttpError, note_attempts, noted_attempts
 from scrapers.hosts import HostList, Origin, is_private
 from scrapers.pace import HostPausedError, Pace
 from scrapers.politeness import Gates, SystemClock, backoff_s, retry_after_s
+from scrapers.revalidation import UnchangedError, Validator, known_validator, note_reply
 from scrapers.robots import Robots
 from scrapers.shared_pace import InCatalogue
 from scrapers.transport import Answer, Form, Transport
@@ -35,19 +36,22 @@ _REDIRECTS = 5  # RFC 9309, 2.3.1.2 asks for five at least
 _LONGEST_PAUSE_S = 600.0
 _PASSING = frozenset({408, 421, 425, 429})  # and every 5xx
 _NOT_AT_ONCE = frozenset({"paused", "elsewhere"})  # may go well later, but not within this run
+_ROBOTS_BYTES = 500 * 1024  # RFC 9309, 2.5: so much is to be read at least
 _MOVED = frozenset({301, 302, 303, 307, 308})
-_GOOD = _MOVED | {200}
+_NOT_MODIFIED = 304
+_GOOD = _MOVED | {200, _NOT_MODIFIED}
 _SEE_OTHER = 303  # RFC 9110, 15.4.4: what is there is to be had by GET, the other redirects leave a POST one
 
 
 @dataclass(frozen=True)
 class Reply(Generic[T]):
-    """A good reply: the bytes, what the check made of them, and the attempts it took."""
+    """A good reply: the bytes, what the check made of them, the attempts it took, and its headers."""
 
     url: str
     body: bytes
     value: T
     attempts: tuple[Attempt, ...]
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 def now_utc() -> str:
@@ -114,12 +118,17 @@ class PoliteClient:
         """Fetch an address until `check` accepts the bytes.
 
         `check` gets the whole body and returns what it makes of it, or raises `HttpError`: transient ones are
-        tried again, up to `Settings.attempts` times, after the host's `Retry-After` or a doubling wait.
+        tried again, up to `Settings.attempts` times, after the host's `Retry-After` or a doubling wait. Within
+        `asking_again` the reply is asked for only if it is another one than that known.
 
         Raises:
             HttpError: nothing usable came; its `attempts` say what was tried.
+            UnchangedError: the reply is the one that is known.
         """
-        return self._persist(_address(url, params), check, self._obey_robots)
+        address = _address(url, params)
+        reply = self._persist(address, check, self._obey_robots, since=known_validator(address))
+        note_reply(address, reply.headers)
+        return reply
 
     def post(self, url: str, check: Check[T], form: Form) -> Reply[T]:
         """Send a form (`application/x-www-form-urlencoded`) until `check` accepts the reply; else as `get`.
@@ -130,7 +139,9 @@ class PoliteClient:
         Raises:
             HttpError: nothing usable came; its `attempts` say what was tried.
         """
-        return self._persist(_address(url), check, self._obey_robots, form)
+        reply = self._persist(_address(url), check, self._obey_robots, form)
+        note_reply(url, {})  # a POST is never asked whether its answer has changed
+        return reply
 
     def wait(self, seconds: float) -> None:
         """Wait, by the clock that all waits go by; `stop` ends it."""
@@ -154,7 +165,14 @@ class PoliteClient:
         if isinstance(self._gates.clock, SystemClock):
             self._gates.clock.stop()
 
-    def _persist(self, url: str, check: Check[T], admit: Callable[[str], None], form: Form | None = None) -> Reply[T]:
+    def _persist(
+        self,
+        url: str,
+        check: Check[T],
+        admit: Callable[[str], None],
+        form: Form | None = None,
+        since: Validator | None = None,
+    ) -> Reply[T]:
         """Try until the check accepts, the error is final, or the attempts are used up."""
         attempts: list[Attempt] = []
         while True:
@@ -162,9 +180,15 @@ class PoliteClient:
             started_at, start = now_utc(), self._gates.clock.now()
             status, size = None, None
             try:
-                final, answer = self._follow(url, admit, form)
+                final, answer = self._follow(url, admit, form, since)
                 status, size = answer.status, len(answer.body)
+                if status == _NOT_MODIFIED:
+                    raise UnchangedError
                 value = check(answer.body)
+            except UnchangedError:
+                seconds = self._gates.clock.now() - start
+                note_attempts([Attempt(url, started_at, seconds, status, size, None)])
+                raise
             except HttpError as error:
                 seconds = self._gates.clock.now() - start
                 attempts.append(Attempt(url, started_at, seconds, error.status or status, size, str(error)))
@@ -180,14 +204,16 @@ class PoliteClient:
                 seconds = self._gates.clock.now() - start
                 attempts.append(Attempt(url, started_at, seconds, status, size, None))
                 note_attempts(attempts[-1:])
-                return Reply(final, answer.body, value, tuple(attempts))
+                return Reply(final, answer.body, value, tuple(attempts), answer.headers)
             self._gates.clock.sleep(backoff_s(len(attempts), self._first_backoff_s))
 
-    def _follow(self, url: str, admit: Callable[[str], None], form: Form | None) -> tuple[str, Answer]:
+    def _follow(
+        self, url: str, admit: Callable[[str], None], form: Form | None, since: Validator | None
+    ) -> tuple[str, Answer]:
         """One request and the redirects it leads to; the address that answered and its answer."""
         here = url
         for _ in range(_REDIRECTS + 1):
-            answer = self._send(here, form)
+            answer = self._send(here, form, since)
             if answer.status not in _MOVED:
                 return here, answer
             target = _redirected(here, answer.headers.get("Location", ""))
@@ -235,7 +261,7 @@ class PoliteClient:
 
         try:
             with noted_attempts():  # of nobody's question: every host has its robots.txt read once
-                return self._persist(f"{origin}/robots.txt", lambda body: body.decode("utf-8", "replace"), admit).value
+                return self._persist(f"{origin}/robots.txt", _robots_text, admit).value
         except HttpError as error:
             if error.status is not None and 400 <= error.status < 500 and error.status not in _PASSING:
                 return ""
@@ -249,7 +275,7 @@ class PoliteClient:
                 error.status,
             ) from error
 
-    def _send(self, url: str, form: Form | None) -> Answer:
+    def _send(self, url: str, form: Form | None, since: Validator | None) -> Answer:
         """One request, at the host's pace: a POST where there is a form, else a GET.
 
         A redirect or good status is returned, any other raised.
@@ -260,10 +286,11 @@ class PoliteClient:
         gate = self._gates.gate(origin.name)
         try:
             with gate.slot(_LONGEST_PAUSE_S):
-                answer = self._say_how(gate.pace, partial(self._transport.send, origin, url, form))
+                headers = since.headers() if since else {}
+                answer = self._say_how(gate.pace, partial(self._transport.send, origin, url, form, headers))
         except HostPausedError as error:
             raise HttpError("transient", "paused", f"{error} Try again after that.") from error
-        if answer.status not in _GOOD:
+        if answer.status not in _GOOD or (answer.status == _NOT_MODIFIED and since is None):
             raise _status_error(answer.status, origin.name)
         return answer
 
@@ -334,6 +361,10 @@ def _redirected(here: str, location: str) -> str:
     return _address(target)
 
 
+def _robots_text(body: bytes) -> str:
+    return body[:_ROBOTS_BYTES].decode("utf-8", "replace")
+
+
 def _passing(status: int) -> bool:
     """Whether an answer says more about the moment than about what was asked."""
     return status in _PASSING or (status not in _GOOD and not 400 <= status < 500)
@@ -342,6 +373,8 @@ def _passing(status: int) -> bool:
 def _status_error(status: int, host: str) -> HttpError:
     if _passing(status):
         return HttpError("transient", "busy", f"{host} answers with status {status}; try again later.", status)
+    if status == _NOT_MODIFIED:
+        return HttpError("transient", "status", f"{host} says that nothing has changed, which nobody asked.", status)
     if status in (404, 410):
         return HttpError("permanent", "gone", f"{host} does not have this any more (status {status}).", status)
     return HttpError("permanent", "status", f"{host} answers with status {status}.", status)

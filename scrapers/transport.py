@@ -72,7 +72,9 @@ class Transport:
         other._settings = self._settings.model_copy(update={"max_bytes": max_bytes})
         return other
 
-    def send(self, origin: Origin, url: str, form: Form | None = None) -> Answer:
+    def send(
+        self, origin: Origin, url: str, form: Form | None = None, headers: Mapping[str, str] | None = None
+    ) -> Answer:
         """One request to an address of that origin: a POST where there is a form, else a GET.
 
         Raises:
@@ -84,6 +86,7 @@ class Transport:
                 "GET" if form is None else "POST",
                 url,
                 data=form,
+                headers=headers,
                 stream=True,
                 allow_redirects=False,
                 timeout=(_CONNECT_S, self._settings.timeout_s),

@@ -1,7 +1,8 @@
 """One HTTP request and one reply, as plain values: what route modules take and return."""
 
+import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from urllib.parse import parse_qsl
 
@@ -42,6 +43,17 @@ class Reply:
     status: int = 200
     headers: tuple[tuple[str, str], ...] = ()
     announced: int | None = None
+
+
+def revalidated(reply: Reply, held: str) -> Reply:
+    """A good reply with an ETag, made of its body; for who holds that one already, only that it is unchanged."""
+    if reply.status != 200:
+        return reply
+    tag = f'"{hashlib.sha256(reply.body).hexdigest()[:32]}"'
+    headers = (*reply.headers, ("ETag", tag))
+    if tag in [one.strip() for one in held.split(",")]:
+        return Reply(b"", None, 304, headers)
+    return replace(reply, headers=headers)
 
 
 Handler = Callable[[Request], Reply]

@@ -19,7 +19,7 @@ from typing import IO, cast
 from manifests.errors import DeepfieldError
 from scrapers.replica.catalogue import Archive, Truth
 from scrapers.replica.delivery import Delivery, deliver, next_hop, split_hop
-from scrapers.replica.exchange import Reply, Request, Routes, find_handler, page
+from scrapers.replica.exchange import Reply, Request, Routes, find_handler, page, revalidated
 from scrapers.replica.faults import FaultBook, Faults
 from scrapers.replica.hla import hla_routes
 from scrapers.replica.mast import mast_routes
@@ -204,7 +204,8 @@ class _Handler(BaseHTTPRequestHandler):
                 fault = replica.faults.next(f"{url} {request.body.decode('latin-1')}" if request.body else url)
         onward = next_hop(request, hop) if hop else None
         if fault is None or replica.faults is None:
-            self._send(Delivery(onward or self._reply(request)), None)
+            reply = onward or self._reply(request)
+            self._send(Delivery(revalidated(reply, self.headers.get("If-None-Match", ""))), None)
         else:
             self._send(deliver(self._reply(request), fault, replica.faults.faults, request), fault)
 
