@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
@@ -77,11 +77,12 @@ def chromium(named: Path | None) -> Iterator[Browser]:
         try:
             yield browser
         finally:
-            browser.close()
+            with suppress(Error):  # one that crashed is closed
+                browser.close()
 
 
 class BrowserThread:
-    """One Chromium for many threads, from `with` until its end; should it crash, it is started again.
+    """One Chromium for many threads, from `with` until its end; should it crash or hang, it is started again.
 
     Playwright's synchronous interface lives in the thread that started it: work is handed over to that thread, one
     piece after the other.
@@ -97,22 +98,21 @@ class BrowserThread:
         self._browser: Browser | None = None
 
     def run(self, work: Callable[[Browser], T]) -> T:
-        """What `work` makes of the browser, or raises; done again where the browser crashed during it."""
+        """What `work` makes of the browser. Where Playwright fails, a fresh browser gets one try more."""
         return self._thread.submit(self._run, work).result()
 
     def _run(self, work: Callable[[Browser], T]) -> T:
-        try:
-            return work(self._running())
-        except Error:
-            if self._browser is None or self._browser.is_connected():
-                raise
-        return work(self._running())
+        if self._browser is not None:
+            try:
+                return work(self._browser)
+            except Error:
+                self._close()
+        self._browser = self._open.enter_context(chromium(self._named))
+        return work(self._browser)
 
-    def _running(self) -> Browser:
-        if self._browser is None or not self._browser.is_connected():
-            self._open.close()
-            self._browser = self._open.enter_context(chromium(self._named))
-        return self._browser
+    def _close(self) -> None:
+        self._browser = None
+        self._open.close()
 
     def __enter__(self) -> Self:
         try:
@@ -126,7 +126,7 @@ class BrowserThread:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            self._thread.submit(self._open.close).result()
+            self._thread.submit(self._close).result()
         finally:
             self._thread.shutdown()
 

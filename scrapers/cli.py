@@ -33,6 +33,7 @@ from scrapers.shared_cli import (
     hint_contact,
     print_entries,
     print_products,
+    say_not_loaded,
 )
 from scrapers.sites_cli import esahubble, heritage, hubblesite
 
@@ -129,7 +130,9 @@ def hla(
     if browser:
         from scrapers.hlaview import open_hlaview
 
-        archive: Archive = ctx.with_resource(open_hlaview(settings, query, archive_url))
+        view = ctx.with_resource(open_hlaview(settings, query, archive_url))
+        ctx.call_on_close(lambda: say_not_loaded(view.elsewhere))
+        archive: Archive = view
     else:
         archive = open_hla(settings, query, archive_url)
     nothing = DeepfieldError(

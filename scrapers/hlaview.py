@@ -76,6 +76,12 @@ class HlaView:
         self._settings = settings
         self._browser = browser
 
+    @property
+    def elsewhere(self) -> dict[str, int]:
+        """How often the page asked other hosts than the archive's, which was not let through."""
+        own = urlsplit(self.client.base).netloc
+        return {host: number for host, number in self.supply.not_loaded.items() if host != own}
+
     def tile(self, cone: Cone) -> Tile:
         """The question for the products in a cone: the page's address with all of its state."""
         everything = self.query.instruments == INSTRUMENTS
@@ -101,18 +107,28 @@ class HlaView:
             HttpError: the archive cannot be asked, or the page does not show what it should.
         """
         url: str = json.loads(tile.request)["url"]
+        try:
+            shown, rows = self._look(url)
+        except HttpError as error:
+            if error.reason != "page":
+                raise
+            shown, rows = self._look(url)  # with the page fetched anew, which may have come damaged
+        return _merged(shown, rows, self.client.base, self.query.levels)
+
+    def _look(self, url: str) -> tuple[dict[str, str], list[Row]]:
+        """What the page shows, and the rows that its search brought."""
         attempts: list[Attempt] = []
 
         def look(browser: Browser) -> tuple[dict[str, str], list[Row]]:
             try:
                 with polite_page(browser, url, self.supply, self._settings) as page:
-                    return _results(page), _rows(page)
+                    return results_of(page), _rows(page)
             finally:
                 attempts.extend(self.supply.attempts)
                 self.supply.attempts.clear()
 
         try:
-            shown, rows = self._browser.run(look)
+            return self._browser.run(look)
         except HttpError:
             self.supply.forget()
             raise
@@ -122,10 +138,6 @@ class HlaView:
             raise HttpError("transient", "page", f"Chromium gave up on {urldefrag(url).url} ({reason}).") from error
         finally:
             note_attempts(attempts)
-        base = self.client.base
-        more = {product.product_id: product.record() for product in products(rows, base, self.query.levels)}
-        found = (_product(dataset, preview, base) for dataset, preview in shown.items())
-        return [product.filled(more.get(product.product_id, {})) for product in found]
 
 
 @contextmanager
@@ -155,23 +167,29 @@ def _is_search(address: str) -> bool:
 
 
 def _html(body: bytes) -> None:
-    if describe(body[:256]) != "an HTML page":
-        raise HttpError("transient", "not_a_reply", f"HLA answered with {describe(body[:256])}, not with its page.")
+    if describe(body[:256]) != "an HTML page" or b"<script" not in body.lower():
+        raise HttpError("transient", "not_a_reply", f"HLA answered with {describe(body[:256])}, not with its own page.")
 
 
-def _results(page: PolitePage) -> dict[str, str]:
-    """The datasets of all pages of results, and where each one's preview is."""
+def results_of(page: PolitePage) -> dict[str, str]:
+    """The datasets of all pages of results, and where each one's preview is.
+
+    Raises:
+        HttpError: the page does not show what it should, in time.
+    """
     found: dict[str, str] = {}
+    pages: list[list[tuple[str, str]]] = []
     last = 0
     while True:
         before, last = last, _last_shown(page, last)
         if not last:
             return {}
-        known = len(found)
-        for dataset, preview in _read(page, before + 1, last):
-            found.setdefault(dataset, preview)
-        if len(found) == known:
+        shown = list(_read(page, before + 1, last))
+        if shown in pages:
             raise page.error(f"shows the same results again as {before + 1} to {last}")
+        pages.append(shown)
+        for dataset, preview in shown:
+            found.setdefault(dataset, preview)
         if not _turn(page, last):
             return found
 
@@ -223,6 +241,20 @@ def _turn(page: PolitePage, last: int) -> bool:
     if there == "more":
         page.page.evaluate(_TURN)  # apart from the wait, which may look twice
     return there == "more"
+
+
+def _merged(shown: dict[str, str], rows: list[Row], base: str, levels: set[int]) -> list[Product]:
+    """Products of what the page shows, with what the rows of its search tell besides."""
+    known = {product.product_id for product in products(rows, base, HlaQuery(("all",)).levels)}
+    wanted = {product.product_id: product for product in products(rows, base, levels)}
+    found = []
+    for dataset, preview in shown.items():
+        product = _product(dataset, preview, base)
+        if product.product_id in wanted:
+            found.append(product.filled(wanted[product.product_id].record()))
+        elif product.product_id not in known:  # those of other levels are left out, as in `products`
+            found.append(product)
+    return found
 
 
 def _product(dataset: str, preview: str, base: str) -> Product:

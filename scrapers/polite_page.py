@@ -25,6 +25,7 @@ CheckOf = Callable[[str], Check[Any]]
 
 _MEDIA_TYPES = {"document": "text/html", "script": "text/javascript", "xhr": "text/xml", "fetch": "text/xml"}
 _STEP_MS = 500.0
+_PATIENCE_S = 30.0  # for drawing what was given; what takes long is the archive's replies
 _AFTER_TROUBLE_S = 5.0  # a page without something it asked for is given this long to do without
 _LONGEST_S = 3600.0  # for a page that asks and asks
 
@@ -91,7 +92,7 @@ class PolitePage:
     def wait(self, step: Callable[[float], T], failure: str) -> T:
         """What `step`, called with a time limit in milliseconds, returns once the page is ready for it.
 
-        The page may take `Settings.timeout_s` from the last reply it was given.
+        The page may take half a minute from the last reply it was given, or `Settings.timeout_s` if that is less.
 
         Raises:
             HttpError: it took longer, for want of a reply or as `failure` says.
@@ -103,14 +104,18 @@ class PolitePage:
                 return step(_STEP_MS)
             except TooLateError:
                 now = time.monotonic()
-            if self._stopped:
-                raise self._stopped
             patience = min(self._patience_s, _AFTER_TROUBLE_S) if self._trouble else self._patience_s
-            if now - max(began, self._answered_at) > patience or now - began > _LONGEST_S:
+            if self._stopped or now - max(began, self._answered_at) > patience or now - began > _LONGEST_S:
                 raise self.error(failure)
 
     def error(self, failure: str) -> HttpError:
-        """Why the page does not show what it should: what it could not get, else as `failure` says."""
+        """Why the page does not show what it should: what it could not get, else as `failure` says.
+
+        Raises:
+            Stopped: it could not get it because the user wants out.
+        """
+        if self._stopped:
+            raise self._stopped
         if self._trouble:
             return self._trouble[0]
         hosts = ", ".join(sorted(self._elsewhere))
@@ -133,7 +138,8 @@ class PolitePage:
                 self._trouble.append(error)
         if body is None:
             self._supply.not_loaded[urlsplit(request.url).netloc] += 1
-            route.abort("aborted")  # of any other error Chromium would make a page, in the place of ours
+            # of any other error on its way to a page Chromium makes a page, in the place of ours
+            route.abort("aborted" if request.is_navigation_request() else "failed")
         else:
             route.fulfill(body=body, content_type=_MEDIA_TYPES[request.resource_type])
             self._answered_at = time.monotonic()
@@ -164,7 +170,7 @@ def polite_page(browser: Browser, url: str, supply: Supply, settings: Settings) 
         user_agent=user_agent(settings.contact), service_workers="block", accept_downloads=False
     ) as context:
         page = context.new_page()
-        one = PolitePage(page, address, supply, settings.timeout_s)
+        one = PolitePage(page, address, supply, min(_PATIENCE_S, settings.timeout_s))
         # windows that it opens have no route and so get nothing
         page.route("**/*", one.answer)
         try:

@@ -94,3 +94,10 @@ def hint_contact(base: str, contact: str | None) -> None:
 
     if not contact and not is_private(HostList(base).own.host, look_up=False):
         typer.echo("Set DEEPFIELD_CONTACT to your mail address, so that the archive can reach you.", err=True)
+
+
+def say_not_loaded(hosts: Mapping[str, int]) -> None:
+    """Say what a page in a browser asked of hosts other than the archive's, and how often, if it did."""
+    if hosts:
+        asked = ", ".join(f"{host} ({number} times)" for host, number in sorted(hosts.items()))
+        typer.echo(f"The page asked other hosts as well, which was not let through: {asked}.", err=True)
