@@ -140,7 +140,9 @@ def hla(
         "another --imagetype, or fewer conditions."
     )
     if list_only:
-        if not print_products([product.record() for product in look(archive, region, tiling)[:limit]], as_json):
+        with Reporter("hla", "listing") as report:
+            found = look(archive, region, tiling, limit=limit, on_progress=report)
+        if not print_products([product.record() for product in found], as_json):
             raise nothing
         return
     engine, blobs = open_database(settings.database), BlobStore(settings.blobs_dir)

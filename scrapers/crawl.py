@@ -1,13 +1,15 @@
 """A crawl: ask for what is in a region, write it down, fetch what is not here yet.
 
-`crawl` does all of it in threads. Its steps are functions of their own, small enough to be a scheduler's tasks:
-`plan_tiles`, `ask_batch`, `open_products`, `fetch_batch`. All state is in the ledger and the blob store, so that a
-crawl that was killed is started again and goes on where it was, and several may work on one region at once: each
-tile and product is claimed before it is asked for.
+`crawl` does all of it in threads, in rounds of some questions and the pictures that they find, so that even a crawl
+of the whole sky brings pictures from its first minute. Its steps are functions of their own, small enough to be a
+scheduler's tasks: `plan_tiles`, `ask_batch`, `open_products`, `fetch_batch`. All state is in the ledger and the blob
+store, so that a crawl that was killed is started again and goes on where it was, and several may work on one region
+at once: each tile and product is claimed before it is asked for.
 """
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -38,6 +40,7 @@ R = TypeVar("R")
 
 BY_CELLS = Tiling()
 _TELL_S = 10.0  # how often progress is told where nothing happens
+ROUND = 64  # questions before the pictures that they found: half a minute at two requests a second
 
 
 class Archive(Protocol):
@@ -69,10 +72,15 @@ class Plan:
 
 @dataclass(frozen=True)
 class Todo:
-    """Products of a region that are to be fetched, and how many others it has."""
+    """Products of a region that are to be fetched, and those that are not: here already, or given up."""
 
     product_ids: tuple[str, ...]
-    skipped: int
+    others: tuple[str, ...]
+
+    @property
+    def skipped(self) -> int:
+        """How many are not to be fetched."""
+        return len(self.others)
 
 
 def make_plan(archive: Archive, region: Region, tiling: Tiling = BY_CELLS) -> Plan:
@@ -172,23 +180,28 @@ def ask_tile(archive: Archive, tile: Tile, *, engine: Engine) -> int:
 
 
 def open_products(
-    plan: Plan, *, engine: Engine, blobs: BlobStore, limit: int | None = None, refresh: bool = False
+    plan: Plan,
+    *,
+    engine: Engine,
+    blobs: BlobStore,
+    limit: int | None = None,
+    refresh: bool = False,
+    seen: AbstractSet[str] = frozenset(),
 ) -> Todo:
-    """The products of a region that are to be fetched, among its first `limit` by name.
+    """The products of a region that are to be fetched, among its first `limit` by name; those `seen` are left out.
 
     These are the ones never tried, those that failed, and those whose blob is missing. With `refresh` also those
     that were refused or gone; they are written down as open again.
     """
-    blobs.sweep()
-    lines = _lines(plan, engine, limit)
+    lines = [line for line in _lines(plan, engine)[:limit] if line.product_id not in seen]
     if refresh:
         ledger.reopen(engine, [line.product_id for line in lines])
-    names = []
+    names: list[str] = []
+    others: list[str] = []
     for line in lines:
         given_up = line.status in ("refused", "gone") and not refresh
-        if not line.here(blobs) and not given_up:
-            names.append(line.product_id)
-    return Todo(tuple(names), len(lines) - len(names))
+        (others if given_up or line.here(blobs) else names).append(line.product_id)
+    return Todo(tuple(names), tuple(others))
 
 
 def fetch_batch(
@@ -269,15 +282,19 @@ def crawl(
 ) -> CrawlSummary:
     """Bring in a region. Run again, it asks and fetches only what is missing.
 
+    With a limit, questions are asked until so many products are known, and the first of these by name are fetched.
+
     Raises:
         HttpError: not one part of the region could be asked.
     """
     tally = Tally(on_progress)
     plan = plan_tiles(archive, region, tiling, engine=engine)
-    _ask_all(archive, plan, engine, settings, tally, refresh=refresh)
-    return fetch_open(
+    wanted = list(plan.tiles) if refresh else ledger.unasked(engine, plan.tiles)
+    tally.tiles, tally.tiles_asked = len(plan.tiles), len(plan.tiles) - len(wanted)
+    ask = partial(ask_batch, archive, engine=engine, settings=settings, again=refresh, tally=tally)
+    bring = partial(
+        fetch_open,
         archive.client,
-        plan,
         engine=engine,
         blobs=blobs,
         settings=settings,
@@ -286,6 +303,41 @@ def crawl(
         refresh=refresh,
         tally=tally,
     )
+    unanswered = {tile.tile_id for tile in wanted}
+    answered = replace(plan, tiles=tuple(tile for tile in plan.tiles if tile.tile_id not in unanswered))
+    if limit is None:
+        _in_rounds(answered, [replace(plan, tiles=batch) for batch in _batches(wanted, ROUND)], ask, bring)
+    else:
+        known = {line.product_id for line in _lines(answered, engine)}
+        for batch in _batches(wanted, settings.connections):
+            if len(known) >= limit or ask(batch).stopped:
+                break
+            known.update(line.product_id for line in _lines(replace(plan, tiles=batch), engine))
+        tally.tiles = tally.tiles_asked  # the others are not needed
+    if tally.last_tile_error and tally.tiles_failed == len(plan.tiles):
+        raise tally.last_tile_error
+    if limit is not None:
+        bring(plan)
+    return tally.summary()
+
+
+def _in_rounds(
+    answered: Plan,
+    rounds: Sequence[Plan],
+    ask: Callable[[Sequence[Tile]], CrawlSummary],
+    bring: Callable[..., CrawlSummary],
+) -> None:
+    """Fetch what earlier runs left open, then ask and fetch by turns, each product once whatever finds it."""
+    seen: set[str] = set()
+    if answered.tiles:
+        bring(answered, seen=seen)
+    for part in rounds:
+        ask(part.tiles)
+        if bring(part, seen=seen).stopped:
+            return
+    if len(rounds) > 1:
+        # what other workers found meanwhile in the parts that were left to them
+        bring(replace(answered, tiles=tuple(tile for part in rounds for tile in part.tiles)), seen=seen)
 
 
 def fetch_open(
@@ -300,9 +352,15 @@ def fetch_open(
     refresh: bool,
     tally: Tally,
     describe: Describe | None = None,
+    seen: set[str] | None = None,
 ) -> CrawlSummary:
-    """Fetch what of a plan is not here yet, counting on from a tally of its questions; see `fetch_batch`."""
-    todo = open_products(plan, engine=engine, blobs=blobs, limit=limit, refresh=refresh)
+    """Fetch what of a plan is not here yet, counting on from a tally of its questions; see `fetch_batch`.
+
+    Products `seen` before are left out, and those that are in the plan are added to them.
+    """
+    seen = set() if seen is None else seen
+    todo = open_products(plan, engine=engine, blobs=blobs, limit=limit, refresh=refresh, seen=seen)
+    seen.update(todo.product_ids, todo.others)
     tally.begin_fetching(len(todo.product_ids) + todo.skipped, todo.skipped)
     return fetch_batch(
         client,
@@ -325,36 +383,47 @@ def products_in(
 
 def planned_products(plan: Plan, *, engine: Engine, limit: int | None = None) -> list[ledger.Entry]:
     """What the ledger has of a plan's tiles, in the order of names."""
-    return ledger.entries(engine, [line.product_id for line in _lines(plan, engine, limit)])
+    return ledger.entries(engine, [line.product_id for line in _lines(plan, engine)[:limit]])
 
 
-def look(archive: Archive, region: Region, tiling: Tiling = BY_CELLS) -> list[Product]:
+def look(
+    archive: Archive,
+    region: Region,
+    tiling: Tiling = BY_CELLS,
+    *,
+    limit: int | None = None,
+    on_progress: OnProgress | None = None,
+) -> list[Product]:
     """The products of a region in the order of their names, without writing anything down.
+
+    With a limit, questions are asked until so many are known.
 
     Raises:
         HttpError: a part of the region cannot be asked.
     """
     plan = make_plan(archive, region, tiling)
     wanted = reaching(plan.within) if plan.within else None
+    tally = Tally(on_progress)
+    tally.tiles = len(plan.tiles)
     found: dict[str, Product] = {}
     for tile in plan.tiles:
-        for product in archive.ask(tile):
+        listed = archive.ask(tile)
+        for product in listed:
             if wanted is None or wanted(product.record()):
                 found[product.product_id] = product
-    return [found[name] for name in sorted(found)]
+        tally.add_tile(len(listed))
+        if limit is not None and len(found) >= limit:
+            break
+    return [found[name] for name in sorted(found)][:limit]
 
 
-def _lines(plan: Plan, engine: Engine, limit: int | None) -> list[ledger.Line]:
+def _lines(plan: Plan, engine: Engine) -> list[ledger.Line]:
     wanted = reaching(plan.within) if plan.within else None
-    return ledger.scope(engine, plan.tiles, wanted, plan.inside)[:limit]
+    return ledger.scope(engine, plan.tiles, wanted, plan.inside)
 
 
-def _ask_all(archive: Archive, plan: Plan, engine: Engine, settings: Settings, tally: Tally, *, refresh: bool) -> None:
-    wanted = plan.tiles if refresh else ledger.unasked(engine, plan.tiles)
-    tally.tiles, tally.tiles_asked = len(plan.tiles), len(plan.tiles) - len(wanted)
-    ask_batch(archive, wanted, engine=engine, settings=settings, again=refresh, tally=tally)
-    if tally.last_tile_error and tally.tiles_failed == len(plan.tiles):
-        raise tally.last_tile_error
+def _batches(wanted: Sequence[Tile], size: int) -> list[tuple[Tile, ...]]:
+    return [tuple(wanted[start : start + size]) for start in range(0, len(wanted), size)]
 
 
 def _in_company(

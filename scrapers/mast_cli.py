@@ -99,7 +99,9 @@ def mast(
         "region, --kind combined, or both collections."
     )
     if list_only:
-        if not print_products([product.record() for product in look(archive, region, tiling)[:limit]], as_json):
+        with Reporter("mast", "listing") as report:
+            found = look(archive, region, tiling, limit=limit, on_progress=report)
+        if not print_products([product.record() for product in found], as_json):
             raise nothing
         return
     engine, blobs = open_database(settings.database), BlobStore(settings.blobs_dir)

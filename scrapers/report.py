@@ -44,10 +44,12 @@ class Reporter:
         """Show how it stands."""
         if self._bar:
             asking = _asking(progress)
-            what = f"{progress.listed} listed" if asking else f"{progress.failed} failed; {_rate(progress)}"
+            only = asking and not progress.fetching_seconds
+            what = f"{progress.listed} listed" if only else f"{progress.failed} failed; {_rate(progress)}"
+            work = "asking" if only else f"asking and {self._doing}" if asking else self._doing
             self._bar.update(
                 self._task,
-                description=f"{self._what}: asking" if asking else f"{self._what}: {self._doing}",
+                description=f"{self._what}: {work}",
                 total=progress.tiles if asking else progress.found,
                 completed=progress.tiles_asked if asking else progress.done,
                 rate=f"{what}{_time_left(progress)}",
@@ -61,7 +63,7 @@ class Reporter:
 def describe(progress: Progress) -> str:
     """A progress in words: "24 products: 20 fetched, 3 known before, 1 refused, 0 failed; 4.2 MB, 4.0 products/s"."""
     asked = f"{progress.tiles_asked} of {progress.tiles} parts asked, " if progress.tiles > 1 else ""
-    if _asking(progress):
+    if _asking(progress) and not progress.fetching_seconds:
         return f"{asked}{progress.listed} products listed"
     elsewhere = f"{progress.elsewhere} being fetched by another worker, " if progress.elsewhere else ""
     return (
@@ -86,8 +88,8 @@ def duration(seconds: float) -> str:
 
 
 def _asking(progress: Progress) -> bool:
-    """Whether the parts of the region are asked still, so that the products are not known."""
-    return progress.tiles_asked < progress.tiles and not progress.fetching_seconds
+    """Whether parts of the region are to be asked still, so that not all products are known."""
+    return progress.tiles_asked < progress.tiles
 
 
 def _rate(progress: Progress) -> str:

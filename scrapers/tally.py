@@ -104,9 +104,11 @@ class Tally:
         self.report()
 
     def begin_fetching(self, found: int, skipped: int) -> None:
-        """Count products that are to be fetched, and those besides that are not."""
-        self.found, self.skipped = found, skipped
-        self._fetching_since = time.monotonic()
+        """Count more products that are found, and how many of them need not be fetched."""
+        self.found += found
+        self.skipped += skipped
+        if self._fetching_since is None:
+            self._fetching_since = time.monotonic()
         self.report()
 
     def leave(self, number: int) -> None:

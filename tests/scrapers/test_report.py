@@ -28,6 +28,10 @@ HALF = Progress(
     fetching_seconds=100.0,
 )
 ASKING = Progress(tiles=50, tiles_asked=30, tiles_replied=5, listed=700, seconds=100.0)
+# a large region is asked and fetched by turns: the parts tell how long it takes
+BY_TURNS = Progress(
+    tiles=50, tiles_asked=30, found=40, got=40, bytes=2_000_000, tiles_replied=5, seconds=400, fetching_seconds=20
+)
 
 
 def test_elsewhere_than_on_a_terminal_a_line_a_minute(
@@ -61,6 +65,7 @@ def test_on_a_terminal_a_bar_with_the_same_figures(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("TERM", "xterm")
     for progress, words in (
         (ASKING, ("hla: asking", "30/50", "700 listed, about 7 min left")),
+        (BY_TURNS, ("hla: asking and fetching", "30/50", "0 failed; 2.0 MB, 2.0 products/s, ", "about 27 min left")),
         (HALF, ("hla: fetching", "30/50", "1 failed; 5.0 MB, 0.2 products/s, 0.1 MB/s, about 2 min left")),
     ):
         with Reporter("hla") as report:
