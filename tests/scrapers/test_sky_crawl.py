@@ -44,7 +44,12 @@ def sky_of_fields(host: FakeHost, quick: Settings) -> Hla:
 
     host.script(SIA, answer)
     host.script(FITSCUT, lambda path, query: Answer(picture(int(query["red"][0].split("_")[1]))))
-    return open_hla(quick, hla_query(), host.url)
+    return archive_at(host.url, quick)
+
+
+def archive_at(url: str, settings: Settings) -> Hla:
+    """An archive with a client of its own: one that is interrupted stops all that share its gates."""
+    return Hla(PoliteClient(url, settings, Gates(5000, settings.connections)), hla_query())
 
 
 def asked_for(host: FakeHost, path: str) -> Counter[str]:
@@ -134,8 +139,7 @@ def test_the_whole_sky_brings_pictures_from_its_first_round_and_is_resumed(
     assert told[-1].got > 5
     host_log = len(host.log)
     assert 0 < coverages(engine)[0].sky_fraction < 1
-    other = Hla(PoliteClient(host.url, quick, Gates(5000, quick.connections)), hla_query())
-    summary = crawl(other, WholeSky(), tiling, engine=engine, blobs=blobs, settings=quick)
+    summary = crawl(archive_at(host.url, quick), WholeSky(), tiling, engine=engine, blobs=blobs, settings=quick)
     assert summary.progress.tiles == summary.progress.tiles_asked == 192
     assert summary.progress.found == len(FIELDS) == len(list(blobs))
     assert coverages(engine)[0].sky_fraction == 1.0
