@@ -60,10 +60,11 @@ def make_composites(
     with Reporter(f"{method} composites", "making") as report:
         summary = compose_visits(todo.visits, method, engine=engine, blobs=blobs, settings=settings, on_progress=report)
     done = summary.progress
+    why = ", ".join(f"{number} {reason}" for reason, number in summary.reasons.items())
     waiting = f"; {todo.waiting} more wait for filters that are not here yet" if todo.waiting else ""
     typer.echo(
         f"{method} composites: {done.found} visits with several filters: {done.got} made, {done.skipped} known "
-        f"before, {done.refused} not possible{waiting}.",
+        f"before, {done.refused} not possible{f' ({why})' if why else ''}{waiting}.",
         err=True,
     )
     if done.refused and not done.got and not done.skipped:

@@ -126,7 +126,7 @@ def test_a_visit_that_makes_no_picture_says_why_and_stops_no_other(
     damaged.chmod(0o644)
     damaged.write_bytes(whole[: len(whole) // 2])
     alone = scrape(bad, "--fits", "--composite", "asinh")
-    assert isinstance(alone.exception, DeepfieldError)
+    assert isinstance(alone.exception, DeepfieldError) and "1 not possible (1 corrupt)." in alone.stderr
     assert re.match(r"None of the 1 visits makes a picture\. hst_08591_01.* is cut short", str(alone.exception))
     entries = ledger.entries(engine, [one["product_id"] for rows in files.values() for one in rows])
     both = compose_visits(visits_of(entries, blobs).visits, "lupton", engine=engine, blobs=blobs, settings=quick)
