@@ -58,7 +58,8 @@ class BlobStore:
                 os.fsync(handle.fileno())
                 target = self.path(digest.hexdigest())
                 new = not target.exists()
-                if new:
+                # what a disk has damaged meanwhile is mended by whoever brings the bytes again
+                if new or not self.intact(target.name):
                     target.parent.mkdir(parents=True, exist_ok=True)
                     partial.chmod(0o444)
                     partial.replace(target)

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manifests.blobs import BlobStore
+from manifests.blobs import BlobStore, StoredBlob
 from manifests.errors import DeepfieldError
 
 
@@ -94,3 +94,13 @@ def test_sweeping_beside_writers_takes_nothing_from_them(tmp_path):
         sweeper.result()
     assert len({one.sha256 for one in stored}) == 50
     assert all(store.intact(one.sha256) for one in stored)
+
+
+def test_a_damaged_blob_is_mended_by_the_same_bytes(tmp_path):
+    store = BlobStore(tmp_path)
+    name = store.put(b"light").sha256
+    store.path(name).chmod(0o644)
+    store.path(name).write_bytes(b"night")
+    assert not store.intact(name)
+    assert store.put(b"light") == StoredBlob(name, 5, False)
+    assert store.read(name) == b"light"
