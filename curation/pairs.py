@@ -5,6 +5,7 @@ import os
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import fields
 from pathlib import Path
 
 import pandas as pd
@@ -21,14 +22,12 @@ Load = Callable[[str, bool], Features | None]
 
 _BLOCK_PAIRS = 256
 _CACHED_FEATURES = 1500  # of 260 kB each
+_FIELDS = tuple(field.name for field in fields(Judgement))
 _COLUMNS = {
     "a": "object",
     "b": "object",
     "mirrored": "boolean",
-    "inliers": "float64",
-    "overlap": "float64",
-    "lightness_correlation": "float64",
-    "colour_correlation": "float64",
+    **dict.fromkeys(_FIELDS, "float64"),
 }
 
 
@@ -64,7 +63,7 @@ def read_judgements(measures_dir: Path) -> dict[tuple[Pair, bool], Judgement]:
     parts = [read_parquet(path) for path in sorted(_folder(measures_dir).glob("part-*.parquet"))]
     return {
         ((row.a, row.b), bool(row.mirrored)): Judgement(
-            int(row.inliers), row.overlap, row.lightness_correlation, row.colour_correlation
+            **{name: int(getattr(row, name)) if name == "inliers" else getattr(row, name) for name in _FIELDS}
         )
         for part in parts
         for row in part.itertuples()
@@ -98,10 +97,7 @@ def _judge(a: Features | None, b: Features | None) -> Judgement:
 
 def _write(found: Mapping[tuple[Pair, bool], Judgement], measures_dir: Path) -> None:
     rows = pd.DataFrame(
-        [
-            (a, b, side, j.inliers, j.overlap, j.lightness_correlation, j.colour_correlation)
-            for ((a, b), side), j in found.items()
-        ],
+        [(a, b, side, *(getattr(j, name) for name in _FIELDS)) for ((a, b), side), j in found.items()],
         columns=list(_COLUMNS),
     ).astype(_COLUMNS)
     names = "\n".join(f"{a} {b} {side}" for (a, b), side in found)

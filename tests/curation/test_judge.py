@@ -1,12 +1,14 @@
 """The judge: changed versions of one picture match, other pictures never do, other colours of one sky are not twins."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
 from drawn_skies import encoded, frame, sky
 
 from curation.features import extract
-from curation.judge import judge
+from curation.judge import _compare, judge
 from manifests.frames import decode
 
 
@@ -59,6 +61,22 @@ def test_a_small_crop_is_a_picture_of_its_own():
     rgb = sky(24, 600, 800, stars=900, noise=1.5)
     found = judge(extract(frame(rgb)), extract(frame(rgb[140:450, 180:600])))
     assert found.relation == "same_sky" and found.overlap < 0.3
+
+
+def test_two_pointings_at_one_sky_are_no_duplicates():
+    rgb = sky(27, 420, 900, stars=700)
+    found = judge(extract(frame(rgb[:, :560])), extract(frame(rgb[:, 280:])))
+    assert found.relation == "same_sky" and found.containment < 0.7
+
+
+def test_smooth_galaxies_of_one_shape_with_other_stars_are_no_duplicates():
+    rows, columns = np.mgrid[:400, :400]
+    glow = 220 * np.exp(-np.hypot((rows - 200) / 1.4, columns - 200) / 45)[..., None] * np.array([1.0, 0.9, 0.7])
+    one, other = (np.clip(glow + 0.5 * sky(seed, 400, 400, stars=60), 0, 255).astype(np.uint8) for seed in (28, 29))
+    # whatever features agree: even laid over each other exactly, they are not one picture
+    found = _compare(extract(frame(one)), extract(frame(other)), np.eye(2, 3))
+    assert found.lightness_correlation > 0.9 and found.detail_correlation < 0.7
+    assert replace(found, inliers=100).relation == "same_sky"
 
 
 def test_the_judgement_does_not_depend_on_what_was_judged_before():
