@@ -101,7 +101,10 @@ def coverages(engine: Engine) -> list[Coverage]:
 def describe(coverage: Coverage) -> str:
     """A line for a person: "covered: 12.9 deg2, 0.031 % of the sky, for color"."""
     question = f", for {coverage.question}" if coverage.question else ""
-    return f"covered: {coverage.area_deg2:.4g} deg2, {100 * coverage.sky_fraction:.2g} % of the sky{question}"
+    digits = 3 if coverage.area_deg2 < 100 else 0
+    share = 100 * coverage.sky_fraction
+    percent = f"{share:.1f}" if share >= 1 else f"{share:.2g}"
+    return f"covered: {coverage.area_deg2:.{digits}f} deg2, {percent} % of the sky{question}"
 
 
 def export(found: Sequence[Coverage], path: Path, of: str | None = None) -> Coverage:

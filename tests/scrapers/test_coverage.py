@@ -46,7 +46,7 @@ def test_coverage_is_what_was_answered(host: FakeHost, archive: Hla, engine: Eng
     assert one.moc == brought
     assert mocs.of_polygon(FIELD.vectors, 9).difference(one.moc).empty()
     assert one.area_deg2 == pytest.approx(one.tiles * WHOLE_SKY_DEG2 / 49_152)
-    assert describe(one).startswith(f"covered: {one.area_deg2:.4g} deg2, ")
+    assert describe(one) == f"covered: {one.area_deg2:.3f} deg2, {100 * one.sky_fraction:.2g} % of the sky, for color"
     # what is only planned is not covered
     crawling.plan_tiles(archive, Cone(10, 10, 3), engine=engine)
     assert coverages(engine)[0].moc == brought
@@ -123,6 +123,7 @@ def test_the_coverage_of_the_whole_sky_is_all_of_it(engine: Engine, archive: Hla
         crawling.ask_tile(archive, tile, engine=engine)
     (one,) = coverages(engine)
     assert (one.tiles, one.sky_fraction) == (48, 1.0)
+    assert describe(one) == "covered: 41253 deg2, 100.0 % of the sky, for color"
 
 
 @pytest.fixture

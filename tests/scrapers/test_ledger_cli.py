@@ -200,7 +200,7 @@ def test_a_plan_estimates_by_the_parts_that_were_asked(
     host.script(FITSCUT, lambda path, query: Answer(status=503))
     monkeypatch.setenv("DEEPFIELD_CONNECTIONS", "1")
     load_settings.cache_clear()
-    scrape("hla", *REGION, "--archive-url", host.url, "--limit", 1)
+    scrape("hla", *REGION, "--archive-url", host.url, "--limit", 5)
     engine = open_database(Settings(home=tmp_path / "home", database_url=None).database)
     with engine.begin() as connection:
         answered = connection.scalar(text("SELECT count(*) FROM tiles WHERE status = 'done'"))
