@@ -21,6 +21,7 @@ logging.getLogger("bs4.dammit").setLevel(logging.ERROR)
 
 _BEGINNING, _ENDING = re.compile(rb"<html[\s>]", re.IGNORECASE), re.compile(rb"</html\s*>", re.IGNORECASE)
 _HEAD = 4096
+_LONGEST = 8 * 2**20
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _TAG = re.compile(r"<[^<>]*>")
 # elements that a browser sets apart
@@ -48,12 +49,13 @@ def markup(body: bytes, what: str) -> BeautifulSoup:
     Half a page reads as well as a whole one, with fewer pictures on it: what begins as a page must end as one.
 
     Raises:
-        HttpError: transient: it is cut short, or cannot be parsed at all.
+        HttpError: transient: it is cut short, cannot be parsed at all, or is far too long.
     """
+    _refuse_long(body, what, "not_a_page")
     if _BEGINNING.search(body, 0, _HEAD) and not _ENDING.search(body):
         raise HttpError("transient", "not_a_page", f"{what} came without its end.")
     try:
-        return BeautifulSoup(body, "html.parser")
+        return BeautifulSoup(body, "lxml")
     except ParserRejectedMarkup as error:
         raise HttpError("transient", "not_a_page", f"{what} cannot be read: {error}.") from error
 
@@ -62,12 +64,19 @@ def json_value(body: bytes, what: str) -> Any:
     """A JSON reply.
 
     Raises:
-        HttpError: transient: it is none.
+        HttpError: transient: it is none, or far too long.
     """
+    _refuse_long(body, what, "not_json")
     try:
         return json.loads(body)
     except (ValueError, RecursionError) as error:
         raise HttpError("transient", "not_json", f"{what} is no JSON: {error}.") from error
+
+
+def _refuse_long(body: bytes, what: str, reason: str) -> None:
+    # as a tree a page takes a hundred times its length in memory
+    if len(body) > _LONGEST:
+        raise HttpError("transient", reason, f"{what} is {len(body) / 1e6:.0f} MB long, which no page of a site is.")
 
 
 def path_of(url: str) -> str:
