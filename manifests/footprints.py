@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.spatial import cKDTree
 
-_SHAPE = re.compile(r"(polygon|circle)\b([^a-z]*(?:icrs|j2000|fk5)?)([^a-z]*)", re.IGNORECASE)
+_SHAPE = re.compile(r"(polygon|circle)\b([^a-z]*(?:icrs|j2000|fk5)?)((?:[^a-z]|(?<=\d)e(?=[-+]?\d))*)", re.IGNORECASE)
 _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
 _CIRCLE_CORNERS = 24
 
@@ -22,13 +22,13 @@ def parse_region(text: str | None) -> list[np.ndarray]:
     for shape, _frame, numbers in _SHAPE.findall(text or ""):
         values = [float(number) for number in _NUMBER.findall(numbers)]
         if shape.lower() == "circle":
-            if len(values) >= 3 and 0 < values[2] < 90:
+            if len(values) >= 3 and 0 < values[2] < 90 and np.isfinite(values[:2]).all():
                 polygons.append(_circle(values[0], values[1], values[2]))
             continue
         corners = np.array(values[: len(values) // 2 * 2]).reshape(-1, 2)
         if len(corners) > 1 and np.allclose(corners[0], corners[-1], atol=1e-9):
             corners = corners[:-1]
-        if len(corners) >= 3 and (np.abs(corners[:, 1]) <= 90).all():
+        if len(corners) >= 3 and np.isfinite(corners).all() and (np.abs(corners[:, 1]) <= 90).all():
             polygons.append(corners)
     return polygons
 

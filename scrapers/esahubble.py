@@ -5,6 +5,7 @@ of its own. The feed (`d2d`, JSON) describes a hundred pictures in one reply, bu
 """
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
@@ -229,11 +230,11 @@ def _string(value: object) -> str | None:
 
 
 def _floats(value: object, least: int) -> list[float] | None:
-    """A list of at least so many numbers; the feed writes some as text."""
+    """A list of at least so many finite numbers; the feed writes some as text."""
     if not isinstance(value, list):
         return None
     try:
         numbers = [float(one) for one in value]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
-    return numbers if len(numbers) >= least else None
+    return numbers if len(numbers) >= least and all(map(math.isfinite, numbers)) else None

@@ -1,6 +1,6 @@
 """Reading ESA/Hubble's pages: the list in its script, and the page of a picture, before and since July 2024."""
 
-import html
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, replace
@@ -10,6 +10,7 @@ from urllib.parse import parse_qs
 from bs4 import BeautifulSoup, Tag
 
 from scrapers.avm import bands, place_at
+from scrapers.entities import unescape
 from scrapers.fetch import PAGE
 from scrapers.gallery import PicturePage
 from scrapers.http import HttpError
@@ -266,6 +267,7 @@ def _filters(soup: BeautifulSoup) -> dict[str, Any]:
 
 def _number(text: str | None) -> float | None:
     try:
-        return float(html.unescape(text)) if text else None
+        number = float(unescape(text or ""))
     except ValueError:
         return None
+    return number if math.isfinite(number) else None

@@ -3,7 +3,6 @@
 HLA makes colour pictures on demand: `fitscut.cgi` stretches up to three filters of one visit into a JPEG.
 """
 
-import html
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -12,6 +11,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from manifests.errors import UsageError
 from manifests.settings import Settings
+from scrapers.entities import unescape
 from scrapers.hosts import Origin, is_private
 from scrapers.hstnames import visit_id
 from scrapers.http import PoliteClient, shared_client
@@ -183,7 +183,7 @@ def picture_url(row: Row, base: str) -> str | None:
     something other than a picture.
     """
     kind = (_text(row, "format") or "").lower()
-    url = html.unescape(_text(row, "url") or "")
+    url = unescape(_text(row, "url") or "")
     if kind == "image/jpeg" and url:
         return rebased(url, base)
     if kind not in ("", "image/fits", "image/jpeg"):
@@ -218,7 +218,7 @@ def file_url(row: Row, base: str) -> str | None:
     kind, dataset = (_text(row, "format") or "").lower(), _text(row, "dataset")
     if kind not in ("", "image/fits", "image/jpeg") or "/" in (_text(row, "spectral_elt") or ""):
         return None
-    url = html.unescape(_text(row, "url") or "")
+    url = unescape(_text(row, "url") or "")
     if url and "fitscut.cgi" not in urlsplit(url).path:
         return rebased(url, base)
     return f"{base}/cgi-bin/getdata.cgi?{urlencode({'dataset': dataset})}"

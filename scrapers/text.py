@@ -1,6 +1,5 @@
 """Words out of markup: text without tags, positions and dates as outreach pages write them."""
 
-import html
 import json
 import logging
 import re
@@ -12,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 from bs4 import BeautifulSoup, MarkupResemblesLocatorWarning, NavigableString, Tag, XMLParsedAsHTMLWarning
 from bs4.exceptions import ParserRejectedMarkup
 
+from scrapers.entities import unescape
 from scrapers.http import HttpError
 
 # What a page turns out to be is for its reader to judge, and to say in a sentence of ours.
@@ -20,6 +20,7 @@ for _category in (XMLParsedAsHTMLWarning, MarkupResemblesLocatorWarning):
 logging.getLogger("bs4.dammit").setLevel(logging.ERROR)
 
 _BEGINNING, _ENDING = re.compile(rb"<html[\s>]", re.IGNORECASE), re.compile(rb"</html\s*>", re.IGNORECASE)
+_CHARSET = re.compile(rb"(?:charset|encoding)\s*=", re.IGNORECASE)
 _HEAD = 4096
 _LONGEST = 8 * 2**20
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -40,7 +41,7 @@ _MONTH_FIRST = re.compile(r"(?P<month>[A-Za-z]+)\s+(?P<day>\d{1,2}),?\s+(?P<year
 
 def plain_text(text: str) -> str:
     """Text without tags, entities, control characters and runs of white space."""
-    return " ".join(_CONTROL.sub(" ", html.unescape(_TAG.sub(" ", text))).split())
+    return " ".join(_CONTROL.sub(" ", unescape(_TAG.sub(" ", text))).split())
 
 
 def markup(body: bytes, what: str) -> BeautifulSoup:
@@ -55,7 +56,9 @@ def markup(body: bytes, what: str) -> BeautifulSoup:
     if _BEGINNING.search(body, 0, _HEAD) and not _ENDING.search(body):
         raise HttpError("transient", "not_a_page", f"{what} came without its end.")
     try:
-        return BeautifulSoup(body, "lxml")
+        # a page that does not tell its encoding would be guessed at length, and wrongly where a byte is damaged
+        told = _CHARSET.search(body, 0, _HEAD)
+        return BeautifulSoup(body if told else body.decode("utf-8", "replace"), "lxml")
     except ParserRejectedMarkup as error:
         raise HttpError("transient", "not_a_page", f"{what} cannot be read: {error}.") from error
 
@@ -104,7 +107,7 @@ def angle(text: str, *, hours: bool) -> float | None:
     `hours` says that the first number counts hours. Seconds of 60.00, a rounding that sites print, are taken.
     """
     # one site prints "78&deg 23'", without the semicolon that ends an entity
-    found = _ANGLE.search(html.unescape(text.replace("&deg ", "° ")))
+    found = _ANGLE.search(unescape(text.replace("&deg ", "° ")))
     if found is None:
         return None
     minutes, seconds = float(found["minutes"]), float(f"{found['seconds'] or 0}{found['fraction'] or ''}")

@@ -14,6 +14,13 @@ from scrapers.http import HttpError
 
 Row = dict[str, Any]
 
+# astropy reports damage by any of these, depending on what is damaged; LookupError: there is no table, RecursionError:
+# elements within elements without end
+_DAMAGE = (
+    *(VOWarning, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, MemoryError),
+    RecursionError,
+)
+
 
 def read_rows(body: bytes, archive: str) -> list[Row]:
     """Rows of the first table of a VOTable: lower-case column names to str, int, float, list of these, or None.
@@ -34,8 +41,7 @@ def read_rows(body: bytes, archive: str) -> list[Row]:
             table = document.get_first_table()
             columns = [(field.name or field.ID or "").lower() for field in table.fields]
             return [_row(columns, values) for values in table.array]
-    except (VOWarning, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, MemoryError) as error:
-        # astropy reports damage by any of these, depending on what is damaged; IndexError: there is no table
+    except _DAMAGE as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise HttpError(
             "transient", "not_a_reply", f"The VOTable of {archive} is cut short or damaged ({reason})."

@@ -21,6 +21,19 @@ def square(ra, dec, half, roll=0.0):
     return "POLYGON ICRS " + " ".join(f"{a:.8f} {b:.8f}" for a, b in zip(out_ra, out_dec, strict=True))
 
 
+@pytest.mark.parametrize("number", ["1e999", "-1e999", "91", "x"])
+def test_corners_that_are_not_on_the_sphere_give_no_polygon(number):
+    assert parse_region(f"POLYGON ICRS 10 20 11 20 11 {number}") == []
+    assert parse_region(f"POLYGON ICRS 10 20 11 20 {number} 21") == [] or number == "91"
+    assert parse_region(f"CIRCLE ICRS {number} 20 0.1") == [] or number == "91"
+
+
+def test_numbers_may_have_exponents():
+    (polygon,) = parse_region("POLYGON ICRS 1.0e1 2E-5 11 -1e-05 11 +1e0")
+    assert polygon.tolist() == [[10, 2e-5], [11, -1e-5], [11, 1]]
+    assert len(parse_region("Polygon J2000 1 2 3 4 5e0 6 Circle FK5 1 2 1e-1")) == 2
+
+
 @given(
     ra=st.floats(0, 360, exclude_max=True),
     dec=st.sampled_from([-90, -89.95, -60, 0, 41, 89.9, 90]),

@@ -118,7 +118,7 @@ class Truth:
         """What the server sends when nothing goes wrong, a redirect of its own followed."""
         where = local(url)
         if where not in self._bodies:
-            self._bodies[where] = _answer(self.routes, _moved_to(self.routes, where) or where).body
+            self._bodies[where] = answer(self.routes, _moved_to(self.routes, where) or where).body
         return self._bodies[where]
 
     def seeds(self, faults: Faults, number: int) -> list[Faults]:
@@ -132,15 +132,16 @@ class Truth:
         return found
 
 
-def _answer(routes: Routes, url: str) -> Reply:
+def answer(routes: Routes, url: str, form: bytes = b"") -> Reply:
+    """What a path and query are answered with."""
     path, _, query = url.partition("?")
     handler = find_handler(routes, path)
     assert handler is not None
-    return handler(Request(path, query, "http://127.0.0.1"))
+    return handler(Request(path, query, "http://127.0.0.1", form))
 
 
 def _moved_to(routes: Routes, url: str) -> str | None:
-    reply = _answer(routes, url)
+    reply = answer(routes, url)
     return local(dict(reply.headers)["Location"]) if reply.status in (301, 302) else None
 
 

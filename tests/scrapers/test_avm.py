@@ -125,6 +125,7 @@ def test_any_damage_leaves_a_product(data: bytes) -> None:
     assert found.s_dec is None or -90 <= found.s_dec <= 90
 
 
+@settings(deadline=None)
 @given(
     st.tuples(st.floats(0, 360), st.floats(-90, 90)),
     st.tuples(st.integers(1, 30000), st.integers(1, 30000)),
