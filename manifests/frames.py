@@ -17,6 +17,8 @@ from manifests.nodata import valid_mask
 
 MAX_PIXELS = 400_000_000
 _MAX_GZIP_RATIO = 200
+_PILLOW_FORMAT = {"image/jpeg": "JPEG", "image/png": "PNG", "image/tiff": "TIFF"}
+_PNG_END = b"IEND\xaeB`\x82"  # the last chunk's name and checksum; Pillow does not miss it
 _ROWS_AT_ONCE = 256  # of a FITS image: a frame of the largest camera takes a gigabyte otherwise
 
 # Sizes are checked in _decode_picture against our own limit; Pillow's would warn about every mosaic.
@@ -136,7 +138,8 @@ def _gunzip(data: bytes, max_pixels: int) -> bytes:
 def _decode_picture(data: bytes, media_type: str, max_pixels: int) -> Frame:
     ImageFile.LOAD_TRUNCATED_IMAGES = False
     try:
-        image = Image.open(io.BytesIO(data))
+        # none of the formats that Pillow also reads, and that are not looked after as these are
+        image = Image.open(io.BytesIO(data), formats=[_PILLOW_FORMAT[media_type]])
         if image.width * image.height > max_pixels:
             raise UndecodableError(
                 "too_large",
@@ -148,6 +151,8 @@ def _decode_picture(data: bytes, media_type: str, max_pixels: int) -> Frame:
         image.load()
         if media_type == "image/jpeg" and lacks_data(data, image):
             raise UndecodableError("corrupt", "The picture lacks the data of its lower part.")
+        if media_type == "image/png" and _PNG_END not in data:
+            raise UndecodableError("corrupt", "The picture is cut short: its last bytes are missing.")
         rgb, alpha, channels = _to_rgb(ImageOps.exif_transpose(image))
     except UndecodableError:
         raise
