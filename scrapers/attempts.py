@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from manifests.errors import DeepfieldError
+from scrapers.writable import writable
 
 Kind = Literal["transient", "permanent", "refused"]
 
@@ -31,7 +32,7 @@ class HttpError(DeepfieldError):
     """
 
     def __init__(self, kind: Kind, reason: str, message: str, status: int | None = None) -> None:
-        super().__init__(message)
+        super().__init__(writable(message))
         self.kind: Kind = kind
         self.reason = reason
         self.status = status

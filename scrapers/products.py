@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Self
 
+from scrapers.writable import writable
+
 _LONGEST_ID = 255
 _RELEASE = re.compile(
     r"(?<![a-z0-9])(?P<release>(heic|opo|potw|potm|ann)\d{4,5})[a-z]{1,2}\d*(?![a-z0-9])", re.IGNORECASE
@@ -17,6 +19,7 @@ def product_id(archive: str, name: str) -> str:
 
     A longer name keeps its end and gets the start of its SHA-256, so that it stays unique.
     """
+    name = writable(name)
     whole = f"{archive}:{name}"
     if len(whole) <= _LONGEST_ID:
         return whole
@@ -86,12 +89,18 @@ class Product:
     synthetic_position: bool | None = None
     fetched_at: str | None = None
 
+    def __post_init__(self) -> None:
+        for name in _NAMES:
+            value = getattr(self, name)
+            if isinstance(value, str) and (kept := writable(value)) is not value:
+                object.__setattr__(self, name, kept)
+
     def record(self) -> dict[str, Any]:
         """The manifest columns that are known, for JSON; `from_record` reads it back."""
         return {
             name: value
             for name, value in asdict(self).items()
-            if value not in (None, "") and name not in _OUTSIDE_RECORD
+            if (value not in (None, "") or name in _NEEDED) and name not in _OUTSIDE_RECORD
         }
 
     @classmethod
@@ -110,8 +119,10 @@ class Product:
         )
 
 
+_NAMES = tuple(field.name for field in fields(Product))
 _OUTSIDE_RECORD = frozenset({"archive", "expects_colour"})
-_RECORD = frozenset(field.name for field in fields(Product)) - _OUTSIDE_RECORD
+_NEEDED = frozenset({"product_id", "source_name", "release_id"})
+_RECORD = frozenset(_NAMES) - _OUTSIDE_RECORD
 
 
 @dataclass(frozen=True)

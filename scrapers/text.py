@@ -13,6 +13,7 @@ from bs4.exceptions import ParserRejectedMarkup
 
 from scrapers.entities import unescape
 from scrapers.http import HttpError
+from scrapers.writable import writable
 
 # What a page turns out to be is for its reader to judge, and to say in a sentence of ours.
 for _category in (XMLParsedAsHTMLWarning, MarkupResemblesLocatorWarning):
@@ -23,7 +24,6 @@ _BEGINNING, _ENDING = re.compile(rb"<html[\s>]", re.IGNORECASE), re.compile(rb"<
 _CHARSET = re.compile(rb"(?:charset|encoding)\s*=", re.IGNORECASE)
 _HEAD = 4096
 _LONGEST = 8 * 2**20
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _TAG = re.compile(r"<[^<>]*>")
 # elements that a browser sets apart
 BREAKS = frozenset({"br", "p", "div", "li", "td", "tr", "th", "h1", "h2", "h3", "h4"})
@@ -41,7 +41,7 @@ _MONTH_FIRST = re.compile(r"(?P<month>[A-Za-z]+)\s+(?P<day>\d{1,2}),?\s+(?P<year
 
 def plain_text(text: str) -> str:
     """Text without tags, entities, control characters and runs of white space."""
-    return " ".join(_CONTROL.sub(" ", unescape(_TAG.sub(" ", text))).split())
+    return " ".join(writable(unescape(_TAG.sub(" ", text))).split())
 
 
 def markup(body: bytes, what: str) -> BeautifulSoup:
