@@ -109,9 +109,10 @@ def esahubble(
     """
     from manifests.settings import load_settings
     from scrapers.esahubble import open_esahubble
+    from scrapers.versions import limits_within
 
     settings = load_settings()
-    limits = _limits(settings, max_mb, max_pixels, originals=originals)
+    limits = limits_within(settings, max_mb, max_pixels, originals=originals)
     gallery = open_esahubble(
         settings,
         limits,
@@ -183,10 +184,11 @@ def hubblesite(
 
     from manifests.settings import load_settings
     from scrapers.hubblesite import Era, HubbleSiteQuery, open_hubblesite
+    from scrapers.versions import limits_within
 
     settings = load_settings()
     query = HubbleSiteQuery(None if kind.lower() == "all" else kind, category, collection, cast(Era, era))
-    limits = _limits(settings, max_mb, max_pixels, originals=originals)
+    limits = limits_within(settings, max_mb, max_pixels, originals=originals)
     gallery = open_hubblesite(settings, limits, query, archive_url=archive_url)
     _scrape(gallery, settings, limits, limit, min_size, list_only=list_only, as_json=as_json, refresh=refresh)
 
@@ -219,25 +221,16 @@ def heritage(
     """
     from manifests.settings import load_settings
     from scrapers.heritage import open_heritage
+    from scrapers.versions import limits_within
 
     settings = load_settings()
-    limits = _limits(settings, max_mb, max_pixels, originals=originals)
+    limits = limits_within(settings, max_mb, max_pixels, originals=originals)
     gallery = open_heritage(settings, limits, collection=collection, archive_url=archive_url, tell=_say)
     _scrape(gallery, settings, limits, limit, min_size, list_only=list_only, as_json=as_json, refresh=refresh)
 
 
 def _say(sentence: str) -> None:
     typer.echo(sentence, err=True)
-
-
-def _limits(settings: Settings, max_mb: float | None, max_pixels: int | None, *, originals: bool) -> Limits:
-    from scrapers.versions import Limits
-
-    return Limits(
-        settings.max_bytes if max_mb is None else min(int(max_mb * 1e6), settings.max_bytes),
-        settings.max_pixels if max_pixels is None else min(max_pixels, settings.max_pixels),
-        originals,
-    )
 
 
 def _scrape(

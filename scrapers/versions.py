@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from manifests.settings import Settings
 from scrapers.text import path_of
 
 Format = Literal["JPEG", "PNG", "TIFF"]
@@ -34,6 +35,15 @@ class Limits:
     max_bytes: int
     max_pixels: int
     originals: bool = False
+
+
+def limits_within(settings: Settings, max_mb: float | None, max_pixels: int | None, *, originals: bool) -> Limits:
+    """The limits that a user gives, where they are given, and never above those of the settings."""
+    return Limits(
+        settings.max_bytes if max_mb is None else min(int(max_mb * 1e6), settings.max_bytes),
+        settings.max_pixels if max_pixels is None else min(max_pixels, settings.max_pixels),
+        originals,
+    )
 
 
 @dataclass(frozen=True)
