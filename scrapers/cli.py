@@ -63,7 +63,11 @@ def hla(
         ),
     ] = None,
     inst: Annotated[
-        str | None, typer.Option(help="Instruments, comma-separated: ACS, WFC3, WFPC2, WFPC2-PC, NICMOS, ...")
+        str | None,
+        typer.Option(
+            help="Instruments, comma-separated: ACS, ACSGrism, WFC3, WFPC2, NICMOS, NICGRISM, COS, STIS, FOS, GHRS, "
+            "and WFPC2-PC, the only one that is not asked for by default."
+        ),
     ] = None,
     filters: Annotated[
         str | None, typer.Option("--filter", help="Filters, comma-separated: F814W,F606W. All by default.")
@@ -115,8 +119,9 @@ def hla(
     from manifests.database import open_database
     from manifests.errors import DeepfieldError
     from manifests.settings import load_settings
-    from scrapers.crawl import Archive, crawl, look, products_in
+    from scrapers.crawl import crawl, look, products_in
     from scrapers.hla import hla_query, open_hla
+    from scrapers.plans import Archive
     from scrapers.report import Reporter
     from scrapers.tiling import Tiling
 

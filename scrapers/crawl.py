@@ -7,67 +7,32 @@ store, so that a crawl that was killed is started again and goes on where it was
 at once: each tile and product is claimed before it is asked for.
 """
 
-import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Protocol, TypeVar
 
-from sqlalchemy import Engine, Table
+from sqlalchemy import Engine
 
 from manifests.blobs import BlobStore
 from manifests.settings import Settings
 from manifests.tables import products, tiles
 from scrapers import ledger
 from scrapers.attempts import noted_attempts
-from scrapers.claims import Busy, claimed, keeping, left_behind
+from scrapers.claims import Busy, claimed
+from scrapers.company import in_company
 from scrapers.fetch import MIN_SIZE_PX, Describe, Fetched, fetch
 from scrapers.fields import reaching
 from scrapers.http import HttpError, PoliteClient, now_utc
+from scrapers.plans import BY_CELLS, Archive, Plan, make_plan, plan_tiles
 from scrapers.products import Product, Tile
-from scrapers.regions import Region, WholeSky
+from scrapers.regions import Region
 from scrapers.revalidation import UnchangedError
-from scrapers.sky import Cone
 from scrapers.tally import CrawlSummary, OnProgress, Tally
-from scrapers.tiling import Tiling, cut
+from scrapers.tiling import Tiling
 from scrapers.validators import if_changed, remember
 
-T = TypeVar("T")
-R = TypeVar("R")
-
-BY_CELLS = Tiling()
-_TELL_S = 10.0  # how often progress is told where nothing happens
 ROUND = 64  # questions before the pictures that they found: half a minute at two requests a second
-
-
-class Archive(Protocol):
-    """What a crawl needs to know of an archive."""
-
-    name: str
-    client: PoliteClient
-
-    def tile(self, cone: Cone) -> Tile:
-        """The question for the products in a cone."""
-        ...
-
-    def ask(self, tile: Tile) -> list[Product]:
-        """The products a tile has."""
-        ...
-
-
-@dataclass(frozen=True)
-class Plan:
-    """The questions that cover a region; `within` is the region where the tiles reach beyond it, else None.
-
-    `inside` are the ids of the tiles that do not: all that they have is in the region.
-    """
-
-    tiles: tuple[Tile, ...]
-    within: Region | None
-    inside: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -81,29 +46,6 @@ class Todo:
     def skipped(self) -> int:
         """How many are not to be fetched."""
         return len(self.others)
-
-
-def make_plan(archive: Archive, region: Region, tiling: Tiling = BY_CELLS) -> Plan:
-    """Cut a region into questions.
-
-    Raises:
-        UsageError: they would be too many.
-    """
-    pieces = cut(region, tiling)
-    tiles = tuple(replace(archive.tile(cone), coverage=coverage) for cone, coverage in pieces)
-    # what such questions find is in the region by the archive's own judgement
-    exact = isinstance(region, WholeSky) or [cone for cone, _ in pieces] == [region]
-    if exact:
-        return Plan(tiles, None)
-    inside = (tile.tile_id for tile, (cone, _) in zip(tiles, pieces, strict=True) if region.side(cone) == "in")
-    return Plan(tiles, region, frozenset(inside))
-
-
-def plan_tiles(archive: Archive, region: Region, tiling: Tiling = BY_CELLS, *, engine: Engine) -> Plan:
-    """Cut a region into questions and write them down."""
-    plan = make_plan(archive, region, tiling)
-    ledger.plan(engine, plan.tiles)
-    return plan
 
 
 def ask_batch(
@@ -140,7 +82,7 @@ def ask_batch(
             except HttpError as error:
                 return error
 
-    others = _in_company(
+    others = in_company(
         one,
         batch,
         tally.add_tile,
@@ -252,7 +194,7 @@ def fetch_batch(
                 describe=describe,
             )
 
-    others = _in_company(
+    others = in_company(
         one,
         product_ids,
         tally.add,
@@ -424,76 +366,3 @@ def _lines(plan: Plan, engine: Engine) -> list[ledger.Line]:
 
 def _batches(wanted: Sequence[Tile], size: int) -> list[tuple[Tile, ...]]:
     return [tuple(wanted[start : start + size]) for start in range(0, len(wanted), size)]
-
-
-def _in_company(
-    work: Callable[[T], R | Busy],
-    items: Sequence[T],
-    each: Callable[[R], None],
-    *,
-    engine: Engine,
-    table: Table,
-    key: Callable[[T], str],
-    client: PoliteClient,
-    settings: Settings,
-    tally: Tally,
-) -> int:
-    """Work on what no other worker has in hand, and at the end on what others left; how many were left to them."""
-    run = partial(_in_threads, work, each=each, client=client, settings=settings, tally=tally)
-    client.share_pace(engine)
-    with keeping(engine):
-        busy = run(items)
-        if not busy:
-            return 0
-        left = set(left_behind(engine, table, [key(item) for item in busy]))
-        return len(busy) - len(left) + len(run([item for item in busy if key(item) in left]))
-
-
-def _in_threads(
-    work: Callable[[T], R | Busy],
-    items: Iterable[T],
-    each: Callable[[R], None],
-    *,
-    client: PoliteClient,
-    settings: Settings,
-    tally: Tally,
-) -> list[T]:
-    """Hand every result to `each`, in this thread, as it is done; end early when the archive is to be left alone.
-
-    Returns the items that are in other hands. More threads than connections: while one looks at what came and writes
-    it down, another uses the connection. The host's gate counts those.
-    """
-    threads = 2 * settings.connections + (os.cpu_count() or 1)
-    remaining = iter(items)
-    running: dict[Future[R | Busy], T] = {}
-    busy: list[T] = []
-    with _pool(threads, client) as pool:
-        while True:
-            while len(running) < threads and tally.stopped is None:
-                item = next(remaining, None)
-                if item is None:
-                    break
-                running[pool.submit(work, item)] = item
-            if not running:
-                return busy
-            done = wait(running, timeout=_TELL_S, return_when=FIRST_COMPLETED).done
-            if not done:
-                tally.report()
-            for future in done:
-                item, result = running.pop(future), future.result()
-                if isinstance(result, Busy):
-                    busy.append(item)
-                else:
-                    each(result)
-
-
-@contextmanager
-def _pool(threads: int, client: PoliteClient) -> Iterator[ThreadPoolExecutor]:
-    pool = ThreadPoolExecutor(threads, thread_name_prefix="crawl")
-    try:
-        yield pool
-    except KeyboardInterrupt:
-        client.stop()  # else the end would wait for every pause
-        raise
-    finally:
-        pool.shutdown(cancel_futures=True)

@@ -11,9 +11,10 @@ from manifests.database import open_database
 from manifests.settings import Settings
 from manifests.tables import asks, fetches, products, tile_products, tiles
 from scrapers import ledger
-from scrapers.crawl import Plan, open_products
+from scrapers.crawl import open_products
 from scrapers.fetch import PAGE
 from scrapers.gallery import Gallery, known_pages
+from scrapers.plans import Plan
 from scrapers.products import Tile
 
 _BATCH = 500  # names in one IN (...)

@@ -19,9 +19,10 @@ from manifests.tables import tiles
 from scrapers import ledger
 from scrapers.attempts import noted_attempts
 from scrapers.claims import claimed, keeping
-from scrapers.crawl import Plan, fetch_open
+from scrapers.crawl import fetch_open
 from scrapers.fetch import MIN_SIZE_PX, PAGE, Described
 from scrapers.http import HttpError, PoliteClient, Reply, now_utc
+from scrapers.plans import Plan
 from scrapers.products import Product, Tile
 from scrapers.revalidation import UnchangedError
 from scrapers.tally import CrawlSummary, OnProgress, Tally

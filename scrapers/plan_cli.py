@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from manifests.settings import Settings
-    from scrapers.crawl import Archive, Plan
     from scrapers.forecast import Forecast
     from scrapers.gallery import Gallery
+    from scrapers.plans import Archive, Plan
 
 plan_app = typer.Typer(
     no_args_is_help=True,
@@ -172,7 +172,7 @@ def heritage(
 
 
 def _plan_sky(archive: Archive, region: Any, tiling: Any, settings: Settings, limit: int | None, as_json: bool) -> None:
-    from scrapers.crawl import make_plan
+    from scrapers.plans import make_plan
 
     _tell(archive.name, lambda engine: make_plan(archive, region, tiling), settings, limit, as_json, pages=False)
 

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from manifests.settings import Settings
-from scrapers.crawl import Archive
 from scrapers.hla import Hla, hla_query
 from scrapers.hlaview import HlaView
 from scrapers.hubblesite import HubbleSiteQuery
 from scrapers.mast import Mast, mast_query
+from scrapers.plans import Archive
 from scrapers.products import Tile
 from scrapers.reopen import Asked, EsaHubbleQuery, HeritageQuery, asked_of, reopen
 from scrapers.sky import Cone

@@ -11,10 +11,10 @@ from manifests.database import open_database
 from manifests.settings import Settings
 from manifests.tables import products, tiles
 from scrapers import claims, ledger, retry
-from scrapers.crawl import Plan
 from scrapers.forecast import catalogue_as_it_is, forecast
 from scrapers.http import Attempt
 from scrapers.ledger import Outcome
+from scrapers.plans import Plan
 from scrapers.products import Product, Tile
 from scrapers.standing import missing, standings
 
