@@ -161,11 +161,12 @@ def fetch_batch(
 
     Those that came in meanwhile are skipped, so that a batch may be run again, and so are those that another worker
     has in hand. When the archive stops answering, the rest is left open and `stopped` says so. `describe` finds the
-    file of products known by their pages only.
+    file of products known by their pages only. What a killed crawl left half-written is removed.
     """
     if tally is None:
         tally = Tally()
         tally.begin_fetching(len(product_ids), 0)
+    blobs.sweep()
     since = now_utc()
 
     def missing(name: str) -> Product | None:

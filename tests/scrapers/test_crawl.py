@@ -85,6 +85,15 @@ def test_a_missing_blob_is_fetched_again(host: FakeHost, run: Run, blobs: BlobSt
     assert lost in blobs
 
 
+def test_what_a_killed_crawl_left_half_written_is_removed(host: FakeHost, run: Run, blobs: BlobStore) -> None:
+    left = blobs.root / "incoming" / "tmpabc.part"
+    left.parent.mkdir(parents=True)
+    left.write_bytes(picture(1)[:100])
+    serve_colour_rows(host, 2)
+    run()
+    assert len(list(blobs)) == 2 and not left.exists()
+
+
 def test_a_limit_is_the_first_products_by_name(host: FakeHost, run: Run, engine: Engine, archive: Hla) -> None:
     serve_colour_rows(host, 9)
     assert run(limit=4).progress.got == 4
