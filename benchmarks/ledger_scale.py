@@ -9,11 +9,13 @@ products.
 import argparse
 import hashlib
 import os
+import re
 import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
@@ -94,25 +96,48 @@ def _dataset(index: int, number: int) -> Dataset:
     )
 
 
-def run(home: Path, url: str, *options: str, until: Event | None = None) -> tuple[float, float]:
-    """Run the command; wall seconds (or those until the event, at which it is ended) and its peak memory in MB."""
+@dataclass
+class Run:
+    """What a command took: seconds on the clock and of the processors, and its peak memory in MB."""
+
+    seconds: float
+    cpu_s: float
+    megabytes: float
+
+
+def run(home: Path, url: str, *options: str, until: Event | None = None) -> Run:
+    """Run the command; up to an event, where one is given, at which it is ended."""
     command = [str(Path(sys.executable).with_name("deepfield")), "scrape", "hla", "--archive-url", url]
     command += ["--ra", str(RA), "--dec", str(DEC), "--radius", str(RADIUS), *options]
     pace = {"DEEPFIELD_REQUESTS_PER_SECOND": "10000", "DEEPFIELD_CONNECTIONS": "8"}
     start = time.perf_counter()
     process = subprocess.Popen(command, env={**os.environ, **pace, "DEEPFIELD_HOME": str(home)})
+    seen = Run(0.0, 0.0, 0.0)
+    while process.poll() is None and not (until is not None and until.is_set()):
+        seen = _look(process.pid, start) or seen
+        time.sleep(0.01)
+    seen.seconds = time.perf_counter() - start
     if until is not None:
-        while not until.wait(0.01) and process.poll() is None:
-            pass
-        seconds = time.perf_counter() - start
         process.terminate()
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if until is None:
-        seconds = time.perf_counter() - start
-        if process.returncode:
-            raise SystemExit(f"The crawl ended with {process.returncode}.")
-    return seconds, usage.ru_maxrss / 1024
+    elif process.wait():
+        raise SystemExit(f"The crawl ended with {process.returncode}.")
+    process.wait()
+    return seen
+
+
+def _look(process: int, start: float) -> Run | None:
+    """What a process has taken so far; None where it has just ended.
+
+    The memory is the kernel's own peak (proc_pid_status(5), VmHWM). That of getrusage(2) would be at least ours, for
+    a process keeps it from before it became the command.
+    """
+    try:
+        peak = re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{process}/status").read_text())
+        times = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[11:13]
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    cpu_s = sum(map(int, times)) / os.sysconf("SC_CLK_TCK")
+    return Run(time.perf_counter() - start, cpu_s, int(peak[1]) / 1024) if peak else None
 
 
 def bring_in_half(settings: Settings) -> int:
@@ -130,6 +155,10 @@ def bring_in_half(settings: Settings) -> int:
             connection.execute(change.values(status="got", sha256=sha256, attempts=1))
     engine.dispose()
     return len(names)
+
+
+def _words(one: Run) -> str:
+    return f"{one.seconds:.2f} s ({one.cpu_s:.2f} s of processor), at most {one.megabytes:.0f} MB of memory"
 
 
 def main() -> None:
@@ -150,18 +179,16 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, ReplicaServer(routes) as server:
         home = Path(folder)
         settings = Settings(home=home, database_url=None)
-        seconds, megabytes = run(home, server.url, "--limit", "1")
+        first = run(home, server.url, "--limit", "1")
         database = home / "catalog.db"
         known = sqlite3.connect(database).execute("SELECT count(*) FROM products").fetchone()[0]
-        print(f"{known} products asked for and written down: {seconds:.1f} s, at most {megabytes:.0f} MB of memory")
-        print(f"  the ledger on disk: {database.stat().st_size / 1e6:.0f} MB")
+        print(f"{known} products asked for and written down: {_words(first)}")
+        print(f"the ledger on disk: {database.stat().st_size / 1e6:.0f} MB")
         here = bring_in_half(settings)
-        for which in ("cold", "again"):
+        for which in ("at first", "again"):
             asked.clear()
-            seconds, megabytes = run(home, server.url, until=asked)
-            print(
-                f"resumed with {here} here ({which}): first picture asked for after {seconds:.2f} s, {megabytes:.0f} MB"
-            )
+            again = run(home, server.url, until=asked)
+            print(f"resumed with {here} here, {which}: first picture asked for after {_words(again)}")
         start = time.perf_counter()
         subprocess.run(
             [sys.executable, "-m", "flows.cli", "scrape", "hla", "--help"], stdout=subprocess.DEVNULL, check=True

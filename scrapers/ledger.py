@@ -220,12 +220,9 @@ def scope(
 
 
 def _found_in(tile_ids: Sequence[str], *columns: Column[Any]) -> Select[Any]:
-    return (
-        select(*columns)
-        .join_from(products, tile_products)
-        .where(tile_products.c.tile_id.in_(tile_ids))
-        .execution_options(yield_per=_BATCH)
-    )
+    # a join would give a product once for each of its tiles
+    names = select(tile_products.c.product_id).where(tile_products.c.tile_id.in_(tile_ids))
+    return select(*columns).where(products.c.product_id.in_(names)).execution_options(yield_per=_BATCH)
 
 
 def entries(engine: Engine, product_ids: Sequence[str]) -> list[Entry]:
