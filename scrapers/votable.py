@@ -1,6 +1,7 @@
 """Reading an archive's VOTable reply as plain rows, without trusting it."""
 
 import io
+import threading
 import warnings
 from typing import Any
 
@@ -13,6 +14,9 @@ from manifests.media import describe
 from scrapers.http import HttpError
 
 Row = dict[str, Any]
+
+# One at a time: `catch_warnings` is for all threads, and a table of some hundred rows takes ten megabytes meanwhile.
+_PARSING = threading.Lock()
 
 # astropy reports damage by any of these, depending on what is damaged; LookupError: there is no table, RecursionError:
 # elements within elements without end
@@ -34,7 +38,7 @@ def read_rows(body: bytes, archive: str) -> list[Row]:
     if b"VOTABLE" not in body[:4096].upper():
         raise HttpError("transient", "not_a_reply", f"{archive} answered with {describe(body[:256])}, not a VOTable.")
     try:
-        with warnings.catch_warnings():
+        with _PARSING, warnings.catch_warnings():
             warnings.simplefilter("ignore")
             document = votable.parse(io.BytesIO(body), verify="ignore")
             _raise_own_error(document, archive)
