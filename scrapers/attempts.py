@@ -14,7 +14,7 @@ Kind = Literal["transient", "permanent", "refused"]
 
 @dataclass(frozen=True)
 class Attempt:
-    """One request as it went: `error` is None where it brought what was wanted."""
+    """One request as it went, without the wait for its turn: `error` is None where it brought what was wanted."""
 
     url: str
     started_at: str

@@ -5,7 +5,8 @@ cut pictures short, and answer rightly the second time.
 """
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -177,21 +178,20 @@ class PoliteClient:
         attempts: list[Attempt] = []
         while True:
             admit(url)
-            started_at, start = now_utc(), self._gates.clock.now()
+            turn = _Turn(self._gates.clock.now)
             status, size = None, None
             try:
-                final, answer = self._follow(url, admit, form, since)
+                final, answer = self._follow(url, admit, form, since, turn)
                 status, size = answer.status, len(answer.body)
                 if status == _NOT_MODIFIED:
                     raise UnchangedError
                 value = check(answer.body)
             except UnchangedError:
-                seconds = self._gates.clock.now() - start
-                note_attempts([Attempt(url, started_at, seconds, status, size, None)])
+                note_attempts([Attempt(url, turn.began_at, turn.seconds, status, size, None)])
                 raise
             except HttpError as error:
-                seconds = self._gates.clock.now() - start
-                attempts.append(Attempt(url, started_at, seconds, error.status or status, size, str(error)))
+                why = str(error)
+                attempts.append(Attempt(url, turn.began_at, turn.seconds, error.status or status, size, why))
                 note_attempts(attempts[-1:])
                 error.attempts = tuple(attempts)
                 if (
@@ -201,19 +201,18 @@ class PoliteClient:
                 ):
                     raise
             else:
-                seconds = self._gates.clock.now() - start
-                attempts.append(Attempt(url, started_at, seconds, status, size, None))
+                attempts.append(Attempt(url, turn.began_at, turn.seconds, status, size, None))
                 note_attempts(attempts[-1:])
                 return Reply(final, answer.body, value, tuple(attempts), answer.headers)
             self._gates.clock.sleep(backoff_s(len(attempts), self._first_backoff_s))
 
     def _follow(
-        self, url: str, admit: Callable[[str], None], form: Form | None, since: Validator | None
+        self, url: str, admit: Callable[[str], None], form: Form | None, since: Validator | None, turn: "_Turn"
     ) -> tuple[str, Answer]:
         """One request and the redirects it leads to; the address that answered and its answer."""
         here = url
         for _ in range(_REDIRECTS + 1):
-            answer = self._send(here, form, since)
+            answer = self._send(here, form, since, turn)
             if answer.status not in _MOVED:
                 return here, answer
             target = _redirected(here, answer.headers.get("Location", ""))
@@ -275,7 +274,7 @@ class PoliteClient:
                 error.status,
             ) from error
 
-    def _send(self, url: str, form: Form | None, since: Validator | None) -> Answer:
+    def _send(self, url: str, form: Form | None, since: Validator | None, turn: "_Turn") -> Answer:
         """One request, at the host's pace: a POST where there is a form, else a GET.
 
         A redirect or good status is returned, any other raised.
@@ -285,7 +284,7 @@ class PoliteClient:
             raise HttpError("permanent", "bad_url", f"{url!r} is not an address that can be asked.")
         gate = self._gates.gate(origin.name)
         try:
-            with gate.slot(_LONGEST_PAUSE_S):
+            with gate.slot(_LONGEST_PAUSE_S), turn.taken():
                 headers = since.headers() if since else {}
                 answer = self._say_how(gate.pace, partial(self._transport.send, origin, url, form, headers))
         except HostPausedError as error:
@@ -312,6 +311,26 @@ class PoliteClient:
         else:
             pace.answered()
         return answer
+
+
+class _Turn:
+    """When a request was first sent and how long it took, redirects included: without the waits for the pace."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self.began_at = now_utc()
+        self.seconds = 0.0
+        self._now = now
+
+    @contextmanager
+    def taken(self) -> Iterator[None]:
+        """Count the time of the block."""
+        if not self.seconds:
+            self.began_at = now_utc()
+        start = self._now()
+        try:
+            yield
+        finally:
+            self.seconds += self._now() - start
 
 
 _SHARING = threading.Lock()

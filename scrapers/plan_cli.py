@@ -231,10 +231,10 @@ def _in_words(ahead: Forecast, settings: Settings, *, pages: bool) -> list[str]:
     if pages and ahead.parts_open:
         lines.append("a list may go on after its last known page: that is known when that page was asked")
     least = "at least " if ahead.expected is None else "about " if ahead.expected else ""
-    pace = f"{settings.requests_per_second:g} requests a second, {settings.connections} connections"
-    slow = ""
-    if ahead.reply_s is not None and settings.connections / ahead.reply_s < settings.requests_per_second:
-        slow = f"; its replies took {ahead.reply_s:.1f} s on average, so that it will be slower than that"
-    lines.append(f"{least}{ahead.requests} requests, {least}{duration(ahead.seconds)} at {pace}{slow}")
+    pace = f"{settings.requests_per_second:g} requests a second"
+    if ahead.reply_s and settings.connections / ahead.reply_s < settings.requests_per_second:
+        pace = f"{settings.connections / ahead.reply_s:.2g} requests a second, for replies took {ahead.reply_s:.1f} s "
+        pace += f"so far and {settings.connections} connections are allowed"
+    lines.append(f"{least}{ahead.requests} requests, {least}{duration(ahead.seconds)} at {pace}")
     lines.append("robots.txt was not asked: it may demand a slower pace, and forbid some of it")
     return lines

@@ -218,7 +218,7 @@ def test_a_plan_estimates_by_the_parts_that_were_asked(
     assert plan["reply_s"] == 0.5 and plan["seconds"] == pytest.approx(plan["requests"] * 0.5)
     words = scrape("plan", "hla", *REGION, "--archive-url", host.url).stdout
     assert f"about {2 * (parts - 3)} products more are expected: an estimate" in words
-    assert "so that it will be slower than that" in words
+    assert "at 2 requests a second, for replies took 0.5 s so far and 1 connections are allowed" in words
     limited = json.loads(scrape("plan", "hla", *REGION, "--archive-url", host.url, "--limit", 7, "--json").stdout)
     assert (limited["products_open"], limited["expected"]) == (6, 1)
     with engine.connect() as connection:
