@@ -1,8 +1,8 @@
 """How a crawl of many products fits into memory, and how soon it goes on after a stop.
 
 The command is `deepfield scrape hla` as a user types it, asking a local archive on loopback about a region of 10
-degrees: first until all products are in the ledger and one picture is here; then, with half of the pictures here,
-again until the first picture is asked for. Beside that: the command's start alone, and what SQLite needs to name the
+degrees: first until all products are in the ledger; then, with half of the pictures here, again until the first picture
+is asked for. Beside that: the command's start alone, and what SQLite needs to name the
 products.
 """
 
@@ -179,7 +179,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, ReplicaServer(routes) as server:
         home = Path(folder)
         settings = Settings(home=home, database_url=None)
-        first = run(home, server.url, "--limit", "1")
+        # with this limit all questions are asked before the first picture is
+        first = run(home, server.url, "--limit", str(number), until=asked)
         database = home / "catalog.db"
         known = sqlite3.connect(database).execute("SELECT count(*) FROM products").fetchone()[0]
         print(f"{known} products asked for and written down: {_words(first)}")
