@@ -2,10 +2,11 @@
 
     python benchmarks/crawl_rate.py [--seconds N] [--runs N]
 
-Two figures. The rate with 200 ms of latency and 8 connections, where 8 / 0.2 s = 40 requests a second are ideal: a
+Three figures. The rate with 200 ms of latency and 8 connections, where 8 / 0.2 s = 40 requests a second are ideal: a
 whole crawl (robots.txt, checks, ledger, blobs on disk) and, beside it on the same server, the plainest loop of
-`requests` in 8 threads that keeps nothing. And the rate with a limit of 2 requests a second: how near to it the crawl
-comes, and the most requests that any second had. All times are those at which the server had the request.
+`requests` in 8 threads that keeps nothing. The rate with a limit of 2 requests a second: how near to it the crawl
+comes, and the most requests that any second had. And the same for two processes that share a catalogue. All times
+are those at which the server had the request.
 """
 
 import argparse
@@ -15,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -58,7 +60,7 @@ class Served:
 
 
 def main() -> None:
-    """Print the two figures."""
+    """Print the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=15.0, help="how long an ideal crawl takes")
     parser.add_argument("--runs", type=int, default=3, help="runs of the first figure, crawl and loop by turns")
@@ -81,6 +83,10 @@ def main() -> None:
             moments = served.moments()
         print(f"limit of {LIMIT:g} requests a second")
         print(f"  crawl {share(moments, LIMIT)}   most in any second: {most_in_a_window(moments)}")
+        with serving(root / "few", root / "shared.log", 0.0) as served:
+            in_company(served, root / "shared", processes=2)
+            moments = served.moments()
+        print(f"  two processes {share(moments, LIMIT)}   most in any second: {most_in_a_window(moments)}")
 
 
 def crawled(served: Served, home: Path, settings: Settings) -> None:
@@ -93,6 +99,23 @@ def crawled(served: Served, home: Path, settings: Settings) -> None:
     engine.dispose()
     if summary.progress.got != summary.progress.found:
         sys.exit(f"Only {summary.progress.got} of {summary.progress.found} pictures came in: {summary.errors}")
+
+
+def in_company(served: Served, home: Path, processes: int) -> None:
+    """The same crawl by several processes at once, which share its home."""
+    own = {"HOME": home, "REQUESTS_PER_SECOND": LIMIT, "CONNECTIONS": CONNECTIONS}
+    environment = os.environ | {f"DEEPFIELD_{name}": str(value) for name, value in own.items()}
+    deepfield = str(Path(sys.executable).with_name("deepfield"))
+    region = ["--ra", str(M101.ra), "--dec", str(M101.dec), "--radius", str(M101.radius)]
+    command = [deepfield, "scrape", "hla", *region, "--archive-url", served.url]
+    running = []
+    for _ in range(processes):
+        running.append(subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+        while not served.moments() and running[-1].poll() is None:
+            time.sleep(0.1)  # until the region was asked for: the others find its products known
+    codes = [process.wait() for process in running]
+    if any(codes):
+        sys.exit(f"Of several processes some failed: {codes}")
 
 
 def plain_loop(served: Served) -> None:
