@@ -235,6 +235,7 @@ def _in_words(ahead: Forecast, settings: Settings, *, pages: bool) -> list[str]:
     if ahead.reply_s and settings.connections / ahead.reply_s < settings.requests_per_second:
         pace = f"{settings.connections / ahead.reply_s:.2g} requests a second, for replies took {ahead.reply_s:.1f} s "
         pace += f"so far and {settings.connections} connections are allowed"
-    lines.append(f"{least}{ahead.requests} requests, {least}{duration(ahead.seconds)} at {pace}")
+    requests = f"{ahead.requests} request{'' if ahead.requests == 1 else 's'}"
+    lines.append(f"{least}{requests}, {least}{duration(ahead.seconds)} at {pace}")
     lines.append("robots.txt was not asked: it may demand a slower pace, and forbid some of it")
     return lines
