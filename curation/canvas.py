@@ -17,6 +17,7 @@ class Canvas:
     `native` and `gray` are uint8 with no-data painted in the median colour of the valid area, so that no value that
     was there before can leak; `valid` is bool. `small`, `small_gray`, `small_valid` are the same, averaged over blocks
     of `factor` pixels so that the longer side has at most 1024; `inner` is `small_valid` less a rim of six pixels.
+    `half`, `half_gray`, `half_valid` are the frame averaged over 2 x 2 pixels.
     """
 
     native: np.ndarray
@@ -26,6 +27,9 @@ class Canvas:
     small_gray: np.ndarray
     small_valid: np.ndarray
     inner: np.ndarray
+    half: np.ndarray
+    half_gray: np.ndarray
+    half_valid: np.ndarray
     factor: int
 
 
@@ -37,6 +41,7 @@ def canvas(frame: Frame) -> Canvas:
         native[~frame.valid] = [histogram_median(native[..., band], frame.valid) for band in range(3)]
     factor = max(1, -(-max(frame.valid.shape) // _LONGEST_PX))
     small, small_valid = reduce(native, frame.valid, factor)
+    half, half_valid = reduce(native, frame.valid, 2)
     gray = luminance(native)
     return Canvas(
         native=native,
@@ -46,6 +51,9 @@ def canvas(frame: Frame) -> Canvas:
         small_gray=gray if factor == 1 else luminance(small),
         small_valid=small_valid,
         inner=shrink(small_valid, 6),
+        half=half,
+        half_gray=luminance(half),
+        half_valid=half_valid,
         factor=factor,
     )
 

@@ -21,6 +21,7 @@ class Colour:
     hue_spread: float
     fake_green_dn: float
     pure_fraction: float
+    colourfulness: float
 
 
 def colour(view: Canvas) -> Colour:
@@ -35,17 +36,18 @@ def colour(view: Canvas) -> Colour:
     values = picture[valid].astype(np.float32)
     if len(values) < 16:
         values = view.native[view.valid].astype(np.float32)
-    lightness = values.mean(axis=1)
-    red, green, blue = values.T
+    red, green, blue = np.ascontiguousarray(values.T)
+    lightness = (red + green + blue) / 3
     spread = np.abs(red - green) + np.abs(green - blue)
-    brightest, darkest = values.max(axis=1), values.min(axis=1)
+    brightest, darkest = np.maximum(np.maximum(red, green), blue), np.minimum(np.minimum(red, green), blue)
     lit = brightest >= _LIT_DN
     return Colour(
         chroma_p99_dn=float(np.percentile(spread, 99)),
-        rank=_rank(values),
-        hue_spread=_hue_spread(values - lightness[:, None], lightness),
+        rank=_rank(np.stack([red, green, blue])),
+        hue_spread=_hue_spread([band - lightness for band in (red, green, blue)], lightness),
         fake_green_dn=float(np.abs(green - (red + blue) / 2).mean()),
         pure_fraction=float((lit & (brightest - darkest > _PURE_SATURATION * brightest)).mean()),
+        colourfulness=_colourfulness(red - green, (red + green) / 2 - blue),
     )
 
 
@@ -54,16 +56,20 @@ def is_gray(measured: Colour) -> bool:
     return measured.chroma_p99_dn <= _GRAY_CHROMA_DN
 
 
-def _rank(values: np.ndarray) -> float:
-    variance = np.clip(np.linalg.eigvalsh(np.cov(values, rowvar=False)), 0.0, None)
+def _colourfulness(red_green: np.ndarray, yellow_blue: np.ndarray) -> float:
+    """Hasler and Suesstrunk 2003 (SPIE 5007, 87), the metric M3 of opponent colours."""
+    scatter = np.hypot(red_green.std(), yellow_blue.std())
+    return float(scatter + 0.3 * np.hypot(red_green.mean(), yellow_blue.mean()))
+
+
+def _rank(bands: np.ndarray) -> float:
+    variance = np.clip(np.linalg.eigvalsh(np.cov(bands)), 0.0, None)
     return float(np.sqrt(variance[1] / variance[2])) if variance[2] > 0 else 0.0
 
 
-def _hue_spread(chroma: np.ndarray, lightness: np.ndarray) -> float:
+def _hue_spread(chroma: list[np.ndarray], lightness: np.ndarray) -> float:
     bins = np.minimum((lightness * (_BINS / 256)).astype(np.intp), _BINS - 1)
     counts = np.maximum(np.bincount(bins, minlength=_BINS), 1)
-    total = float((chroma**2).sum())
-    explained = sum(
-        float((np.bincount(bins, chroma[:, band], _BINS) ** 2 / counts).sum()) for band in range(chroma.shape[1])
-    )
+    total = sum(float(band @ band) for band in chroma)
+    explained = sum(float((np.bincount(bins, band, _BINS) ** 2 / counts).sum()) for band in chroma)
     return float(np.sqrt(max(0.0, 1.0 - explained / total))) if total > 0 else 0.0

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from curation.canvas import Canvas, shrink
+from curation.canvas import Canvas, histogram, histogram_quantile, reduce, shrink
 
 _DARK_DN = 12
 _LINE_STEP_DN = 14
@@ -13,6 +13,10 @@ _BORDER_SPREAD_DN = 6
 _TEXT_HEIGHTS_PX = (5, 48)
 _TEXT_MAX_PARTS = 4000
 _TEXT_LOOKAHEAD = 64
+_WORD = 4
+_PAGE_SHARE = 0.03
+_RECTANGLE_SIDE = 96
+_OBJECT_DN = 25
 
 
 def flat_fraction(view: Canvas) -> float:
@@ -22,10 +26,9 @@ def flat_fraction(view: Canvas) -> float:
     the sky there.
     """
     kernel = np.ones((3, 3), np.uint8)
-    highest = cv2.dilate(view.small, kernel)
-    swing = _brightest(highest - cv2.erode(view.small, kernel))
+    swing = _brightest(cv2.subtract(cv2.dilate(view.small, kernel), cv2.erode(view.small, kernel)))
     lit = (_brightest(view.small) > _DARK_DN) & view.inner
-    return float(((swing <= 1) & lit).sum() / max(1, view.inner.sum()))
+    return float(np.count_nonzero((swing <= 1) & lit) / max(1, np.count_nonzero(view.inner)))
 
 
 def mode_fraction(view: Canvas) -> float:
@@ -42,14 +45,14 @@ def line_length(view: Canvas) -> float:
 
     An edge is a step of more than 14 DN of one sign. Panels, boxes, axes and captions have them; stars do not.
     """
-    total = 0.0
-    gray, inner = view.small_gray.astype(np.int16), view.inner
-    for picture, valid in ((gray, inner), (gray.T, inner.T)):
-        step = picture[1:] - picture[:-1]
-        usable = valid[1:] & valid[:-1]
-        for sign in (1, -1):
-            edge = np.ascontiguousarray((sign * step > _LINE_STEP_DN) & usable).view(np.uint8)
-            total += _straight_pixels(edge) / step.shape[1]
+    total, whole = 0.0, view.inner.all()
+    for picture, valid in ((view.small_gray, view.inner), (view.small_gray.T, view.inner.T)):
+        if len(picture) < 2:
+            continue
+        gray, inner = np.ascontiguousarray(picture), np.ascontiguousarray(valid)
+        for step in (cv2.subtract(gray[1:], gray[:-1]), cv2.subtract(gray[:-1], gray[1:])):
+            edge = (step > _LINE_STEP_DN) if whole else (step > _LINE_STEP_DN) & inner[1:] & inner[:-1]
+            total += _straight_pixels(edge.view(np.uint8)) / step.shape[1]
     return total
 
 
@@ -59,16 +62,19 @@ def edges(view: Canvas) -> tuple[float, float]:
     Gradients above 12 DN/px count as strong; along an axis means within 0.06 rad (7.6 % of directions by chance).
     """
     gray = view.small_gray
-    d_x = cv2.Sobel(gray, cv2.CV_32F, 1, 0, scale=0.125)[view.inner]
-    d_y = cv2.Sobel(gray, cv2.CV_32F, 0, 1, scale=0.125)[view.inner]
+    # every second row and column: the gradients of neighbours say the same
+    known = view.inner[::2, ::2]
+    d_x = cv2.Sobel(gray, cv2.CV_16S, 1, 0)[::2, ::2][known].astype(np.float32)
+    d_y = cv2.Sobel(gray, cv2.CV_16S, 0, 1)[::2, ::2][known].astype(np.float32)
     if d_x.size == 0:
         return 0.0, 0.0
-    size = cv2.magnitude(d_x, d_y).ravel()
+    size = cv2.magnitude(d_x, d_y).ravel() / 8.0
     strong = size > _STRONG_EDGE_DN
-    top = float(np.partition(size, int(0.99 * (size.size - 1)))[int(0.99 * (size.size - 1))])
-    if strong.sum() < 50:
+    rank = int(0.99 * (size.size - 1))
+    top = float(np.partition(size, rank)[rank])
+    if strong.sum() < 25:
         return top, 0.0
-    a, b = np.abs(d_x[strong[: d_x.size]]), np.abs(d_y[strong[: d_y.size]])
+    a, b = np.abs(d_x[strong]), np.abs(d_y[strong])
     return top, float((np.minimum(a, b) < np.tan(_AXIS_RAD) * np.maximum(a, b)).mean())
 
 
@@ -101,33 +107,69 @@ def void_line_length(view: Canvas) -> float:
     return total
 
 
-def text_run(view: Canvas) -> int:
-    """Longest row of letter-like shapes: bright on dark, dark on bright, or islands of data in a void (a white page).
+def valid_rectangle_fraction(view: Canvas) -> float:
+    """Area of the largest upright rectangle of valid pixels, over the frame; found on blocks, at most 96 a side."""
+    height, width = view.valid.shape
+    if view.valid.all():
+        return 1.0
+    _, valid = reduce(view.gray, view.valid, max(1, -(-max(height, width) // _RECTANGLE_SIDE)))
+    best, run = 0, np.zeros(valid.shape[1], np.int64)
+    for row in valid:
+        run = np.where(row, run + 1, 0)
+        # under every pair of columns: the lowest run between them times their distance
+        for tall in np.unique(run[run > 0]):
+            wide = np.diff(np.flatnonzero(np.concatenate([[True], run < tall, [True]]))).max() - 1
+            best = max(best, int(tall * wide))
+    return best / valid.size
 
-    A letter is a connected shape 5 to 48 px high at working size, flat-topped (a third of it in the brightest fifth of
-    the range; a star is all slope), whose right neighbour stands on the same line, at most nine tenths of its height
-    away and of similar height.
+
+def largest_object_fraction(view: Canvas) -> float:
+    """Largest connected area that stands 25 DN above the sky (the lower quartile), over the valid area.
+
+    A planet, a person or a logo on black is one such; so is a nebula that fills the frame.
+    """
+    gray, valid = reduce(view.small_gray, view.small_valid, 4)
+    counts = histogram(gray, valid)
+    if not counts.sum():
+        return 0.0
+    above = ((gray > histogram_quantile(counts, 0.25) + _OBJECT_DN) & valid).view(np.uint8)
+    number, _, stats, _ = cv2.connectedComponentsWithStats(above, connectivity=4)
+    return float(stats[1:, cv2.CC_STAT_AREA].max() / counts.sum()) if number > 1 else 0.0
+
+
+def text(view: Canvas) -> tuple[int, int]:
+    """Longest row of letter-like shapes, and how many letters stand in rows of at least four.
+
+    Letters are bright on dark, dark on bright, or islands of data in a void (a white page). A letter is a connected
+    shape 5 to 48 px high at working size, flat-topped (a third of it in the brightest fifth of the range; a star is
+    all slope), whose right neighbour stands on the same line, at most nine tenths of its height away and of similar
+    height.
     """
     valid, gray = shrink(view.small_valid, 1), view.small_gray
-    runs = [
-        _longest_row((gray >= 120) & valid, (gray >= 200) & valid),
-        _longest_row((gray <= 135) & valid, (gray <= 55) & valid),
-    ]
+    found = [_rows_of_letters((gray >= 120) & valid, (gray >= 200) & valid)]
+    # dark letters need light around them
+    if np.count_nonzero((gray > 135) & valid) > _PAGE_SHARE * gray.size:
+        found.append(_rows_of_letters((gray <= 135) & valid, (gray <= 55) & valid))
     if not view.small_valid.all():
-        runs.append(_longest_row(view.small_valid, view.small_valid))
-    return max(runs)
+        found.append(_rows_of_letters(view.small_valid, view.small_valid))
+    return max(run for run, _ in found), sum(letters for _, letters in found)
 
 
 def _straight_pixels(edge: np.ndarray) -> float:
     """Number of pixels of `edge`, uint8 (H, W), in runs along the rows of at least 8 % of the width."""
-    if not edge.any():
+    shortest = max(24, edge.shape[1] * 8 // 100)
+    # bridged gaps are four pixels wide at most: a row with fewer pixels than this has no such run
+    edge = edge[np.count_nonzero(edge, axis=1) >= shortest // 5]
+    if not edge.size:
         return 0.0
     bridged = cv2.morphologyEx(edge, cv2.MORPH_CLOSE, np.ones((1, 5), np.uint8))
-    longest = np.ones((1, max(24, edge.shape[1] * 8 // 100)), np.uint8)
-    return float(cv2.morphologyEx(bridged, cv2.MORPH_OPEN, longest).sum())
+    return float(cv2.morphologyEx(bridged, cv2.MORPH_OPEN, np.ones((1, shortest), np.uint8)).sum())
 
 
-def _longest_row(shape: np.ndarray, top: np.ndarray) -> int:
+def _rows_of_letters(shape: np.ndarray, top: np.ndarray) -> tuple[int, int]:
+    """Length of the longest row, and the number of letters in rows of four and more."""
+    if not top.any():
+        return 0, 0
     count, labels, stats, _ = cv2.connectedComponentsWithStats(shape.view(np.uint8), connectivity=8)
     core = np.bincount(labels[top], minlength=count)[1:]
     x, y, width, height, area = stats[1:].T
@@ -140,16 +182,17 @@ def _longest_row(shape: np.ndarray, top: np.ndarray) -> int:
     )
     letters = np.flatnonzero(is_letter)
     if not 3 <= len(letters) <= _TEXT_MAX_PARTS:
-        return min(len(letters), 2)
+        return min(len(letters), 2), 0
     letters = letters[np.lexsort((y[letters], x[letters]))]
     left, right = x[letters], x[letters] + width[letters]
     base, tall = y[letters] + height[letters], height[letters]
     follower = _followers(left, right, base, tall)
-    longest = np.ones(len(letters), np.int64)
+    length = np.ones(len(letters), np.int64)
     for index, after in enumerate(follower):
         if after >= 0:
-            longest[after] = max(longest[after], longest[index] + 1)
-    return int(longest.max())
+            length[after] = max(length[after], length[index] + 1)
+    ends = np.setdiff1d(np.arange(len(letters)), np.flatnonzero(follower >= 0))
+    return int(length.max()), int(length[ends][length[ends] >= _WORD].sum())
 
 
 def _followers(left: np.ndarray, right: np.ndarray, base: np.ndarray, tall: np.ndarray) -> np.ndarray:

@@ -4,14 +4,14 @@ from dataclasses import asdict, dataclass, fields
 
 import numpy as np
 
-from curation import layout, signal
+from curation import artefacts, focus, layout, signal
 from curation.canvas import canvas
 from curation.colour import colour, is_gray
 from manifests.frames import Frame
 
 # Raise it whenever a measurement, a fingerprint, the decoder or the no-data mask changes: frames measured under another
 # version are measured again.
-MEASURE_VERSION = "2"
+MEASURE_VERSION = "3"
 
 _MIN_VALID_PIXELS = 256
 _NOISE_FLOOR_DN = 0.25  # of eight-bit data
@@ -25,11 +25,15 @@ class Measures:
     """
 
     coverage: float
+    valid_rectangle_fraction: float | None = None
     void_line_length: float | None = None
     noise_sigma_dn: float | None = None
     noise_coarse_dn: float | None = None
     chroma_noise_dn: float | None = None
+    channel_noise_correlation: float | None = None
     detail_ratio: float | None = None
+    edge_sharpness: float | None = None
+    star_fwhm_px: float | None = None
     signal_to_noise: float | None = None
     signal_fraction: float | None = None
     clipped_fraction: float | None = None
@@ -38,14 +42,23 @@ class Measures:
     black_fraction: float | None = None
     median_level_dn: float | None = None
     p999_level_dn: float | None = None
+    dynamic_range_dn: float | None = None
+    level_skewness: float | None = None
     peaks_per_mpx: float | None = None
     round_peak_share: float | None = None
+    dip_share: float | None = None
     chroma_p99_dn: float | None = None
+    colourfulness_dn: float | None = None
     grayscale: bool | None = None
     colour_rank: float | None = None
     hue_spread: float | None = None
     pure_colour_fraction: float | None = None
     fake_green_dn: float | None = None
+    speckle_per_mpx: float | None = None
+    trail_length: float | None = None
+    blockiness: float | None = None
+    stripe_dn: float | None = None
+    seam_dn: float | None = None
     flat_fraction: float | None = None
     mode_fraction: float | None = None
     line_length: float | None = None
@@ -53,6 +66,8 @@ class Measures:
     axis_edge_share: float | None = None
     border_fraction: float | None = None
     text_run: float | None = None
+    text_letters: float | None = None
+    largest_object_fraction: float | None = None
 
 
 MEASURE_NAMES = tuple(field.name for field in fields(Measures))
@@ -66,41 +81,57 @@ def measure(frame: Frame) -> Measures:
     view = canvas(frame)
     noise = signal.noise_sigma(view.gray, view.valid)
     halved = signal.coarse_noise_sigma(view, 2)
-    median, top = signal.levels(view)
+    light = signal.levels(view)
     clipped = signal.clipping(view)
     stars = signal.peaks(view)
     colours = colour(view)
     edge, axis_share = layout.edges(view)
+    run, letters = layout.text(view)
     return Measures(
         coverage=coverage,
+        valid_rectangle_fraction=layout.valid_rectangle_fraction(view),
         void_line_length=layout.void_line_length(view),
         noise_sigma_dn=noise,
         noise_coarse_dn=signal.coarse_noise_sigma(view, 4),
         chroma_noise_dn=signal.chroma_noise_sigma(view),
+        channel_noise_correlation=artefacts.channel_noise_correlation(view),
         detail_ratio=None if noise is None or halved is None else noise / max(halved, _NOISE_FLOOR_DN),
-        signal_to_noise=_signal_to_noise(frame, noise, median, top),
+        edge_sharpness=focus.edge_sharpness(view),
+        star_fwhm_px=focus.star_fwhm(view, stars.y, stars.x),
+        signal_to_noise=_signal_to_noise(frame, noise, light.median, light.p999),
         signal_fraction=signal.signal_fraction(view),
         clipped_fraction=clipped.all_channels,
         clipped_blob_fraction=clipped.largest_blob,
         channel_clipped_fraction=clipped.any_channel,
         black_fraction=clipped.black,
-        median_level_dn=median,
-        p999_level_dn=top,
+        median_level_dn=light.median,
+        p999_level_dn=light.p999,
+        dynamic_range_dn=light.range_98,
+        level_skewness=light.skewness,
         peaks_per_mpx=stars.per_mpx,
         round_peak_share=stars.round_share,
+        dip_share=stars.dip_share,
         chroma_p99_dn=colours.chroma_p99_dn,
+        colourfulness_dn=colours.colourfulness,
         grayscale=is_gray(colours),
         colour_rank=colours.rank,
         hue_spread=colours.hue_spread,
         pure_colour_fraction=colours.pure_fraction,
         fake_green_dn=colours.fake_green_dn,
+        speckle_per_mpx=artefacts.speckle(view, noise),
+        trail_length=artefacts.trail_length(view),
+        blockiness=artefacts.blockiness(view),
+        stripe_dn=artefacts.stripes(view),
+        seam_dn=artefacts.seam(view),
         flat_fraction=layout.flat_fraction(view),
         mode_fraction=layout.mode_fraction(view),
         line_length=layout.line_length(view),
         edge_p99_dn=edge,
         axis_edge_share=axis_share,
         border_fraction=layout.border_fraction(view),
-        text_run=float(layout.text_run(view)),
+        text_run=float(run),
+        text_letters=float(letters),
+        largest_object_fraction=layout.largest_object_fraction(view),
     )
 
 

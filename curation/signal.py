@@ -13,9 +13,10 @@ _IMMERKAER = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
 _IMMERKAER_GAIN = 6.0  # root of the sum of the squared weights
 _MAD_TO_SIGMA = 0.6744897501960817
 # outside this range the local mean says that noise was cut off at black or white
-_NOISE_RANGE = (4.0, 248.0)
+_NOISE_RANGE = (4, 248)
+_RESPONSES = 16 * 255 // 2 + 1  # the largest answer of Immerkaer's mask to eight bits is 8 x 255
 _CLIPPED_DN = 240  # enlarging, palettes and JPEG leave what was clipped at 243 to 255
-_MIN_SAMPLES = 200
+_MIN_SAMPLES, _SAMPLES = 200, 40_000
 _SIGNAL_SIGMA, _SIGNAL_MIN_DN = 5.0, 15.0
 _PEAK_SIGMA = 6.0
 _PEAK_MIN_DN = 12.0
@@ -33,11 +34,28 @@ class Clipping:
 
 
 @dataclass(frozen=True)
+class Levels:
+    """Luminance over the valid area, DN: median, percentiles; and the skewness of its distribution."""
+
+    median: float
+    p999: float
+    range_98: float
+    skewness: float
+
+
+@dataclass(frozen=True)
 class Peaks:
-    """Local maxima: how many per million pixels, and which share of them is round like a star (None below 10)."""
+    """Local maxima: how many per million pixels, and which share of them is round like a star (None below 10).
+
+    `dip_share` is the share of local minima, as deep, among both; `y` and
+    `x` are where the round ones are, at working size.
+    """
 
     per_mpx: float
     round_share: float | None
+    dip_share: float | None
+    y: np.ndarray
+    x: np.ndarray
 
 
 def noise_sigma(plane: np.ndarray, valid: np.ndarray) -> float | None:
@@ -49,10 +67,10 @@ def noise_sigma(plane: np.ndarray, valid: np.ndarray) -> float | None:
     """
     usable = shrink(valid, 1)
     if plane.dtype == np.uint8:
-        mean = cv2.blur(plane, (5, 5))
-        usable = usable & (mean >= _NOISE_RANGE[0]) & (mean <= _NOISE_RANGE[1])
-        response = np.abs(cv2.filter2D(plane, cv2.CV_16S, _IMMERKAER)[usable])
-        median = _median_of_counts(np.bincount(response)) if response.size >= _MIN_SAMPLES else None
+        usable = usable & cv2.inRange(cv2.blur(plane, (5, 5)), *_NOISE_RANGE).view(bool)
+        response = np.abs(cv2.filter2D(plane, cv2.CV_16S, _IMMERKAER)).view(np.uint16)
+        counts = cv2.calcHist([response], [0], usable.view(np.uint8), [_RESPONSES], [0, _RESPONSES]).ravel()
+        median = _median_of_counts(counts.astype(np.float64)) if counts.sum() >= _MIN_SAMPLES else None
     else:
         response = np.abs(cv2.filter2D(np.where(valid, plane, 0).astype(np.float32), cv2.CV_32F, _IMMERKAER)[usable])
         median = float(np.median(response)) if response.size >= _MIN_SAMPLES else None
@@ -61,28 +79,32 @@ def noise_sigma(plane: np.ndarray, valid: np.ndarray) -> float | None:
 
 def coarse_noise_sigma(view: Canvas, factor: int) -> float | None:
     """Noise of the luminance after averaging blocks of `factor` pixels, DN: what drizzling or enlarging correlated."""
-    gray, valid = reduce(view.gray, view.valid, factor)
+    gray, valid = (view.half_gray, view.half_valid) if factor == 2 else reduce(view.gray, view.valid, factor)
     return noise_sigma(gray, valid)
 
 
 def chroma_noise_sigma(view: Canvas) -> float | None:
     """Noise of the colour differences R-G and B-G at half size, added in quadrature, DN."""
-    picture, valid = reduce(view.native, view.valid, 2)
-    red, green, blue = (plane.astype(np.int16) for plane in cv2.split(picture))
+    red, green, blue = (plane.astype(np.int16) for plane in cv2.split(view.half))
     parts = []
     for difference in (red - green, blue - green):
         # halved to fit eight bits around 128; noise_sigma then drops what clips
-        sigma = noise_sigma(((difference + 256) >> 1).astype(np.uint8), valid)
+        sigma = noise_sigma(((difference + 256) >> 1).astype(np.uint8), view.half_valid)
         if sigma is None:
             return None
         parts.append(2.0 * sigma)
     return math.hypot(*parts)
 
 
-def levels(view: Canvas) -> tuple[float, float]:
-    """Median and 99.9th percentile of the luminance over the valid area, DN."""
+def levels(view: Canvas) -> Levels:
+    """Levels of the luminance over the valid area."""
     counts = histogram(view.gray, view.valid)
-    return histogram_quantile(counts, 0.5), histogram_quantile(counts, 0.999)
+    low, median, high, top = (histogram_quantile(counts, share) for share in (0.01, 0.5, 0.99, 0.999))
+    values = np.arange(256.0)
+    mean = float(counts @ values / counts.sum())
+    spread = math.sqrt(float(counts @ (values - mean) ** 2 / counts.sum()))
+    skewness = float(counts @ (values - mean) ** 3 / counts.sum()) / spread**3 if spread > 0 else 0.0
+    return Levels(median, top, high - low, skewness)
 
 
 def signal_fraction(view: Canvas) -> float:
@@ -105,50 +127,81 @@ def clipping(view: Canvas) -> Clipping:
 
     Requiring all channels keeps coloured stars and nebulae out; a star core is a small blob, a burnt nebula is not.
     """
-    red, green, blue = cv2.split(view.native)
-    brightest = cv2.max(cv2.max(red, green), blue)
-    area = int(view.valid.sum())
-    clipped = (cv2.min(cv2.min(red, green), blue) >= _CLIPPED_DN) & view.valid
-    largest = 0
-    if clipped.any():
-        _, _, stats, _ = cv2.connectedComponentsWithStats(clipped.view(np.uint8), connectivity=8)
-        largest = int(stats[1:, cv2.CC_STAT_AREA].max())
+    area = np.count_nonzero(view.valid)
+    valid = view.valid.view(np.uint8)
+    clipped = cv2.inRange(view.native, (_CLIPPED_DN,) * 3, (255,) * 3) & valid
+    dim = cv2.inRange(view.native, (0,) * 3, (_CLIPPED_DN - 1,) * 3) & valid
+    dark = cv2.inRange(view.native, (0,) * 3, (_NOISE_RANGE[0],) * 3) & valid
+    # blobs are told apart at half size, which costs a quarter
+    height, width = clipped.shape
+    halves = cv2.resize(clipped * 255, (max(1, width // 2), max(1, height // 2)), interpolation=cv2.INTER_AREA)
+    count, _, stats, _ = cv2.connectedComponentsWithStats(cv2.compare(halves, 127, cv2.CMP_GT), connectivity=8)
+    largest = int(stats[1:, cv2.CC_STAT_AREA].max()) / halves.size if count > 1 else 0.0
     return Clipping(
-        all_channels=float(clipped.sum() / area),
-        largest_blob=largest / area,
-        any_channel=float(((brightest >= _CLIPPED_DN) & view.valid).sum() / area),
-        black=float(((brightest <= _NOISE_RANGE[0]) & view.valid).sum() / area),
+        all_channels=cv2.countNonZero(clipped) / area,
+        largest_blob=min(largest * clipped.size, cv2.countNonZero(clipped)) / area,
+        any_channel=1.0 - cv2.countNonZero(dim) / area,
+        black=cv2.countNonZero(dark) / area,
     )
 
 
 def peaks(view: Canvas) -> Peaks:
-    """Count maxima of a difference of Gaussians (1.2 and 4 px at working size) above six times its noise and 12 DN."""
+    """Count maxima of a difference of Gaussians (1.2 and 4 px at working size) above six times its noise and 12 DN.
+
+    Minima are counted alike: light on a dark sky has few, a photograph or a painting has as many as maxima.
+    """
     gray = view.small_gray.astype(np.float32)
     fine = cv2.GaussianBlur(gray, (0, 0), 1.2)
-    bumps = fine - cv2.GaussianBlur(gray, (0, 0), 4.0)
-    inside = bumps[view.inner]
-    if inside.size < _MIN_SAMPLES:
-        return Peaks(0.0, None)
-    sample = inside[:: max(1, inside.size // 100_000)]
+    bumps = fine - _blurred_wide(gray)
+    area = np.count_nonzero(view.inner)
+    if area < _MIN_SAMPLES:
+        return Peaks(0.0, None, None, np.empty(0, np.intp), np.empty(0, np.intp))
+    step = max(1, int(math.sqrt(area / _SAMPLES)))
+    sample = bumps[::step, ::step][view.inner[::step, ::step]]
     scatter = float(np.median(np.abs(sample))) / _MAD_TO_SIGMA
     cut = max(_PEAK_SIGMA * scatter, _PEAK_MIN_DN)
-    is_peak = (bumps > cut) & (bumps == cv2.dilate(bumps, np.ones((7, 7), np.uint8))) & view.inner
-    is_peak[[0, -1], :] = False
-    is_peak[:, [0, -1]] = False
-    y, x = np.nonzero(is_peak)
-    share = _round_share(fine, y, x) if len(y) >= 10 else None
-    return Peaks(len(y) / inside.size * 1e6, share)
+    y, x = _maxima(bumps, cut, view.inner)
+    dips = len(_maxima(-bumps, cut, view.inner)[0])
+    both = len(y) + dips
+    round_ones = _are_round(fine, y, x)
+    return Peaks(
+        per_mpx=len(y) / area * 1e6,
+        round_share=float(round_ones.mean()) if len(y) >= 10 else None,
+        dip_share=dips / both if both >= 10 else None,
+        y=y[round_ones],
+        x=x[round_ones],
+    )
 
 
-def _round_share(smooth: np.ndarray, y: np.ndarray, x: np.ndarray) -> float:
-    """Share of peaks whose curvatures are both downward and differ by less than 2.2 times (Lowe 2004, section 4.1)."""
+def _blurred_wide(gray: np.ndarray) -> np.ndarray:
+    """A Gaussian blur of 4 px, made of a quarter of the pixels."""
+    height, width = gray.shape
+    if min(height, width) < 8:
+        return cv2.GaussianBlur(gray, (0, 0), 4.0)
+    small = cv2.resize(gray, (width // 4, height // 4), interpolation=cv2.INTER_AREA)
+    return cv2.resize(cv2.GaussianBlur(small, (0, 0), 0.9), (width, height), interpolation=cv2.INTER_LINEAR)
+
+
+def _maxima(bumps: np.ndarray, cut: float, inner: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and columns of the maxima above `cut` that are the highest within 3 px, less those on the border."""
+    high = cv2.compare(bumps, cut, cv2.CMP_GT) & inner.view(np.uint8)
+    high[[0, -1], :] = 0
+    high[:, [0, -1]] = 0
+    y, x = np.divmod(np.flatnonzero(high), high.shape[1])
+    highest = cv2.dilate(bumps, np.ones((7, 7), np.uint8))
+    is_peak = bumps[y, x] == highest[y, x]
+    return y[is_peak], x[is_peak]
+
+
+def _are_round(smooth: np.ndarray, y: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Which peaks' curvatures are both downward and differ by less than 2.2 times (Lowe 2004, section 4.1)."""
     centre = smooth[y, x]
     d_xx = smooth[y, x + 1] + smooth[y, x - 1] - 2 * centre
     d_yy = smooth[y + 1, x] + smooth[y - 1, x] - 2 * centre
     d_xy = (smooth[y + 1, x + 1] + smooth[y - 1, x - 1] - smooth[y + 1, x - 1] - smooth[y - 1, x + 1]) / 4
     trace, determinant = d_xx + d_yy, d_xx * d_yy - d_xy**2
     limit = (_ROUND_RATIO + 1) ** 2 / _ROUND_RATIO
-    return float(((trace < 0) & (determinant > 0) & (trace**2 < limit * determinant)).mean())
+    return (trace < 0) & (determinant > 0) & (trace**2 < limit * determinant)
 
 
 def _median_of_counts(counts: np.ndarray) -> float:

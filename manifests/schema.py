@@ -109,6 +109,7 @@ FRAME = (
 # All but `coverage` are null where fewer than 256 pixels are valid; no-data pixels have no influence on any of them.
 MEASURES = (
     _number("coverage", "", "Share of the pixels that are not no-data"),
+    _number("valid_rectangle_fraction", "", "Largest upright rectangle of valid pixels, over the frame"),
     _number(
         "void_line_length",
         "",
@@ -119,7 +120,22 @@ MEASURES = (
         "noise_coarse_dn", "DN", "The same after averaging 4 x 4 pixels: noise correlated by drizzling or enlarging"
     ),
     _number("chroma_noise_dn", "DN", "Noise of R-G and B-G at half size, in quadrature"),
+    _number(
+        "channel_noise_correlation",
+        "",
+        "Correlation of the grain of red and blue, -1 to 1: high where both come from one exposure or a drawing",
+    ),
     _number("detail_ratio", "", "Noise over noise at half size: 2 for white noise, low where enlarged or smoothed"),
+    _number(
+        "edge_sharpness",
+        "",
+        "Steepest gradients over those at half size: 1 for sharp edges, 0.5 where blurred or enlarged",
+    ),
+    _number(
+        "star_fwhm_px",
+        "px",
+        "Median full width at half maximum of the round peaks that are neither clipped nor crowded; null below 10",
+    ),
     _number(
         "signal_to_noise",
         "",
@@ -132,9 +148,19 @@ MEASURES = (
     _number("black_fraction", "", "Share of valid pixels with all channels at 4 or below"),
     _number("median_level_dn", "DN", "Median luminance"),
     _number("p999_level_dn", "DN", "99.9th percentile of the luminance"),
+    _number("dynamic_range_dn", "DN", "99th less 1st percentile of the luminance"),
+    _number("level_skewness", "", "Skewness of the luminance: high for light on a dark sky, about 0 for photographs"),
     _number("peaks_per_mpx", "1/Mpx", "Local maxima well above the noise, at working size (longer side 1024 at most)"),
     _number("round_peak_share", "", "Share of these that are round as stars are; null below 10 peaks"),
+    _number(
+        "dip_share",
+        "",
+        "Local minima over minima and maxima: low for light on a dark sky, half for photographs; null below 10",
+    ),
     _number("chroma_p99_dn", "DN", "99th percentile of |R-G| + |G-B| at a quarter of the working size"),
+    _number(
+        "colourfulness_dn", "DN", "Colourfulness M3 of Hasler and Suesstrunk 2003, at a quarter of the working size"
+    ),
     _flag("grayscale", "True where the frame has no colour, whatever its file mode"),
     _number(
         "colour_rank", "", "Second over first singular value of the colour covariance; near 0 is one filter in one tint"
@@ -146,6 +172,17 @@ MEASURES = (
     ),
     _number("pure_colour_fraction", "", "Share of valid pixels that are lit and lack one channel wholly"),
     _number("fake_green_dn", "DN", "Mean |G - (R+B)/2|; near 0 where green was made from two filters, or for gray"),
+    _number(
+        "speckle_per_mpx",
+        "1/Mpx",
+        "Single pixels far above all eight neighbours in a channel: hot pixels, tracks of cosmic rays",
+    ),
+    _number(
+        "trail_length", "", "Longest straight bright streak at any angle, over the longer side: satellites, spikes"
+    ),
+    _number("blockiness", "", "Luminance steps across 8 px blocks over steps elsewhere; 1 where no JPEG grid is seen"),
+    _number("stripe_dn", "DN", "Typical difference of the mean of a row or column from its neighbours': banding"),
+    _number("seam_dn", "DN", "Largest luminance jump along one whole row or column: panels, chip seams"),
     _number("flat_fraction", "", "Share of valid pixels that are lit and do not differ from their neighbours"),
     _number("mode_fraction", "", "Share of valid pixels in the most common lit colour"),
     _number("line_length", "", "Straight edges along rows and columns, in sides of the frame"),
@@ -153,6 +190,12 @@ MEASURES = (
     _number("axis_edge_share", "", "Share of strong gradients along rows and columns; 0.08 by chance"),
     _number("border_fraction", "", "Depth of the one-coloured margins over height plus over width"),
     _number("text_run", "", "Longest row of letter-like shapes"),
+    _number("text_letters", "", "Letter-like shapes in rows of four and more"),
+    _number(
+        "largest_object_fraction",
+        "",
+        "Largest connected area 25 DN above the sky, over the valid area: planets, people, logos",
+    ),
 )
 
 FINGERPRINTS = (

@@ -1,14 +1,18 @@
 """Measurements: right where the truth is known, blind to no-data, and telling of what is no sky."""
 
+import io
 from dataclasses import asdict, replace
 
 import cv2
 import numpy as np
 import pytest
-from drawn_skies import frame, page, sky, turned_footprint
+from drawn_skies import encoded, frame, page, sky, turned_footprint
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
+from curation.canvas import canvas
+from curation.layout import valid_rectangle_fraction
 from curation.measures import MEASURE_NAMES, measure
 from curation.signal import noise_sigma
 from manifests import schema
@@ -143,3 +147,86 @@ def test_any_shape_is_measured(shape):
     half = np.zeros(shape, bool)
     half[: (shape[0] + 1) // 2] = True
     measure(replace(one, valid=half))
+
+
+def blurred(rgb, sigma):
+    return cv2.GaussianBlur(rgb, (0, 0), sigma)
+
+
+@pytest.mark.parametrize("sigma", [1.5, 2.5])
+def test_the_width_of_stars_is_found(sigma):
+    rng = np.random.default_rng(4)
+    light = np.zeros((400, 400), np.float32)
+    for y in range(20, 400, 40):
+        for x in range(20, 400, 40):
+            light[y, x] = rng.uniform(0.6, 1.0) * 180 * 2 * np.pi * sigma**2
+    stars = np.clip(blurred(light, sigma) + 15 + rng.normal(0, 1, light.shape), 0, 255).astype(np.uint8)
+    measured = measure(frame(np.repeat(stars[..., None], 3, axis=2)))
+    assert measured.star_fwhm_px == pytest.approx(2.355 * sigma, rel=0.12)
+
+
+def test_blurring_and_enlarging_take_sharpness_and_speckle():
+    rgb = sky(21, 400, 480, noise=0.5, stars=300)
+    sharp, soft = measure(frame(rgb)), measure(frame(blurred(rgb, 3.0)))
+    assert sharp.edge_sharpness > 0.7 and soft.edge_sharpness < 0.6
+    hit = rgb.copy()
+    hit[np.random.default_rng(1).integers(0, 400, 60), np.random.default_rng(2).integers(0, 480, 60), 1] = 255
+    area = rgb[..., 0].size / 1e6
+    assert sharp.speckle_per_mpx * area < 12 and measure(frame(hit)).speckle_per_mpx * area > 30
+
+
+def test_a_trail_is_as_long_as_it_is_drawn_and_a_field_has_none():
+    rgb = sky(22, 400, 480)
+    crossed = cv2.line(rgb.copy(), (20, 50), (440, 330), (190, 190, 190), 2)
+    assert measure(frame(rgb)).trail_length == 0.0
+    assert measure(frame(crossed)).trail_length == pytest.approx(np.hypot(420, 280) / 480, rel=0.15)
+
+
+def test_jpeg_leaves_blocks_wherever_its_grid_begins():
+    rgb = sky(23, 400, 480)
+    coded = np.array(Image.open(io.BytesIO(encoded(rgb, "JPEG", quality=20))))
+    assert measure(frame(rgb)).blockiness < 1.1
+    assert measure(frame(coded)).blockiness > 1.5
+    assert measure(frame(coded[3:, 5:])).blockiness > 1.5
+
+
+def test_panels_have_a_seam_and_bands_are_stripes():
+    left, right = sky(24, 300, 200), sky(25, 300, 200, noise=4.0) // 2 + 60
+    assert measure(frame(np.hstack([left, right]))).seam_dn > 10 > measure(frame(sky(24))).seam_dn
+    banded = np.clip(sky(26).astype(int) + 8 * (np.arange(300) % 2)[:, None, None], 0, 255).astype(np.uint8)
+    assert measure(frame(banded)).stripe_dn > 4 * measure(frame(sky(26))).stripe_dn
+
+
+def test_the_grain_of_two_filters_is_their_own():
+    rgb = sky(27, noise=4.0)
+    gray = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)[..., None]
+    toned = (gray * np.array([1.0, 0.8, 0.6])).astype(np.uint8)
+    assert abs(measure(frame(rgb)).channel_noise_correlation) < 0.2
+    assert measure(frame(toned)).channel_noise_correlation > 0.7
+
+
+def test_a_negative_has_dips_for_stars_and_its_light_is_skewed_the_other_way():
+    real, negative = measure(frame(sky(28))), measure(frame(255 - sky(28)))
+    assert real.dip_share < 0.2 and negative.dip_share > 0.8
+    assert real.level_skewness > 0 > negative.level_skewness
+
+
+def test_colourfulness_is_that_of_its_definition():
+    rgb = np.random.default_rng(3).integers(0, 255, (8, 8, 3)).astype(np.uint8)
+    large = cv2.resize(rgb, (512, 512), interpolation=cv2.INTER_NEAREST).astype(float)
+    opponent = large[..., 0] - large[..., 1], (large[..., 0] + large[..., 1]) / 2 - large[..., 2]
+    expected = np.hypot(*(o.std() for o in opponent)) + 0.3 * np.hypot(*(o.mean() for o in opponent))
+    assert measure(frame(large.astype(np.uint8))).colourfulness_dn == pytest.approx(expected, rel=0.01)
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 2**31), height=st.integers(8, 40), width=st.integers(8, 40))
+def test_the_largest_valid_rectangle_is_the_largest(seed, height, width):
+    valid = np.random.default_rng(seed).random((height, width)) > 0.15
+    best = 0
+    for top in range(height):
+        for bottom in range(top + 1, height + 1):
+            free = "".join("1" if column else " " for column in valid[top:bottom].all(axis=0))
+            best = max(best, (bottom - top) * max((len(run) for run in free.split()), default=0))
+    found = valid_rectangle_fraction(canvas(frame(np.zeros((height, width, 3), np.uint8), valid)))
+    assert found == pytest.approx(best / valid.size)

@@ -1,0 +1,128 @@
+"""What detectors, satellites and file formats leave in a frame: speckle, trails, blocks, stripes, seams."""
+
+import math
+
+import cv2
+import numpy as np
+
+from curation.canvas import Canvas, histogram, histogram_quantile, reduce, shrink
+
+_SPECKLE_SIGMA, _SPECKLE_MIN_DN = 8.0, 24.0
+_TRAIL_SIDE_PX = 384
+_TRAIL_MIN_DN, _TRAIL_MAX_SHARE = 8.0, 0.03
+_TRAIL_MIN_LENGTH = 0.2  # of the longer side
+_BLOCK_PX = 8
+_BLOCK_MAX_STEP_DN = 12
+_STEP_MAX_DN = 24
+_SEAM_REACH_PX = 4
+_RING = np.array([[1, 1, 1], [1, 0, 1], [1, 1, 1]], np.uint8)
+_DIFFERENCE = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
+
+
+def speckle(view: Canvas, noise: float | None) -> float:
+    """Single pixels that stand out of all their eight neighbours in a channel, per million valid pixels.
+
+    By more than eight times the noise and 24 DN: a star is wider than a pixel, a hot pixel or the track of a cosmic ray
+    is not (van Dokkum 2001, PASP 113, 1420, draws the same line between the two).
+    """
+    cut = int(max(_SPECKLE_SIGMA * (noise or 0.0), _SPECKLE_MIN_DN))
+    found = np.zeros(view.valid.shape, np.uint8)
+    for plane in cv2.split(view.native):
+        found |= cv2.compare(cv2.subtract(plane, cv2.dilate(plane, _RING)), cut, cv2.CMP_GT)
+    usable = shrink(view.valid, 1)
+    return float(np.count_nonzero(found[usable])) / max(1, int(usable.sum())) * 1e6
+
+
+def trail_length(view: Canvas) -> float:
+    """Length of the longest straight bright streak, in sides of the frame (the longer one); 0 where there is none.
+
+    A probabilistic Hough transform (Matas et al. 2000, CVIU 78, 119) of narrow ridges on the frame binned to 384 px,
+    the 3 % brightest of them at most. Diffraction spikes count too, but are seldom a fifth of the frame.
+    """
+    gray, valid = reduce(view.small_gray, view.inner, max(1, -(-max(view.small_gray.shape) // _TRAIL_SIDE_PX)))
+    if min(gray.shape) < 16:
+        return 0.0
+    ridge = cv2.morphologyEx(gray, cv2.MORPH_TOPHAT, np.ones((7, 7), np.uint8))
+    counts = histogram(ridge, valid)
+    cut = max(_TRAIL_MIN_DN, histogram_quantile(counts, 1.0 - _TRAIL_MAX_SHARE))
+    lit = ((ridge > cut) & valid).view(np.uint8)
+    side = max(gray.shape)
+    shortest = _TRAIL_MIN_LENGTH * side
+    lines = cv2.HoughLinesP(lit, 1, np.pi / 180, int(0.6 * shortest), minLineLength=shortest, maxLineGap=4)
+    if lines is None:
+        return 0.0
+    x0, y0, x1, y1 = lines.reshape(-1, 4).T.astype(np.float64)
+    return float(np.hypot(x1 - x0, y1 - y0).max() / side)
+
+
+def blockiness(view: Canvas) -> float | None:
+    """Luminance step across the borders of 8 px blocks over the step elsewhere, the mean of both axes; 1 where unseen.
+
+    Wang, Sheikh and Bovik 2002 (ICIP, 477) measure the same borders. The grid may start anywhere, because pictures
+    are cropped; steps count up to 12 DN. None where the frame is smaller than four blocks or has no steps.
+    """
+    found = []
+    for gray in (view.gray, np.ascontiguousarray(view.gray.T)):
+        if gray.shape[1] < 4 * _BLOCK_PX + 1:
+            return None
+        step = cv2.min(cv2.absdiff(gray[:, 1:], gray[:, :-1]), _BLOCK_MAX_STEP_DN)
+        profile = cv2.reduce(step, 0, cv2.REDUCE_AVG, dtype=cv2.CV_32F).ravel()
+        whole = len(profile) // _BLOCK_PX * _BLOCK_PX
+        phases = np.median(profile[:whole].reshape(-1, _BLOCK_PX), axis=0)
+        elsewhere = float(np.median(phases))
+        if elsewhere <= 0:
+            return None
+        found.append(float(phases.max()) / elsewhere)
+    return math.fsum(found) / 2
+
+
+def stripes(view: Canvas) -> float:
+    """Banding: typical difference of the mean luminance of a row or column from its two neighbours', DN.
+
+    The larger of rows and columns; light above the median counts as the median, so that stars do not matter.
+    """
+    dimmed = np.minimum(view.small_gray, int(histogram_quantile(histogram(view.small_gray, view.small_valid), 0.5)))
+    found = [0.0]
+    for axis in (0, 1):
+        profile = cv2.reduce(dimmed, axis, cv2.REDUCE_AVG, dtype=cv2.CV_32F).ravel()
+        if len(profile) >= 3:
+            found.append(float(np.median(np.abs(profile[1:-1] - (profile[2:] + profile[:-2]) / 2))))
+    return max(found)
+
+
+def seam(view: Canvas) -> float:
+    """How much the luminance jumps across one whole row or column more than beside it, DN, the largest such jump.
+
+    Panels of a collage, chip seams and frames within the frame have one; steps count up to 24 DN a pixel.
+    """
+    found = [0.0]
+    for gray in (view.small_gray, np.ascontiguousarray(view.small_gray.T)):
+        if len(gray) < 2 * _SEAM_REACH_PX + 2:
+            continue
+        step = cv2.min(cv2.absdiff(gray[1:], gray[:-1]), _STEP_MAX_DN)
+        profile = cv2.reduce(step, 1, cv2.REDUCE_AVG, dtype=cv2.CV_32F).ravel()
+        beside = np.maximum(profile[2 * _SEAM_REACH_PX :], profile[: -2 * _SEAM_REACH_PX])
+        found.append(float((profile[_SEAM_REACH_PX:-_SEAM_REACH_PX] - beside).max()))
+    return max(found)
+
+
+def channel_noise_correlation(view: Canvas) -> float | None:
+    """Correlation of the grain of red and blue at half size, -1 to 1; None where fewer than 200 pixels can be used.
+
+    Exposures through different filters have grain of their own; one exposure in a tint, a drawing and a picture
+    that was toned as a whole share theirs. Second differences (Immerkaer 1996) of at most four times their median.
+    """
+    red, _, blue = cv2.split(view.half)
+    usable = shrink(view.half_valid, 1)
+    for plane in (red, blue):
+        usable = usable & cv2.inRange(cv2.blur(plane, (3, 3)), 6, 246).view(bool)
+    if usable.sum() < 200:
+        return None
+    rows = [cv2.filter2D(plane, cv2.CV_16S, _DIFFERENCE)[usable] for plane in (red, blue)]
+    quiet = np.ones(len(rows[0]), bool)
+    for row in rows:
+        size = np.abs(row)
+        quiet &= size <= 4 * np.median(size[:: max(1, len(size) // 20_000)])
+    one, two = (row[quiet].astype(np.float32) for row in rows)
+    spread = float(one.std() * two.std()) if one.size >= 200 else 0.0
+    return float(((one - one.mean()) * (two - two.mean())).mean()) / spread if spread > 0 else None

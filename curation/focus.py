@@ -1,0 +1,74 @@
+"""How sharp a frame is: the width of its stars and, where there are none, how steep its edges stay when it is halved."""
+
+from typing import Final
+
+import cv2
+import numpy as np
+
+from curation.canvas import Canvas, histogram_quantile
+
+_REACH_PX: Final = 7  # half the side of the box around a star
+_MIN_STARS, _MAX_STARS = 10, 300
+_MIN_HEIGHT_DN = 25.0
+_MAX_LEVEL_DN = 245.0  # clipped cores look wider than they are
+_STEEP_SHARE = 0.995
+_MIN_EDGE_DN = 1.0
+
+
+def star_fwhm(view: Canvas, y: np.ndarray, x: np.ndarray) -> float | None:
+    """Median full width at half maximum of the stars at these peaks, in native pixels; None below 10 stars.
+
+    The width of the disc that has as many pixels above half the star's height, counted on a grid of half pixels in a
+    box of 15 x 15 working pixels. Height counts from the median of the box's rim; clipped, faint and crowded peaks
+    (light above the half height on the rim) are left out. The first 300 stars in order of brightness speak for all.
+    """
+    height, width = view.small_gray.shape
+    inside = (y >= _REACH_PX) & (x >= _REACH_PX) & (y < height - _REACH_PX) & (x < width - _REACH_PX)
+    y, x = y[inside], x[inside]
+    level = view.small_gray[y, x]
+    y, x = y[level <= _MAX_LEVEL_DN], x[level <= _MAX_LEVEL_DN]
+    brightest = np.argsort(-view.small_gray[y, x].astype(np.int16), kind="stable")[:_MAX_STARS]
+    y, x = y[brightest], x[brightest]
+    if len(y) < _MIN_STARS:
+        return None
+    reach = np.arange(-_REACH_PX, _REACH_PX + 1)
+    boxes = view.small_gray[y[:, None, None] + reach[None, :, None], x[:, None, None] + reach[None, None, :]]
+    boxes = boxes.astype(np.float32)
+    rim = np.concatenate([boxes[:, 0], boxes[:, -1], boxes[:, 1:-1, 0], boxes[:, 1:-1, -1]], axis=1)
+    sky = np.median(rim, axis=1)
+    top = boxes[:, _REACH_PX, _REACH_PX]
+    half = (top + sky) / 2
+    alone = (top - sky >= _MIN_HEIGHT_DN) & (rim.max(axis=1) < half)
+    if alone.sum() < _MIN_STARS:
+        return None
+    areas = [_area_above(box, level) for box, level in zip(boxes[alone], half[alone], strict=True)]
+    return float(2.0 * np.sqrt(np.median(areas) / np.pi) * view.factor)
+
+
+def edge_sharpness(view: Canvas) -> float | None:
+    """Steepest luminance gradients over those of the same frame at half size; None where the frame has no edges.
+
+    The 99.5th percentiles of the gradient per pixel (central differences). Halving doubles the slope of a wide ramp,
+    so that a blurred or enlarged frame comes to 0.5, and leaves a step as steep as it was, so that a sharp one comes to 1.
+    """
+    whole = _steepest(view.gray, view.valid)
+    half = _steepest(view.half_gray, view.half_valid)
+    return None if whole is None or half is None or half < _MIN_EDGE_DN else whole / half
+
+
+def _area_above(box: np.ndarray, level: float) -> float:
+    fine = cv2.resize(box, None, fx=2, fy=2, interpolation=cv2.INTER_LINEAR)
+    return float((fine > level).sum()) / 4.0
+
+
+def _steepest(gray: np.ndarray, valid: np.ndarray) -> float | None:
+    """99.5th percentile of the larger of the two central differences, DN/px; None where there is none."""
+    if min(gray.shape) < 3:
+        return None
+    along = cv2.absdiff(gray[1:-1, 2:], gray[1:-1, :-2])
+    across = cv2.absdiff(gray[2:, 1:-1], gray[:-2, 1:-1])
+    known = valid[1:-1, 1:-1] & valid[1:-1, 2:] & valid[1:-1, :-2] & valid[2:, 1:-1] & valid[:-2, 1:-1]
+    if not known.any():
+        return None
+    counts = cv2.calcHist([cv2.max(along, across)], [0], known.view(np.uint8), [256], [0, 256]).ravel()
+    return histogram_quantile(counts.astype(np.float64), _STEEP_SHARE) / 2.0
