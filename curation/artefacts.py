@@ -26,9 +26,9 @@ def speckle(view: Canvas, noise: float | None) -> float:
     is not (van Dokkum 2001, PASP 113, 1420, draws the same line between the two).
     """
     cut = int(max(_SPECKLE_SIGMA * (noise or 0.0), _SPECKLE_MIN_DN))
-    found = np.zeros(view.valid.shape, np.uint8)
+    found = np.zeros(view.valid.shape, bool)
     for plane in cv2.split(view.native):
-        found |= cv2.compare(cv2.subtract(plane, cv2.dilate(plane, _RING)), cut, cv2.CMP_GT)
+        found |= cv2.subtract(plane, cv2.dilate(plane, _RING)) > cut
     usable = shrink(view.valid, 1)
     return float(np.count_nonzero(found[usable])) / max(1, int(usable.sum())) * 1e6
 
@@ -65,7 +65,7 @@ def blockiness(view: Canvas) -> float | None:
     for gray in (view.gray, np.ascontiguousarray(view.gray.T)):
         if gray.shape[1] < 4 * _BLOCK_PX + 1:
             return None
-        step = cv2.min(cv2.absdiff(gray[:, 1:], gray[:, :-1]), _BLOCK_MAX_STEP_DN)
+        step = np.minimum(cv2.absdiff(gray[:, 1:], gray[:, :-1]), _BLOCK_MAX_STEP_DN)
         profile = cv2.reduce(step, 0, cv2.REDUCE_AVG, dtype=cv2.CV_32F).ravel()
         whole = len(profile) // _BLOCK_PX * _BLOCK_PX
         phases = np.median(profile[:whole].reshape(-1, _BLOCK_PX), axis=0)
@@ -99,7 +99,7 @@ def seam(view: Canvas) -> float:
     for gray in (view.small_gray, np.ascontiguousarray(view.small_gray.T)):
         if len(gray) < 2 * _SEAM_REACH_PX + 2:
             continue
-        step = cv2.min(cv2.absdiff(gray[1:], gray[:-1]), _STEP_MAX_DN)
+        step = np.minimum(cv2.absdiff(gray[1:], gray[:-1]), _STEP_MAX_DN)
         profile = cv2.reduce(step, 1, cv2.REDUCE_AVG, dtype=cv2.CV_32F).ravel()
         beside = np.maximum(profile[2 * _SEAM_REACH_PX :], profile[: -2 * _SEAM_REACH_PX])
         found.append(float((profile[_SEAM_REACH_PX:-_SEAM_REACH_PX] - beside).max()))

@@ -1,4 +1,4 @@
-"""How sharp a frame is: the width of its stars and, where there are none, how steep its edges stay when it is halved."""
+"""How sharp a frame is: the width of its stars, and how steep its edges are against those of the frame at half size."""
 
 from typing import Final
 
@@ -49,7 +49,7 @@ def edge_sharpness(view: Canvas) -> float | None:
     """Steepest luminance gradients over those of the same frame at half size; None where the frame has no edges.
 
     The 99.5th percentiles of the gradient per pixel (central differences). Halving doubles the slope of a wide ramp,
-    so that a blurred or enlarged frame comes to 0.5, and leaves a step as steep as it was, so that a sharp one comes to 1.
+    so that a blurred or enlarged frame comes to 0.5, and leaves a step as it was, so that a sharp one comes to 1.
     """
     whole = _steepest(view.gray, view.valid)
     half = _steepest(view.half_gray, view.half_valid)

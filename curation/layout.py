@@ -28,7 +28,7 @@ def flat_fraction(view: Canvas) -> float:
     kernel = np.ones((3, 3), np.uint8)
     swing = _brightest(cv2.subtract(cv2.dilate(view.small, kernel), cv2.erode(view.small, kernel)))
     lit = (_brightest(view.small) > _DARK_DN) & view.inner
-    return float(np.count_nonzero((swing <= 1) & lit) / max(1, np.count_nonzero(view.inner)))
+    return int(np.count_nonzero((swing <= 1) & lit)) / max(1, int(np.count_nonzero(view.inner)))
 
 
 def mode_fraction(view: Canvas) -> float:

@@ -129,13 +129,14 @@ def clipping(view: Canvas) -> Clipping:
     """
     area = np.count_nonzero(view.valid)
     valid = view.valid.view(np.uint8)
-    clipped = cv2.inRange(view.native, (_CLIPPED_DN,) * 3, (255,) * 3) & valid
-    dim = cv2.inRange(view.native, (0,) * 3, (_CLIPPED_DN - 1,) * 3) & valid
-    dark = cv2.inRange(view.native, (0,) * 3, (_NOISE_RANGE[0],) * 3) & valid
+    clipped, dim, dark = (
+        cv2.bitwise_and(cv2.inRange(view.native, (low,) * 3, (high,) * 3), valid)
+        for low, high in ((_CLIPPED_DN, 255), (0, _CLIPPED_DN - 1), (0, _NOISE_RANGE[0]))
+    )
     # blobs are told apart at half size, which costs a quarter
     height, width = clipped.shape
     halves = cv2.resize(clipped * 255, (max(1, width // 2), max(1, height // 2)), interpolation=cv2.INTER_AREA)
-    count, _, stats, _ = cv2.connectedComponentsWithStats(cv2.compare(halves, 127, cv2.CMP_GT), connectivity=8)
+    count, _, stats, _ = cv2.connectedComponentsWithStats((halves > 127).view(np.uint8), connectivity=8)
     largest = int(stats[1:, cv2.CC_STAT_AREA].max()) / halves.size if count > 1 else 0.0
     return Clipping(
         all_channels=cv2.countNonZero(clipped) / area,
@@ -184,9 +185,9 @@ def _blurred_wide(gray: np.ndarray) -> np.ndarray:
 
 def _maxima(bumps: np.ndarray, cut: float, inner: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Rows and columns of the maxima above `cut` that are the highest within 3 px, less those on the border."""
-    high = cv2.compare(bumps, cut, cv2.CMP_GT) & inner.view(np.uint8)
-    high[[0, -1], :] = 0
-    high[:, [0, -1]] = 0
+    high = (bumps > cut) & inner
+    high[[0, -1], :] = False
+    high[:, [0, -1]] = False
     y, x = np.divmod(np.flatnonzero(high), high.shape[1])
     highest = cv2.dilate(bumps, np.ones((7, 7), np.uint8))
     is_peak = bumps[y, x] == highest[y, x]
