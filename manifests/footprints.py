@@ -15,8 +15,8 @@ _CIRCLE_CORNERS = 24
 def parse_region(text: str | None) -> list[np.ndarray]:
     """Polygons of an STC-S `s_region` as float64 arrays (corners, 2) of RA and Dec in ICRS degrees.
 
-    Several shapes may follow each other; circles become 24-gons; slivers of fewer than three corners, which the
-    Hubble Legacy Archive writes for WFPC2, are left out. Anything that cannot be read gives no polygon.
+    Several shapes may follow each other; circles become 24-gons; slivers of fewer than three corners that differ, which
+    the Hubble Legacy Archive writes for WFPC2, are left out. Anything that cannot be read gives no polygon.
     """
     polygons = []
     for shape, _frame, numbers in _SHAPE.findall(text or ""):
@@ -26,9 +26,10 @@ def parse_region(text: str | None) -> list[np.ndarray]:
                 polygons.append(_circle(values[0], values[1], values[2]))
             continue
         corners = np.array(values[: len(values) // 2 * 2]).reshape(-1, 2)
-        if len(corners) > 1 and np.allclose(corners[0], corners[-1], atol=1e-9):
+        if len(corners) > 1 and np.allclose(corners[0], corners[-1], rtol=0.0, atol=1e-9):
             corners = corners[:-1]
-        if len(corners) >= 3 and np.isfinite(corners).all() and (np.abs(corners[:, 1]) <= 90).all():
+        on_the_sphere = np.isfinite(corners).all() and (np.abs(corners[:, 1]) <= 90).all()
+        if on_the_sphere and len(np.unique(corners, axis=0)) >= 3:
             polygons.append(corners)
     return polygons
 

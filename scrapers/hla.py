@@ -160,12 +160,12 @@ def products(rows: Iterable[Row], base: str, levels: set[int], *, fits: bool = F
     found: dict[str, Product] = {}
     for row in rows:
         dataset, level = _text(row, "dataset"), _positive(row, "level")
-        if dataset is None or dataset in found or (level is not None and level not in levels):
+        if dataset is None or dataset.lower() in found or (level is not None and level not in levels):
             continue
         url = file_url(row, base) if fits else picture_url(row, base)
         if url:
             product = _product(dataset, row, url, credit)
-            found[dataset] = _as_file(product) if fits else product
+            found[dataset.lower()] = _as_file(product) if fits else product
     return list(found.values())
 
 

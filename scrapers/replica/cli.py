@@ -58,7 +58,16 @@ def serve(
             "all of these at once if not given."
         ),
     ] = None,
-    fault_seed: Annotated[int, typer.Option(help="Which addresses fail, and how.")] = 0,
+    oddities: Annotated[
+        bool,
+        typer.Option(
+            "--oddities",
+            help="Make half of the search's rows odd, as real ones are at times: doubled, with empty cells, -9999, "
+            "dates of 1900, footprints without area, broken or before 0 degrees, addresses at the public host, lost "
+            "bands.",
+        ),
+    ] = False,
+    fault_seed: Annotated[int, typer.Option(help="Which addresses fail, and how; which rows are odd.")] = 0,
 ) -> None:
     """Serve a local archive; see `_SERVE`."""
     import signal
@@ -68,6 +77,7 @@ def serve(
     from manifests.errors import UsageError
     from scrapers.replica.catalogue import Archive
     from scrapers.replica.frames import FrameFolder
+    from scrapers.replica.oddities import Oddities
     from scrapers.replica.server import serve as serve_archive
     from scrapers.replica.sites import Era
     from scrapers.replica.sky import synthetic_sky
@@ -84,6 +94,7 @@ def serve(
         faults=None if faults is None else _faults(faults, fault_seed),
         access_log=access_log,
         era=cast(Era | None, era),
+        oddities=Oddities(fault_seed) if oddities else None,
     )
     stop = Event()
     for number in (signal.SIGINT, signal.SIGTERM):

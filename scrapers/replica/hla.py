@@ -12,6 +12,7 @@ from scrapers.replica.exchange import Reply, Request, Routes
 from scrapers.replica.fitscut import PictureService
 from scrapers.replica.geometry import separation, touches, unit
 from scrapers.replica.hlaview import hlaview_routes
+from scrapers.replica.oddities import Cells, Oddities
 
 _ALL_INSTRUMENTS = "acs,acsgrism,wfc3,wfpc2,nicmos,nicgrism,cos,stis,fos,ghrs"
 _LEVELS = {
@@ -25,9 +26,9 @@ _LEVELS = {
 }
 
 
-def hla_routes(archive: Archive, prefix: str = "") -> Routes:
+def hla_routes(archive: Archive, prefix: str = "", oddities: Oddities | None = None) -> Routes:
     """The routes of an HLA at `prefix`: search, cut-outs and colour pictures, previews, FITS files, the page."""
-    search = Search(archive, prefix)
+    search = Search(archive, prefix, oddities)
     pictures = PictureService(archive)
     return {
         f"{prefix}/cgi-bin/hlaSIAP.cgi": search,
@@ -37,6 +38,9 @@ def hla_routes(archive: Archive, prefix: str = "") -> Routes:
         f"{prefix}/cgi-bin/getdata.cgi": pictures.getdata,
         **hlaview_routes(prefix),
     }
+
+
+_NONE = Oddities(share=0.0)
 
 
 class _BadQueryError(ValueError):
@@ -96,7 +100,8 @@ class _Query:
 class Search:
     """`hlaSIAP.cgi` of one archive. Call it with a request."""
 
-    def __init__(self, archive: Archive, prefix: str) -> None:
+    def __init__(self, archive: Archive, prefix: str, oddities: Oddities | None = None) -> None:
+        self._oddities = oddities or _NONE
         self._datasets = tuple(archive.datasets)
         self._prefix = prefix
         self._centres = np.array([unit(d.grid.ra, d.grid.dec) for d in self._datasets]).reshape(-1, 3)
@@ -108,9 +113,10 @@ class Search:
             query = _Query.of(request.params)
         except _BadQueryError as error:
             return Reply(votable.failure(str(error)), "text/xml")
-        return Reply(votable.results(query.echo, self._rows(query, request.server)), "text/xml")
+        rows = self._oddities.rows(self._rows(query, request.server))
+        return Reply(votable.results(query.echo, rows, self._oddities.most_rows), "text/xml")
 
-    def _rows(self, query: _Query, server: str) -> Iterator[tuple[Dataset, str, str]]:
+    def _rows(self, query: _Query, server: str) -> Iterator[Cells]:
         echo = query.echo
         for dataset in self._near(echo.ra, echo.dec, echo.size):
             if not query.admits(dataset) or not touches(dataset.polygons, echo.ra, echo.dec, echo.size):
@@ -118,7 +124,8 @@ class Search:
             for media_type in query.formats:
                 # a finished picture has no FITS to offer; it goes by image/jpeg, whatever its bytes are
                 if media_type == "image/jpeg" or not dataset.is_file:
-                    yield dataset, media_type, f"{server}{self._prefix}/cgi-bin/{_link(dataset, media_type, echo)}"
+                    url = f"{server}{self._prefix}/cgi-bin/{_link(dataset, media_type, echo)}"
+                    yield votable.cells(dataset, media_type, url)
 
     def _near(self, ra: float, dec: float, radius: float) -> Iterator[Dataset]:
         """Datasets whose surrounding circle comes within `radius` of a place; a coarse cut before the polygons."""

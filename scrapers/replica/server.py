@@ -23,6 +23,7 @@ from scrapers.replica.exchange import Reply, Request, Routes, find_handler, page
 from scrapers.replica.faults import FaultBook, Faults
 from scrapers.replica.hla import hla_routes
 from scrapers.replica.mast import mast_routes
+from scrapers.replica.oddities import Oddities
 from scrapers.replica.sites import Era, site_routes
 
 _LOG = logging.getLogger(__name__)
@@ -125,17 +126,19 @@ def serve(
     crawl_delay_s: float | None = None,
     era: Era | None = None,
     mixed: bool = True,
+    oddities: Oddities | None = None,
 ) -> ReplicaServer:
     """HLA and MAST of that archive under `prefix`, the outreach sites below, /robots.txt and, for checks, /truth.csv.
 
     Use it as `with serve(archive) as server: ... server.url`. `latency_s` is waited before each reply. The outreach
     sites are as they were in one era, or as in all at once; `mixed` ones have more than clean observations.
+    `oddities` are those of the search's rows.
     """
     about = {
         "/robots.txt": lambda request: _robots(crawl_delay_s),
         "/truth.csv": lambda request: _truth_table(archive),
     }
-    hla = hla_routes(archive, prefix)
+    hla = hla_routes(archive, prefix, oddities)
     routes = {
         **hla,
         **mast_routes(archive, hla, prefix),

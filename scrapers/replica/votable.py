@@ -5,10 +5,12 @@ Version 1.1 without a namespace, URLs in CDATA with their ampersands escaped all
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from xml.sax.saxutils import escape, quoteattr
 
 from scrapers.replica.catalogue import COLOR, Dataset
 from scrapers.replica.geometry import stcs
+from scrapers.replica.oddities import Cells
 
 
 @dataclass(frozen=True)
@@ -96,17 +98,21 @@ def failure(message: str) -> bytes:
     return (_OPENING + status + _CLOSING).encode()
 
 
-def results(echo: Echo, rows: Iterable[tuple[Dataset, str, str]]) -> bytes:
-    """The reply with its rows: each a dataset, the media type and the URL offered for it."""
+def results(echo: Echo, rows: Iterable[Cells], most_rows: int | None = None) -> bytes:
+    """The reply with its rows; what is beyond `most_rows` is left out, and a status behind the table says so."""
+    shown = list(rows)
+    left_out = most_rows is not None and len(shown) > most_rows
     lines = [_OPENING, '    <INFO name="QUERY_STATUS" value="OK"/>\n', _header(echo), "    <TABLE>\n"]
     lines += [_field(field) for field in FIELDS]
     lines.append("      <DATA>\n        <TABLEDATA>\n")
-    for dataset, media_type, url in rows:
+    for row in shown[:most_rows]:
         lines.append("          <TR>\n")
-        lines += [f"            {cell}\n" for cell in _cells(dataset, media_type, url)]
+        lines += [f"            {_cell(field.name, row[field.name])}\n" for field in FIELDS]
         lines.append("          </TR>\n")
-    lines += ["        </TABLEDATA>\n      </DATA>\n    </TABLE>\n", _CLOSING]
-    return "".join(lines).encode()
+    lines.append("        </TABLEDATA>\n      </DATA>\n    </TABLE>\n")
+    if left_out:
+        lines.append('    <INFO name="QUERY_STATUS" value="OVERFLOW"/>\n')
+    return "".join([*lines, _CLOSING]).encode()
 
 
 def _header(echo: Echo) -> str:
@@ -141,12 +147,13 @@ def _field(field: Field) -> str:
     return f"      <FIELD {text}>\n{description}      </FIELD>\n"
 
 
-def _cells(dataset: Dataset, media_type: str, url: str) -> Iterable[str]:
+def cells(dataset: Dataset, media_type: str, url: str) -> Cells:
+    """The row of a dataset: its columns as text, with the media type and the URL offered for it."""
     grid = dataset.grid
     loaded = None if dataset.is_file else "Loaded"
     scale = f"{grid.scale_deg:.6G}"
-    yield f"<TD><![CDATA[{url.replace('&', '&amp;')}]]></TD>"
-    for value in (
+    values: tuple[object, ...] = (
+        url,
         f"{grid.ra:.6f}",
         f"{grid.dec:.6f}",
         dataset.level,
@@ -179,6 +186,18 @@ def _cells(dataset: Dataset, media_type: str, url: str) -> Iterable[str]:
         f"-{scale} 0 0 {scale}",
         ",".join(dataset.files) if dataset.level == COLOR else dataset.name,
         stcs(dataset.polygons),
-    ):
-        text = f"{value:%Y-%m-%d %H:%M:%S}" if hasattr(value, "strftime") else str(value)
-        yield "<TD/>" if value is None or value == "" else f"<TD>{escape(text)}</TD>"
+    )
+    return {field.name: _text(value) for field, value in zip(FIELDS, values, strict=True)}
+
+
+def _text(value: object) -> str | None:
+    text = f"{value:%Y-%m-%d %H:%M:%S}" if isinstance(value, datetime) else str(value)
+    return None if value is None or text == "" else text
+
+
+def _cell(name: str, text: str | None) -> str:
+    if text is None:
+        return "<TD/>"
+    if name == "URL":
+        return f"<TD><![CDATA[{text.replace('&', '&amp;')}]]></TD>"
+    return f"<TD>{escape(text)}</TD>"

@@ -28,6 +28,18 @@ def test_corners_that_are_not_on_the_sphere_give_no_polygon(number):
     assert parse_region(f"CIRCLE ICRS {number} 20 0.1") == [] or number == "91"
 
 
+def test_a_polygon_without_area_is_none():
+    assert parse_region("Polygon J2000 10 20 10 20 10 20 10 20 Polygon J2000 10 20 11 20 10 20 11 20") == []
+
+
+def test_a_small_footprint_keeps_its_corners():
+    text = "Polygon J2000 210.0875 54.8494 210.0874 54.8496 210.0892 54.8498 210.0893 54.8496"
+    (polygon,) = parse_region(text)
+    assert len(polygon) == 4
+    (closed,) = parse_region(f"{text} 210.0875 54.8494")
+    assert closed.tolist() == polygon.tolist()
+
+
 def test_numbers_may_have_exponents():
     (polygon,) = parse_region("POLYGON ICRS 1.0e1 2E-5 11 -1e-05 11 +1e0")
     assert polygon.tolist() == [[10, 2e-5], [11, -1e-5], [11, 1]]

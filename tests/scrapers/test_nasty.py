@@ -16,6 +16,7 @@ from scrapers.hla import hla_query, open_hla
 from scrapers.replica.exchange import Reply, Routes
 from scrapers.replica.faults import KINDS, Faults
 from scrapers.replica.hla import hla_routes
+from scrapers.replica.oddities import Oddities
 from scrapers.replica.sky import synthetic_sky
 from scrapers.sky import Cone
 from scrapers.tally import CrawlSummary
@@ -73,3 +74,15 @@ def test_a_fault_of_everything_that_passes_loses_nothing(
     kind: str, crawl: Crawl, truths: Callable[[Crawl], Truth], quick: Settings, tmp_path: Path
 ) -> None:
     settle(crawl, Faults(1.0, (kind,), retry_after_s=0, stall_s=0.02), truths(crawl), quick, tmp_path / "home")
+
+
+def test_odd_rows_of_a_nasty_archive(quick: Settings, tmp_path: Path) -> None:
+    sky = synthetic_sky(seed=5, visits=56, sides_px=(96, 128))
+    odd = {**hla_routes(sky, "/mirror", Oddities(seed=2)), "/robots.txt": lambda request: Reply(b"", "text/plain")}
+    truth = Truth.of(odd, COLOUR, Settings(requests_per_second=5000, attempts=1), tmp_path / "calm")
+    calm = Truth.of({**hla_routes(sky, "/mirror"), "/robots.txt": odd["/robots.txt"]}, COLOUR, quick, tmp_path / "even")
+    # odd rows cost no picture, and bring none twice
+    assert set(truth.needs) - truth.never == set(calm.needs)
+    assert truth.never and all(name.endswith("_lost") for name in truth.never)
+    for faults in truth.seeds(NASTY, 2):
+        settle(COLOUR, faults, truth, quick, tmp_path / str(faults.seed))
