@@ -3,7 +3,7 @@
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -28,6 +28,7 @@ def show(
 ) -> None:
     """Show a summary and rows of a snapshot, or everything about one image."""
     from manifests.errors import DeepfieldError
+    from manifests.export import plain_row
     from manifests.settings import load_settings
     from manifests.snapshots import read_info, read_snapshot, resolve
 
@@ -43,10 +44,10 @@ def show(
             raise DeepfieldError(f"Snapshot {info.snapshot_id} has {found} whose id begins with {image!r}.")
     if as_json:
         for record in rows.to_dict("records") if image else rows.head(limit).to_dict("records"):
-            typer.echo(json.dumps(_plain(record)))
+            typer.echo(json.dumps(plain_row(record)))
         return
     if image is not None:
-        for name, value in _plain(rows.iloc[0].to_dict()).items():
+        for name, value in plain_row(rows.iloc[0].to_dict()).items():
             typer.echo(f"{name:22} {'-' if value is None else value}")
         return
     counts = ", ".join(f"{count} {name}" for name, count in info.verdicts.items()) or "no rows"
@@ -145,34 +146,85 @@ def verify(snapshot: SnapshotOption = None) -> None:
 def export(
     out: Annotated[Path, typer.Argument(help="File or folder to write; it must not exist yet.")],
     kind: Annotated[
-        str | None, typer.Option("--format", help="csv, jsonl, parquet or folder; by default from the name of OUT.")
+        str | None,
+        typer.Option(
+            "--format",
+            help="csv, jsonl or parquet (a table of all rows); folder, webdataset or imagefolder (the pictures to "
+            "train on, with table, credits and dataset card). By default from the name of OUT.",
+        ),
     ] = None,
     snapshot: SnapshotOption = None,
     verdict: Annotated[
-        str | None, typer.Option(help="Only rows that are accept, review or reject, decisions counted.")
+        str | None,
+        typer.Option(
+            help="Only rows that are accept, review or reject, decisions counted, or all of them. Pictures: accept by "
+            "default, without duplicates."
+        ),
     ] = None,
+    split: Annotated[
+        str | None,
+        typer.Option(help="Only rows of this split: train, val, test or none."),
+    ] = None,
+    shard_mb: Annotated[int, typer.Option(min=1, help="WebDataset: megabytes a tar file grows to.")] = 500,
 ) -> None:
-    """Write a snapshot as a table, or its pictures as a folder with a table beside them."""
+    """Write a snapshot as a table, or its pictures in a form that other tools read.
+
+    folder: original files by split, with metadata.csv. webdataset: tar shards, a sample being picture and JSON.
+    imagefolder: as Hugging Face reads it, with metadata.jsonl by split.
+    """
     from manifests.blobs import BlobStore
-    from manifests.export import effective_verdict
+    from manifests.card import dataset_card
+    from manifests.export import PICTURES, select
     from manifests.export import export as write
     from manifests.settings import load_settings
-    from manifests.snapshots import read_snapshot
+    from manifests.snapshots import read_info, read_snapshot, resolve
 
     settings = load_settings()
-    rows = read_snapshot(settings.manifest_dir, snapshot)
-    if verdict is not None:
-        rows = rows[effective_verdict(rows) == verdict].reset_index(drop=True)
-    chosen = kind or {".csv": "csv", ".jsonl": "jsonl", ".parquet": "parquet", "": "folder"}.get(out.suffix, out.suffix)
-    write(rows, out, chosen, BlobStore(settings.blobs_dir))
-    typer.echo(f"{len(rows)} images in {out}")
+    info = read_info(settings.manifest_dir, resolve(settings.manifest_dir, snapshot))
+    rows = read_snapshot(settings.manifest_dir, info.snapshot_id)
+    chosen = kind or out.suffix.removeprefix(".") or "folder"
+    selection = select(rows, chosen, verdict, split)
+    pictures = selection.rows
+    hidden = chosen not in PICTURES or not sys.stderr.isatty()
+    with typer.progressbar(length=len(pictures), label="pictures", file=sys.stderr, hidden=hidden) as progress:
+        write(
+            pictures,
+            out,
+            chosen,
+            BlobStore(settings.blobs_dir),
+            card=dataset_card(rows, pictures, info, chosen),
+            shard_bytes=shard_mb * 1_000_000,
+            on_picture=lambda: progress.update(1),
+        )
+    typer.echo(f"{len(pictures)} of {len(rows)} images in {out}")
+    if selection.left_out:
+        typer.echo(
+            f"  {selection.left_out} FITS files are left out, which readers of image folders do not open: use "
+            f"--format webdataset or folder.",
+            err=True,
+        )
 
 
-def _plain(record: dict[str, Any]) -> dict[str, Any]:
-    """A row with null for whatever pandas uses instead, and plain numbers, so that JSON can hold it."""
-    import pandas as pd
+@manifest_app.command()
+def card(
+    out: Annotated[Path | None, typer.Argument(help="File to write; printed by default.")] = None,
+    snapshot: SnapshotOption = None,
+) -> None:
+    """Describe a snapshot as a dataset card: counts, sources, licences and credits, policy, splits, limits."""
+    from manifests.card import dataset_card
+    from manifests.errors import DeepfieldError
+    from manifests.export import select
+    from manifests.files import write_atomic
+    from manifests.settings import load_settings
+    from manifests.snapshots import read_info, read_snapshot, resolve
 
-    return {
-        name: None if pd.isna(value) else value.item() if hasattr(value, "item") else value
-        for name, value in record.items()
-    }
+    folder = load_settings().manifest_dir
+    info = read_info(folder, resolve(folder, snapshot))
+    rows = read_snapshot(folder, info.snapshot_id)
+    text = dataset_card(rows, select(rows, "folder").rows, info)
+    if out is None:
+        typer.echo(text, nl=False)
+        return
+    if out.exists():
+        raise DeepfieldError(f"{out} exists already: choose another name or remove it.")
+    write_atomic(out, text)

@@ -1,18 +1,42 @@
-"""Taking a snapshot, or the accepted part of it, out of Deepfield: a table, or a folder of pictures with a table."""
+"""Taking a snapshot, or a part of it, out of Deepfield: a table, or pictures in a form that other tools read."""
 
-import shutil
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from tempfile import mkdtemp
+from typing import Any
 
 import pandas as pd
 
 from manifests.blobs import BlobStore
 from manifests.errors import DeepfieldError, UsageError
-from manifests.files import write_atomic
+from manifests.files import building, write_atomic
 from manifests.media import SUFFIXES
 from manifests.parquet import write_parquet
+from manifests.shards import Sample, write_shards
+from manifests.splits import SPLITS
 
-FORMATS = ("csv", "jsonl", "parquet", "folder")
+TABLES = ("csv", "jsonl", "parquet")
+TRAINING = ("webdataset", "imagefolder")
+PICTURES = ("folder", *TRAINING)
+FORMATS = (*TABLES, *PICTURES)
+
+VERDICTS = ("accept", "review", "reject", "all")
+
+# The splits as Hugging Face names them; its readers go by these words.
+SPLIT_NAMES = {"train": "train", "val": "validation", "test": "test", "none": "none"}
+
+_CREDITS = ("image_id", "obs_title", "credit", "licence", "obs_collection", "access_url")
+_ALIKE_ROWS = 200
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The rows to export, in the order of `image_id`, and how many were left out as no picture readers open."""
+
+    rows: pd.DataFrame
+    left_out: int
 
 
 def effective_verdict(rows: pd.DataFrame) -> pd.Series:
@@ -20,17 +44,60 @@ def effective_verdict(rows: pd.DataFrame) -> pd.Series:
     return rows["decision"].where(rows["decision"].notna(), rows["verdict"])
 
 
-def export(rows: pd.DataFrame, out: Path, kind: str, blobs: BlobStore) -> Path:
-    """Write rows to `out`: a CSV, JSON-lines or Parquet file, or a folder of pictures beside `metadata.csv`.
+def select(rows: pd.DataFrame, kind: str, verdict: str | None = None, split: str | None = None) -> Selection:
+    """The rows of a snapshot that an export of this kind takes.
 
-    Pictures are copied byte for byte as `<split>/<image_id><suffix>`.
+    Tables take all by default. Pictures are those to train on: accepted, no duplicate of another. WebDataset and
+    imagefolder take train, validation and test only, unless `split` says otherwise; imagefolder takes no FITS.
 
     Raises:
-        UsageError: an unknown format.
-        DeepfieldError: `out` exists already, or a blob is missing.
+        UsageError: an unknown kind, verdict or split.
     """
-    if kind not in FORMATS:
-        raise UsageError(f"There is no export format {kind!r}: choose one of {', '.join(FORMATS)}.")
+    for value, known, what in (
+        (kind, FORMATS, "export format"),
+        (verdict, VERDICTS, "verdict"),
+        (split, SPLIT_NAMES, "split"),
+    ):
+        if value is not None and value not in known:
+            raise UsageError(f"There is no {what} {value!r}: choose one of {', '.join(known)}.")
+    wanted = verdict or ("accept" if kind in PICTURES else "all")
+    if wanted != "all":
+        rows = rows[effective_verdict(rows) == wanted]
+    if kind in PICTURES and wanted == "accept":
+        rows = rows[rows["duplicate_of"].isna()]
+    if split is not None:
+        rows = rows[rows["split"] == split]
+    elif kind in TRAINING:
+        rows = rows[rows["split"].isin(SPLITS)]
+    whole = len(rows)
+    if kind == "imagefolder":
+        rows = rows[rows["access_format"].isin(["image/jpeg", "image/png", "image/tiff"])]
+    return Selection(rows.sort_values("image_id", ignore_index=True), whole - len(rows))
+
+
+def export(
+    rows: pd.DataFrame,
+    out: Path,
+    kind: str,
+    blobs: BlobStore,
+    *,
+    card: str = "",
+    shard_bytes: int = 500_000_000,
+    on_picture: Callable[[], object] = lambda: None,
+) -> None:
+    """Write rows to `out`: a CSV, JSON-lines or Parquet file, or a folder with the pictures themselves.
+
+    Pictures are the original bytes, hashed on the way. Beside them lie the dataset card as `README.md` and
+    `credits.csv`. Either all of it is at `out` in the end, or nothing. The same rows give the same bytes.
+
+    - folder: `<split>/<image_id><suffix>` and `metadata.csv` with all columns.
+    - imagefolder: `train`, `validation` and `test` folders with a `metadata.jsonl` each, as Hugging Face reads them,
+      and `manifest.parquet` with all columns.
+    - webdataset: tar files of at most about `shard_bytes` each, by split; a sample is picture and JSON.
+
+    Raises:
+        DeepfieldError: `out` exists already, there is nothing to export, or a blob is missing or has changed.
+    """
     if out.exists():
         raise DeepfieldError(f"{out} exists already: choose another name or remove it.")
     if kind == "csv":
@@ -40,29 +107,87 @@ def export(rows: pd.DataFrame, out: Path, kind: str, blobs: BlobStore) -> Path:
     elif kind == "parquet":
         write_parquet(rows.reset_index(drop=True), out)
     else:
-        _export_folder(rows, out, blobs)
-    return out
+        _export_pictures(rows, out, kind, blobs, card, shard_bytes, on_picture)
 
 
-def _export_folder(rows: pd.DataFrame, out: Path, blobs: BlobStore) -> None:
-    out.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(mkdtemp(dir=out.parent, prefix=f".{out.name}-"))
-    try:
-        names = []
-        for image_id, split, media_type in zip(
-            rows["image_id"], rows["split"].fillna("none"), rows["access_format"], strict=True
-        ):
-            name = f"{split}/{image_id}{SUFFIXES.get(media_type, '.bin')}"
-            if image_id not in blobs:
-                raise DeepfieldError(f"Blob {image_id} is missing from {blobs.root}: scrape it again.")
-            (draft / name).parent.mkdir(exist_ok=True)
-            shutil.copyfile(blobs.path(image_id), draft / name)
-            names.append(name)
+def plain_row(record: dict[str, Any]) -> dict[str, Any]:
+    """A row with null for whatever pandas uses instead, and plain numbers, so that JSON can hold it."""
+    return {
+        name: None if pd.isna(value) else value.item() if hasattr(value, "item") else value
+        for name, value in record.items()
+    }
+
+
+def _export_pictures(
+    rows: pd.DataFrame,
+    out: Path,
+    kind: str,
+    blobs: BlobStore,
+    card: str,
+    shard_bytes: int,
+    on_picture: Callable[[], object],
+) -> None:
+    if rows.empty:
+        raise DeepfieldError("There is nothing to export: no row has this verdict and split and is a picture.")
+    splits = rows["split"].fillna("none")
+    if kind != "folder":
+        splits = splits.map(SPLIT_NAMES)
+    suffixes = rows["access_format"].map(SUFFIXES).fillna(".bin")
+    with building(out) as draft:
+        if kind == "webdataset":
+            places = []
+            for split in SPLIT_NAMES.values():
+                part = rows[splits == split]
+                samples = _samples(part, suffixes[part.index], blobs, on_picture)
+                places += write_shards(draft, split, samples, shard_bytes)
+            order = [i for split in SPLIT_NAMES.values() for i in rows.index[splits == split]]
+            names = pd.Series(places, index=order).reindex(rows.index)
+        else:
+            names = splits + "/" + rows["image_id"] + suffixes
+            for name, image_id in zip(names, rows["image_id"], strict=True):
+                (draft / name).parent.mkdir(exist_ok=True)
+                (draft / name).write_bytes(_checked(blobs, image_id))
+                on_picture()
         table = rows.copy()
         table.insert(0, "file_name", names)
-        write_atomic(draft / "metadata.csv", table.to_csv(index=False))
-        draft.chmod(0o755)
-        draft.rename(out)
-    except BaseException:
-        shutil.rmtree(draft, ignore_errors=True)
-        raise
+        if kind == "folder":
+            write_atomic(draft / "metadata.csv", table.to_csv(index=False))
+        if kind == "imagefolder":
+            _write_metadata(table, splits, draft)
+        write_atomic(draft / "credits.csv", table[["file_name", *_CREDITS]].to_csv(index=False))
+        write_atomic(draft / "README.md", card)
+
+
+def _samples(
+    rows: pd.DataFrame, suffixes: pd.Series, blobs: BlobStore, on_picture: Callable[[], object]
+) -> Iterator[Sample]:
+    for record, suffix in zip(rows.to_dict("records"), suffixes, strict=True):
+        plain = plain_row({str(name): value for name, value in record.items()})
+        text = json.dumps(plain, sort_keys=True, ensure_ascii=False)
+        yield Sample(plain["image_id"], {suffix: _checked(blobs, plain["image_id"]), ".json": text.encode()})
+        on_picture()
+
+
+def _write_metadata(table: pd.DataFrame, splits: pd.Series, draft: Path) -> None:
+    """One `metadata.jsonl` per split, with the columns that a reader takes for the same type in each of them.
+
+    Types are guessed from the first rows of each file and must agree, so columns that are empty there are in
+    `manifest.parquet` only.
+    """
+    write_parquet(table, draft / "manifest.parquet")
+    parts = dict(list(table.groupby(splits, sort=True)))
+    known = [name for name in table if all(part[name].head(_ALIKE_ROWS).notna().any() for part in parts.values())]
+    for split, part in parts.items():
+        beside = part.assign(file_name=part["file_name"].str.removeprefix(f"{split}/"))
+        lines = [
+            json.dumps(plain_row({str(name): value for name, value in record.items()}), ensure_ascii=False)
+            for record in beside[known].to_dict("records")
+        ]
+        write_atomic(draft / split / "metadata.jsonl", "\n".join(lines) + "\n")
+
+
+def _checked(blobs: BlobStore, image_id: str) -> bytes:
+    data = blobs.read(image_id)
+    if hashlib.sha256(data).hexdigest() != image_id:
+        raise DeepfieldError(f"Blob {image_id} has changed since it was stored: scrape it again.")
+    return data
