@@ -131,7 +131,7 @@ class Truth:
         found, seed = [], 0
         while len(found) < number:
             one = replace(faults, seed=seed)
-            if not any(lost(one, url) for url in self.lists):
+            if not any(lost(one, url, patient=False) for url in self.lists):
                 found.append(one)
             seed += 1
         return found
@@ -177,12 +177,20 @@ def check(here: Home, truth: Truth, faults: Faults, *, patient: bool = True) -> 
     return missing
 
 
-def settle(crawl: Crawl, faults: Faults, truth: Truth, settings: Settings, folder: Path) -> Counter[str | None]:
+def settle(
+    crawl: Crawl,
+    faults: Faults,
+    truth: Truth,
+    settings: Settings,
+    folder: Path,
+    *,
+    spared: frozenset[str] = frozenset({"/robots.txt"}),
+    patient: bool = True,
+) -> Counter[str | None]:
     """Crawl until a run changes nothing, and check that, and what each run asked; the faults that were met.
 
     A run takes up what the ones before left open, and nothing else: what is here, refused or gone is not asked for.
     """
-    spared = frozenset({"/robots.txt"})
     with ReplicaServer(truth.routes, faults=faults, spared=spared) as server, home(settings, folder) as here:
         before = None
         for _ in range(_MOST_RUNS):
@@ -207,5 +215,5 @@ def settle(crawl: Crawl, faults: Faults, truth: Truth, settings: Settings, folde
                 break
             before = here.state()
         assert not here.unanswered()
-        check(here, truth, faults)
+        check(here, truth, faults, patient=patient)
         return Counter(line.fault for line in server.log if line.fault)

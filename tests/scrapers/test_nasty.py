@@ -2,20 +2,23 @@
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
 import pytest
-from nasty import Crawl, Truth, settle
+from nasty import Crawl, Truth, lost, settle
 from sqlalchemy import Engine
 
 from manifests.blobs import BlobStore
 from manifests.settings import Settings
 from scrapers.crawl import crawl
 from scrapers.hla import hla_query, open_hla
+from scrapers.mast import mast_query, open_mast
 from scrapers.replica.exchange import Reply, Routes
 from scrapers.replica.faults import KINDS, Faults
 from scrapers.replica.hla import hla_routes
+from scrapers.replica.mast import mast_routes
 from scrapers.replica.oddities import Oddities
 from scrapers.replica.sky import synthetic_sky
 from scrapers.sky import Cone
@@ -86,3 +89,37 @@ def test_odd_rows_of_a_nasty_archive(quick: Settings, tmp_path: Path) -> None:
     assert truth.never and all(name.endswith("_lost") for name in truth.never)
     for faults in truth.seeds(NASTY, 2):
         settle(COLOUR, faults, truth, quick, tmp_path / str(faults.seed))
+
+
+def crawl_mast(url: str, engine: Engine, blobs: BlobStore, settings: Settings) -> CrawlSummary:
+    archive = open_mast(settings, mast_query("hap,hla"), f"{url}/mirror")
+    archive.client._first_backoff_s = 0.001
+    return crawl(archive, NEAR, engine=engine, blobs=blobs, settings=settings, min_size=64)
+
+
+def test_a_nasty_mast(routes: Routes, quick: Settings, tmp_path: Path) -> None:
+    sky = synthetic_sky(seed=5, visits=56, sides_px=(96, 128))
+    with_mast = {**routes, **mast_routes(sky, routes, "/mirror")}
+    truth = Truth.of(with_mast, crawl_mast, quick, tmp_path / "calm")
+    # what is asked by a form, faults choose by the form, which the truth does not keep: here all faults pass
+    passing = replace(NASTY, kinds=tuple(kind for kind in KINDS if kind != "forbidden"), lasting=0.0)
+    for seed in range(3):
+        settle(crawl_mast, replace(passing, seed=seed), truth, quick, tmp_path / str(seed))
+
+
+@pytest.mark.parametrize("kind", ["unavailable", "too_many_until", "cut", "reset", "html", "redirect_chain", "text"])
+def test_a_robots_txt_that_fails_at_first_stops_nothing(
+    kind: str, truths: Callable[[Crawl], Truth], quick: Settings, tmp_path: Path
+) -> None:
+    faults = Faults(1.0, (kind,), retry_after_s=0)
+    settle(FEW, faults, truths(FEW), quick, tmp_path / "home", spared=frozenset())
+
+
+def test_an_archive_that_stalls_longer_than_we_wait(
+    truths: Callable[[Crawl], Truth], quick: Settings, tmp_path: Path
+) -> None:
+    impatient = quick.model_copy(update={"timeout_s": 0.5, "attempts": 2})
+    (faults,) = truths(FEW_FITS).seeds(Faults(0.5, ("stall", "stall_midway"), lasting=0.3, stall_s=1.5), 1)
+    assert any(lost(faults, url, patient=False) for urls in truths(FEW_FITS).needs.values() for url in urls)
+    met = settle(FEW_FITS, faults, truths(FEW_FITS), impatient, tmp_path / "home", patient=False)
+    assert set(met) == {"stall", "stall_midway"}
