@@ -31,16 +31,17 @@ def in_company(
     client: PoliteClient,
     settings: Settings,
     tally: Tally,
-) -> int:
-    """Work on what no other worker has in hand, and at the end on what others left; how many were left to them."""
+) -> list[T]:
+    """Work on what no other worker has in hand, and at the end on what others left; what they still have in hand."""
     run = partial(_in_threads, work, each=each, client=client, settings=settings, tally=tally)
     client.share_pace(engine)
     with keeping(engine):
         busy = run(items)
         if not busy:
-            return 0
+            return []
         left = set(left_behind(engine, table, [key(item) for item in busy]))
-        return len(busy) - len(left) + len(run([item for item in busy if key(item) in left]))
+        theirs = [item for item in busy if key(item) not in left]
+        return theirs + run([item for item in busy if key(item) in left])
 
 
 def _in_threads(

@@ -19,7 +19,7 @@ from manifests.settings import Settings
 from manifests.tables import products, tiles
 from scrapers import ledger
 from scrapers.attempts import noted_attempts
-from scrapers.claims import Busy, claimed
+from scrapers.claims import Busy, claimed, keeping
 from scrapers.company import in_company
 from scrapers.fetch import MIN_SIZE_PX, Describe, Fetched, fetch
 from scrapers.fields import reaching
@@ -59,8 +59,8 @@ def ask_batch(
 ) -> CrawlSummary:
     """Ask questions in threads, as many at once as the archive allows, and write down the answers.
 
-    Those that were answered meanwhile are left out unless `again`, so that a batch may be run again; those that
-    another worker has in hand are left to it.
+    Those that were answered meanwhile are left out unless `again`, so that a batch may be run again. What another
+    worker is asking is waited for: its answer is known then.
     """
     if tally is None:
         tally = Tally()
@@ -70,19 +70,20 @@ def ask_batch(
     def known(tile: Tile) -> bool:
         return ledger.asked_since(engine, tile, since) or not (again or ledger.unasked(engine, [tile]))
 
+    def ask(tile: Tile) -> HttpError | int | None:
+        try:
+            # another worker may have asked it between the look and the claim
+            return None if known(tile) else ask_tile(archive, tile, engine=engine)
+        except HttpError as error:
+            return error
+
     def one(tile: Tile) -> HttpError | int | Busy | None:
         if known(tile):
             return None
         with claimed(engine, tiles, tile.tile_id) as mine:
-            if not mine:
-                return Busy.ELSEWHERE
-            try:
-                # another worker may have asked it between the look and the claim
-                return None if known(tile) else ask_tile(archive, tile, engine=engine)
-            except HttpError as error:
-                return error
+            return ask(tile) if mine else Busy.ELSEWHERE
 
-    others = in_company(
+    theirs = in_company(
         one,
         batch,
         tally.add_tile,
@@ -93,8 +94,11 @@ def ask_batch(
         settings=settings,
         tally=tally,
     )
-    for _ in range(others):
-        tally.add_tile(None)
+    if theirs:
+        with keeping(engine):
+            for tile in theirs:
+                with claimed(engine, tiles, tile.tile_id, wait=True):
+                    tally.add_tile(ask(tile))
     return tally.summary()
 
 
@@ -195,7 +199,7 @@ def fetch_batch(
                 describe=describe,
             )
 
-    others = in_company(
+    theirs = in_company(
         one,
         product_ids,
         tally.add,
@@ -206,7 +210,7 @@ def fetch_batch(
         settings=settings,
         tally=tally,
     )
-    tally.leave(others)
+    tally.leave(len(theirs))
     return tally.summary()
 
 

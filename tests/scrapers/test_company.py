@@ -34,15 +34,15 @@ from scrapers.crawl import crawl
 from scrapers.hla import hla_query, open_hla
 from scrapers.sky import Cone
 
-home, url, database = sys.argv[1:]
+home, url, database, radius = sys.argv[1:]
 settings = Settings(home=Path(home), requests_per_second=5000, connections={CONNECTIONS}, attempts=3)
 engine = open_database(database)
 print("ready", flush=True)
 sys.stdin.readline()
-summary = crawl(open_hla(settings, hla_query(), url), Cone(210.8, 54.35, 1.5), engine=engine,
+summary = crawl(open_hla(settings, hla_query(), url), Cone(210.8, 54.35, float(radius)), engine=engine,
                 blobs=BlobStore(settings.blobs_dir), settings=settings)
 assert not summary.stopped and not summary.tiles_failed, summary
-print(summary.progress.got)
+print(summary.progress.got, summary.progress.found)
 """
 
 Worker = subprocess.Popen[str]
@@ -63,11 +63,17 @@ def archive(host: FakeHost) -> FakeHost:
 
 
 @pytest.fixture
-def workers(archive: FakeHost, tmp_path: Path, database: str) -> Iterator[list[Worker]]:
+def radius() -> float:
+    """That of the region in degrees: more than 1 for one of many tiles."""
+    return 1.5
+
+
+@pytest.fixture
+def workers(archive: FakeHost, tmp_path: Path, database: str, radius: float) -> Iterator[list[Worker]]:
     """Processes that have the catalogue open and wait for a word to begin."""
     started = [
         subprocess.Popen(
-            [sys.executable, "-c", CRAWL, str(tmp_path), archive.url, database],
+            [sys.executable, "-c", CRAWL, str(tmp_path), archive.url, database, str(radius)],
             cwd=Path(__file__).parents[2],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -99,10 +105,12 @@ def begin(workers: list[Worker]) -> None:
         one.stdin.flush()
 
 
-def number_got(worker: Worker) -> int:
+def numbers(worker: Worker) -> tuple[int, int]:
+    """How many products a worker brought, and how many it found."""
     out, errors = worker.communicate(timeout=120)
     assert worker.returncode == 0, errors
-    return int(out)
+    got, found = out.split()
+    return int(got), int(found)
 
 
 def check_ledger(engine: Engine, blobs: BlobStore, archive: FakeHost) -> int:
@@ -129,13 +137,15 @@ def fetched(archive: FakeHost) -> Counter[str]:
     return Counter(parse_qs(urlsplit(path).query)["red"][0] for path in archive.asked(FITSCUT))
 
 
+@pytest.mark.parametrize("radius", [1.5, 0.5])
 def test_four_workers_ask_for_everything_once(
     archive: FakeHost, workers: list[Worker], engine: Engine, tmp_path: Path
 ) -> None:
     begin(workers)
-    shares = [number_got(one) for one in workers]
+    shares, found = zip(*(numbers(one) for one in workers), strict=True)
     number = check_ledger(engine, BlobStore(Settings(home=tmp_path).blobs_dir), archive)
     assert sum(shares) == number
+    assert set(found) == {number}  # those who came too late to ask as well
     assert set(Counter(archive.asked(SIA)).values()) == {1}
     assert set(fetched(archive).values()) == {1}
 
@@ -158,7 +168,7 @@ def test_one_of_four_is_killed_and_the_others_finish_its_work(
     assert under_way.wait(60)  # the victim has pictures on their way when the others come
     begin(others)
     for one in others:
-        number_got(one)
+        numbers(one)
     victim.communicate(timeout=60)
     assert victim.returncode == -signal.SIGKILL
     number = check_ledger(engine, BlobStore(Settings(home=tmp_path).blobs_dir), archive)

@@ -31,7 +31,7 @@ from scrapers.versions import Limits
 
 DEEPFIELD = Path(sys.executable).with_name("deepfield")
 CONNECTIONS = 3
-IN_FLIGHT = CONNECTIONS + (os.cpu_count() or 1)  # threads of a crawl
+IN_FLIGHT = 2 * CONNECTIONS + (os.cpu_count() or 1)  # threads of a crawl
 NASTY = Faults.nasty(0, retry_after_s=0, stall_s=0.05)
 _QUIET = {"/robots.txt": lambda request: Reply(b"", "text/plain")}
 
