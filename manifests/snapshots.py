@@ -4,7 +4,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import mkdtemp
@@ -31,7 +31,7 @@ class Part:
 
 @dataclass(frozen=True)
 class SnapshotInfo:
-    """What `snapshot.json` says of a snapshot."""
+    """What `snapshot.json` says of a snapshot; `info_sha256` is the digest of all its other fields."""
 
     snapshot_id: str
     parent: str | None
@@ -43,12 +43,25 @@ class SnapshotInfo:
     rows: int
     verdicts: dict[str, int]
     parts: tuple[Part, ...]
+    info_sha256: str = ""  # those written before there was one have none
 
 
 def head(manifest_dir: Path) -> str | None:
-    """Id of the newest snapshot, or None where there is none yet."""
+    """Id of the newest snapshot, or None where there is none yet.
+
+    Raises:
+        DeepfieldError: `HEAD` names no snapshot that is there.
+    """
     path = manifest_dir / "HEAD"
-    return path.read_text().strip() or None if path.exists() else None
+    if not path.exists():
+        return None
+    name = path.read_bytes().decode(errors="replace").removesuffix("\n")
+    if name not in list_snapshots(manifest_dir):
+        raise DeepfieldError(
+            f"{path} names the snapshot {name!r}, which is not there: write the id of the newest one into it, the "
+            f"last name in {path.parent / 'snapshots'}."
+        )
+    return name
 
 
 def write_snapshot(
@@ -70,9 +83,7 @@ def write_snapshot(
         if newest.content_sha256 == content and newest.policy_digest == policy_digest:
             return newest
     created = now or datetime.now(UTC)
-    # the parent too: going back to earlier rows within a second is another snapshot all the same
-    digest = hashlib.sha256(f"{parent}:{policy_digest}:{content}".encode()).hexdigest()
-    snapshot_id = f"{created:%Y%m%dT%H%M%SZ}-{digest[:8]}"
+    snapshot_id = _name(created, parent, policy_digest, content)
     folder = manifest_dir / "snapshots" / snapshot_id
     if folder.exists():
         raise DeepfieldError(f"Snapshot {snapshot_id} exists already: wait a second and try again.")
@@ -92,7 +103,8 @@ def write_snapshot(
             verdicts={str(k): int(v) for k, v in sorted(rows["verdict"].value_counts().items())},
             parts=parts,
         )
-        write_atomic(draft / "snapshot.json", json.dumps(asdict(info), indent=2) + "\n")
+        info = replace(info, info_sha256=_info_digest(info))
+        write_atomic(draft / "snapshot.json", _info_text(info))
         draft.chmod(0o755)
         draft.rename(folder)
     except BaseException:
@@ -172,19 +184,63 @@ def read_snapshot(manifest_dir: Path, snapshot_id: str | None = None, columns: l
 
 
 def verify(manifest_dir: Path, snapshot_id: str | None = None) -> list[str]:
-    """Re-hash the parts of a snapshot; returns one sentence per fault, none when all is well."""
-    info = read_info(manifest_dir, resolve(manifest_dir, snapshot_id))
-    folder = manifest_dir / "snapshots" / info.snapshot_id
+    """Check `HEAD`, and the description, parts and rows of a snapshot against their digests.
+
+    Returns one sentence per fault, none when all is well.
+
+    Raises:
+        DeepfieldError: there is no such snapshot, or its description cannot be read at all.
+    """
     faults = []
+    name = resolve(manifest_dir, snapshot_id)
+    try:
+        head(manifest_dir)
+    except DeepfieldError as error:
+        faults.append(str(error))
+    info = read_info(manifest_dir, name)
+    folder = manifest_dir / "snapshots" / name
+    if not _describes(info, folder):
+        return [*faults, f"{folder / 'snapshot.json'} has changed since it was written: restore it from a copy."]
     for part in info.parts:
         path = folder / part.name
         if not path.exists():
             faults.append(f"{path} is missing.")
         elif _file_digest(path) != part.sha256:
             faults.append(f"{path} has changed since it was written: restore it from a copy.")
+    # whoever reads the folder as a whole would read these too
+    known = {"snapshot.json", *(part.name for part in info.parts)}
+    faults += [f"{path} is no part of the snapshot: remove it." for path in folder.iterdir() if path.name not in known]
     if not faults and _content_digest(_read_parts(manifest_dir, info)) != info.content_sha256:
-        faults.append(f"The rows of snapshot {info.snapshot_id} are not those that were written.")
+        faults.append(f"The rows of snapshot {name} are not those that were written.")
     return faults
+
+
+def _describes(info: SnapshotInfo, folder: Path) -> bool:
+    """Whether a description is the one that was written, as far as it can be told."""
+    sealed = not info.info_sha256 or (
+        info.info_sha256 == _info_digest(info) and (folder / "snapshot.json").read_text() == _info_text(info)
+    )
+    try:
+        created = datetime.fromisoformat(info.created_at)
+    except ValueError:
+        return False
+    return sealed and folder.name == info.snapshot_id == _name(
+        created, info.parent, info.policy_digest, info.content_sha256
+    )
+
+
+def _name(created: datetime, parent: str | None, policy_digest: str, content: str) -> str:
+    # the parent too: going back to earlier rows within a second is another snapshot all the same
+    digest = hashlib.sha256(f"{parent}:{policy_digest}:{content}".encode()).hexdigest()
+    return f"{created:%Y%m%dT%H%M%SZ}-{digest[:8]}"
+
+
+def _info_text(info: SnapshotInfo) -> str:
+    return json.dumps(asdict(info), indent=2) + "\n"
+
+
+def _info_digest(info: SnapshotInfo) -> str:
+    return hashlib.sha256(_info_text(replace(info, info_sha256="")).encode()).hexdigest()
 
 
 def _read_parts(manifest_dir: Path, info: SnapshotInfo, columns: list[str] | None = None) -> pd.DataFrame:

@@ -1,0 +1,82 @@
+"""No bit of a dataset flips unseen."""
+
+import shutil
+from datetime import UTC, datetime
+
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+from manifests.blobs import BlobStore
+from manifests.cli import manifest_app
+from manifests.settings import load_settings
+from manifests.snapshots import write_snapshot
+
+
+@pytest.fixture
+def dataset(tmp_path, monkeypatch):
+    """A home with two snapshots of three images, and the files that `manifest verify` answers for."""
+    monkeypatch.setenv("DEEPFIELD_HOME", str(tmp_path))
+    load_settings.cache_clear()
+    blobs = BlobStore(tmp_path / "blobs")
+    ids = [blobs.put(text.encode()).sha256 for text in ("one", "another", "")]
+    for second, names in ((0, ids[:2]), (1, ids)):
+        info = write_snapshot(
+            pd.DataFrame({"image_id": names, "verdict": "accept", "credit": "Bérénice", "s_ra": 1.5}),
+            manifest_dir=tmp_path / "manifest",
+            policy_digest="p",
+            note='policy "été"',
+            now=datetime(2026, 1, 2, 3, 4, second, tzinfo=UTC),
+        )
+    folder = tmp_path / "manifest" / "snapshots" / info.snapshot_id
+    yield [tmp_path / "manifest" / "HEAD", *sorted(folder.iterdir()), *(blobs.path(i) for i in ids[:2])]
+    load_settings.cache_clear()
+
+
+def verify():
+    done = CliRunner().invoke(manifest_app, ["verify"])
+    return done.exit_code, f"{done.output} {done.exception or ''}"
+
+
+def test_every_bit_of_head_and_description_is_seen_and_named(dataset):
+    assert verify() == (0, verify()[1]) and "3 blobs are intact" in verify()[1]
+    for path in dataset[:1] + [path for path in dataset if path.name == "snapshot.json"]:
+        data = path.read_bytes()
+        # every bit of the short one, and of the long one those of every fifth byte, with all its kinds of content
+        for place in range(0, len(data), 1 if len(data) < 100 else 5):
+            for bit in (0, 3, 5, 7):
+                path.write_bytes(data[:place] + bytes([data[place] ^ 1 << bit]) + data[place + 1 :])
+                code, said = verify()
+                assert code == 1 and path.name in said, (path, place, bit, said)
+        path.write_bytes(data)
+    assert verify()[0] == 0
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_any_flipped_bit_is_seen_and_its_file_named(dataset, data):
+    path = data.draw(st.sampled_from(dataset), "file")
+    whole = path.read_bytes()
+    place, bit = data.draw(st.integers(0, len(whole) - 1), "byte"), data.draw(st.integers(0, 7), "bit")
+    path.chmod(0o644)
+    path.write_bytes(whole[:place] + bytes([whole[place] ^ 1 << bit]) + whole[place + 1 :])
+    code, said = verify()
+    path.write_bytes(whole)
+    assert code == 1 and path.name in said
+    assert verify()[0] == 0
+
+
+def test_missing_and_additional_files_are_seen(dataset):
+    head, part, description, blob, _ = dataset
+    for path in (part, description, blob):
+        path.rename(path.with_suffix(".away"))
+        code, said = verify()
+        path.with_suffix(".away").rename(path)
+        assert code == 1 and path.name in said
+    shutil.copyfile(part, part.with_name("part-00001.parquet"))
+    assert verify()[0] == 1 and "no part of the snapshot" in verify()[1]
+    part.with_name("part-00001.parquet").unlink()
+    head.write_text("20260102T030404Z-nothere\n")
+    assert verify()[0] == 1 and "write the id of the newest" in verify()[1]
