@@ -34,7 +34,7 @@ from manifests.errors import DeepfieldError
 from manifests.frames import decode
 from manifests.settings import Settings
 from manifests.snapshots import head, read_snapshot, write_snapshot
-from manifests.splits import Assignment, assign_splits, field_edges, release_edges
+from manifests.splits import Assignment, Bond, alias_bonds, assign_splits, bonds_by, derived_edges, field_edges
 
 _RELEASE_PAIRS = 30  # pictures of one release are compared with each other up to this number
 
@@ -247,7 +247,7 @@ def _rows(
         image_id: Ruling("reject", ("duplicate",), f"{found.kind} of {found.of[:12]} (duplicate)", 0.0)
         for image_id, found in duplicates.items()
     }
-    splits = assign_splits(frames["image_id"], _edges(frames, duplicates, relations), previous)
+    splits = assign_splits(frames["image_id"], _bonds(frames, duplicates, relations), previous)
     columns = {
         "phash64": lambda i, row: row.phash64.split(",")[0] if row.phash64 else None,
         "phash256": lambda i, row: row.phash256.split(",")[0] if row.phash256 else None,
@@ -308,13 +308,17 @@ def _duplicates(
     return resolve(found, pixels_of, relations.same_rendering)
 
 
-def _edges(frames: pd.DataFrame, duplicates: Mapping[str, Duplicate], relations: _Relations) -> list[tuple[str, str]]:
-    """Everything that binds two images to one split."""
-    first = {row.pixel_sha256: row.image_id for row in frames[::-1].itertuples() if row.pixel_sha256}
-    related = [(first[a], first[b]) for a, b in (*relations.same_rendering, *relations.same_sky)]
-    copies = [(row.image_id, first[row.pixel_sha256]) for row in frames.itertuples() if row.pixel_sha256]
+def _bonds(frames: pd.DataFrame, duplicates: Mapping[str, Duplicate], relations: _Relations) -> list[Bond]:
+    """Everything that binds images to one split."""
+    copies: dict[str, list[str]] = {}
+    for row in frames.itertuples():
+        if row.pixel_sha256:
+            copies.setdefault(row.pixel_sha256, []).append(row.image_id)
+    # of each picture all its copies, as any one of them may be out of use
+    related = [(*copies[a], *copies[b]) for a, b in (*relations.same_rendering, *relations.same_sky)]
     dropped = [(image_id, found.of) for image_id, found in sorted(duplicates.items())]
-    return [*related, *copies, *dropped, *field_edges(frames), *release_edges(frames)]
+    said = [*field_edges(frames), *bonds_by(frames, "release_id"), *alias_bonds(frames), *derived_edges(frames)]
+    return [*related, *bonds_by(frames, "pixel_sha256"), *dropped, *said]
 
 
 def _previous(manifest_dir: Path) -> dict[str, Assignment]:

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 import pandas as pd
 
@@ -29,6 +29,10 @@ class Assignment:
     split: str
 
 
+Bond = tuple[str, ...]
+"""Images (`image_id`) that must not be in different splits: two that overlap, or all that are one release."""
+
+
 def field_edges(rows: pd.DataFrame) -> list[tuple[str, str]]:
     """Pairs of `image_id` whose footprints overlap; made-up positions do not count."""
     real = rows[~rows["synthetic_position"].fillna(False).astype(bool)]
@@ -36,66 +40,90 @@ def field_edges(rows: pd.DataFrame) -> list[tuple[str, str]]:
     return [(ids[i], ids[j]) for i, j in overlapping(real["s_region"].tolist())]
 
 
-def release_edges(rows: pd.DataFrame) -> list[tuple[str, str]]:
-    """Pairs of `image_id` that chain all pictures of one release or visit together."""
-    known = rows[rows["release_id"].notna()]
-    edges = []
-    for _, members in known.groupby("release_id", sort=True)["image_id"]:
-        ids = sorted(members)
-        edges += list(pairwise(ids))
-    return edges
+def bonds_by(rows: pd.DataFrame, column: str) -> list[Bond]:
+    """The images that have the same value in a column, such as one release or the same pixels, two or more each."""
+    known = rows[rows[column].notna()]
+    groups = (tuple(sorted(ids)) for _, ids in known.groupby(column, sort=True)["image_id"])
+    return [ids for ids in groups if len(ids) > 1]
+
+
+def alias_bonds(rows: pd.DataFrame) -> list[Bond]:
+    """The images that archives know by one name, whatever their size or crop, two or more each."""
+    bearers: dict[str, set[str]] = {}
+    for image_id, product_id, aliases in zip(rows["image_id"], rows["product_id"], rows["aliases"], strict=True):
+        for name in {product_id, *(aliases or "").split(",")} - {None, ""}:
+            bearers.setdefault(name, set()).add(image_id)
+    return sorted({tuple(sorted(ids)) for ids in bearers.values() if len(ids) > 1})
+
+
+def derived_edges(rows: pd.DataFrame) -> list[tuple[str, str]]:
+    """Pairs of a picture and each image here that it was made of."""
+    here = set(rows["image_id"])
+    known = rows[rows["derived_from"].notna()]
+    return [
+        (image_id, origin)
+        for image_id, origins in zip(known["image_id"], known["derived_from"], strict=True)
+        for origin in origins.split(",")
+        if origin in here
+    ]
 
 
 def assign_splits(
     image_ids: Iterable[str],
-    edges: Iterable[tuple[str, str]],
+    bonds: Iterable[Bond],
     previous: Mapping[str, Assignment] | None = None,
     fractions: Fractions | None = None,
 ) -> dict[str, Assignment]:
     """Give every image a group and a split.
 
-    Images joined by an edge form a group. A new group goes to the split that a hash of its smallest member names.
+    Images joined by a bond form a group. A new group goes to the split that a hash of its smallest member names.
     An image that had a split keeps it. A newcomer takes the split of the group it joins; one that would join groups
-    of different splits gets `none`. Where a newly found edge joins two old images of different splits, the one that
-    is not in train gets `none`: losing it is better than leaking it.
+    of different splits gets `none`. Where a newly found bond joins old images of different splits, those that are not
+    in train get `none`: losing them is better than leaking them.
     """
     fractions = fractions or Fractions()
     ids = sorted(set(image_ids))
     old = {i: previous[i] for i in ids if i in previous} if previous else {}
-    pairs = [(a, b) for a, b in edges if a != b]
+    bonds = list(bonds)
     result = dict(old)
-    for a, b in pairs:
-        if a in result and b in result:
-            splits = {result[a].split, result[b].split} - {"none"}
-            if len(splits) > 1:
-                for side in (a, b):
-                    if result[side].split != "train":
-                        result[side] = Assignment(result[side].group_id, "none")
+    for bond in bonds:
+        known = [i for i in bond if i in result]
+        if len({result[i].split for i in known} - {"none"}) > 1:
+            for i in known:
+                if result[i].split != "train":
+                    result[i] = Assignment(result[i].group_id, "none")
     # frames that no one uses bind nobody: without this a single conflict would spread to all later neighbours
     unused = {i for i, assignment in result.items() if assignment.split == "none"}
-    for members in _components(ids, [pair for pair in pairs if not unused & set(pair)]):
-        known = [result[i] for i in members if i in old and i not in unused]
-        splits = {assignment.split for assignment in known}
+    # they are left out of a bond before it becomes a chain, which would break at them
+    pairs = [pair for bond in bonds for pair in pairwise(i for i in bond if i not in unused)]
+    for members in _components(ids, pairs):
+        held = [result[i] for i in members if i in old and i not in unused]
+        splits = {assignment.split for assignment in held}
         newcomers = [i for i in members if i not in old]
         if not newcomers:
             continue
         if len(splits) > 1:
             group, split = newcomers[0], "none"
-        elif known:
-            group, split = min(assignment.group_id for assignment in known), splits.pop()
+        elif held:
+            group, split = min(assignment.group_id for assignment in held), splits.pop()
         else:
             group, split = members[0], _bucket(members[0], fractions)
         result.update({i: Assignment(group, split) for i in newcomers})
     return result
 
 
-def leaks(assignments: Mapping[str, Assignment], edges: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Edges between two different splits; an empty list proves that nothing leaks along the edges given."""
+def leaks(split_of: Mapping[str, str], bonds: Iterable[Bond]) -> list[tuple[str, str]]:
+    """Pairs of images that a bond joins across two splits, one for each two splits it reaches into.
+
+    An empty list proves that nothing leaks along the bonds given. Images that are not in `split_of` count as unused.
+    """
     found = []
-    for a, b in edges:
-        splits = {assignments[a].split, assignments[b].split} - {"none"}
-        if len(splits) > 1:
-            found.append((a, b))
+    for bond in bonds:
+        first: dict[str, str] = {}
+        for image_id in bond:
+            first.setdefault(split_of.get(image_id, "none"), image_id)
+        first.pop("none", None)
+        found += list(combinations(first.values(), 2))
     return found
 
 
