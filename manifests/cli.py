@@ -3,9 +3,14 @@
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from manifests.overlap import SplitReport
+
+_SHOWN_NAMES = 10
 
 manifest_app = typer.Typer(
     no_args_is_help=True,
@@ -84,12 +89,16 @@ def log(as_json: JsonOption = False) -> None:
 def diff(
     before: Annotated[str | None, typer.Argument(help="Older snapshot; the parent of the newer by default.")] = None,
     after: Annotated[str | None, typer.Argument(help="Newer snapshot; HEAD by default.")] = None,
+    reasons_only: Annotated[
+        bool, typer.Option("--by-reason", help="Only count the changed verdicts, by what changed them.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Show which images came, went or changed between two snapshots."""
+    """Show which images came, went or changed between two snapshots, and which reasons changed how many verdicts."""
     from collections import Counter
     from dataclasses import asdict
 
+    from manifests.diff import by_reason
     from manifests.diff import diff as compare
     from manifests.errors import DeepfieldError
     from manifests.settings import load_settings
@@ -101,10 +110,11 @@ def diff(
     if older is None:
         raise DeepfieldError(f"Snapshot {newer.snapshot_id} is the first: name two snapshots to compare.")
     older = resolve(folder, older)
-    changes = compare(read_snapshot(folder, older), read_snapshot(folder, newer.snapshot_id))
+    rows = read_snapshot(folder, older), read_snapshot(folder, newer.snapshot_id)
+    shifts, changes = by_reason(*rows), [] if reasons_only else compare(*rows)
     if as_json:
-        for change in changes:
-            typer.echo(json.dumps(asdict(change)))
+        for line in shifts if reasons_only else changes:
+            typer.echo(json.dumps(asdict(line)))
         return
     typer.echo(f"{older} -> {newer.snapshot_id}")
     for change in changes:
@@ -112,8 +122,13 @@ def diff(
             typer.echo(f"{change.image_id[:12]}  {'added' if change.after else 'removed'}")
         else:
             typer.echo(f"{change.image_id[:12]}  {change.column}: {change.before} -> {change.after}")
-    totals = Counter(change.column for change in changes)
-    typer.echo(", ".join(f"{count} x {column}" for column, count in sorted(totals.items())) or "no difference")
+    if not reasons_only:
+        totals = Counter(change.column for change in changes)
+        typer.echo(", ".join(f"{count} x {column}" for column, count in sorted(totals.items())) or "no difference")
+    if reasons_only and not shifts:
+        typer.echo("no verdict changed")
+    for shift in shifts:
+        typer.echo(f"{shift.images:7}  {shift.before or 'not there'} -> {shift.after or 'not there'}  {shift.reason}")
 
 
 @manifest_app.command()
@@ -140,6 +155,34 @@ def verify(snapshot: SnapshotOption = None) -> None:
     if faults:
         raise DeepfieldError(f"Snapshot {snapshot_id} has {len(faults)} fault{'s' if len(faults) > 1 else ''}.")
     typer.echo(f"snapshot {snapshot_id}: all parts and {len(images)} blobs are intact")
+
+
+@manifest_app.command()
+def splits(snapshot: SnapshotOption = None, as_json: JsonOption = False) -> None:
+    """Prove that train, validation and test share nothing: find again all that binds frames, and name every leak.
+
+    Ends with 1 where something is in two splits.
+    """
+    from dataclasses import asdict
+
+    from manifests.errors import DeepfieldError
+    from manifests.overlap import split_report
+    from manifests.settings import load_settings
+    from manifests.snapshots import read_snapshot, resolve
+
+    folder = load_settings().manifest_dir
+    snapshot_id = resolve(folder, snapshot)
+    report = split_report(read_snapshot(folder, snapshot_id))
+    if as_json:
+        typer.echo(json.dumps({"snapshot_id": snapshot_id, **asdict(report)}))
+    else:
+        _print_splits(snapshot_id, report)
+    if report.leaks:
+        count = len(report.leaks)
+        raise DeepfieldError(
+            f"Snapshot {snapshot_id} has {count} leak{'s' if count > 1 else ''} between its splits: run `deepfield "
+            f"curate`, which takes what leaks out of use, and train on the snapshot it writes."
+        )
 
 
 @manifest_app.command()
@@ -228,3 +271,25 @@ def card(
     if out.exists():
         raise DeepfieldError(f"{out} exists already: choose another name or remove it.")
     write_atomic(out, text)
+
+
+def _print_splits(snapshot_id: str, report: "SplitReport") -> None:
+    typer.echo(f"snapshot {snapshot_id}")
+    for name in ("train", "val", "test", "none"):
+        typer.echo(f"  {name:6}{report.images.get(name, 0):8} images {report.groups.get(name, 0):8} groups")
+    for group in report.largest:
+        typer.echo(f"  largest: {group.images} images in {group.split}, group {group.group_id[:12]}")
+    pairs = ", ".join(f"{count} {kind}" for kind, count in report.bonds.items())
+    typer.echo(f"bonds found again: {pairs}")
+    for leak in report.leaks:
+        typer.echo(f"LEAK {leak.kind}: {leak.a[:12]} in {leak.split_a}, {leak.b[:12]} in {leak.split_b}")
+    if not report.leaks:
+        typer.echo("no leak: no bond joins two of train, val and test")
+    if report.look_alikes is None:
+        typer.echo("hashes were not compared: there are too many")
+    for pair in report.look_alikes or ():
+        typer.echo(f"alike by hash alone, to look at: {pair.a[:12]} in {pair.split_a}, {pair.b[:12]} in {pair.split_b}")
+    if report.shared_names:
+        names = ", ".join(report.shared_names[:_SHOWN_NAMES])
+        more = ", ..." if len(report.shared_names) > _SHOWN_NAMES else ""
+        typer.echo(f"objects with separate fields in several splits: {len(report.shared_names)} ({names}{more})")
