@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -30,12 +31,10 @@ from scrapers.shared_cli import (
     MinSizeOption,
     RefreshOption,
     finish,
-    hint_contact,
-    print_entries,
-    print_products,
     say_not_loaded,
 )
 from scrapers.sites_cli import esahubble, heritage, hubblesite
+from scrapers.sky_cli import scrape_sky
 
 scrape_app = typer.Typer(
     no_args_is_help=True,
@@ -115,14 +114,10 @@ def hla(
 
       deepfield scrape hla --target M101 --fits --composite asinh
     """
-    from manifests.blobs import BlobStore
-    from manifests.database import open_database
     from manifests.errors import DeepfieldError
     from manifests.settings import load_settings
-    from scrapers.crawl import crawl, look, products_in
     from scrapers.hla import hla_query, open_hla
     from scrapers.plans import Archive
-    from scrapers.report import Reporter
     from scrapers.tiling import Tiling
 
     method = wanted_method(composite, fits)
@@ -144,35 +139,22 @@ def hla(
         f"The archive has no product of image type {','.join(query.imagetypes)} {region}: try a larger region, "
         "another --imagetype, or fewer conditions."
     )
-    if list_only:
-        with Reporter("hla", "listing") as report:
-            found = look(archive, region, tiling, limit=limit, on_progress=report)
-        if not print_products([product.record() for product in found], as_json):
-            raise nothing
-        return
-    engine, blobs = open_database(settings.database), BlobStore(settings.blobs_dir)
-    hint_contact(archive.client.base, settings.contact)
-    with Reporter("hla") as report:
-        summary = crawl(
-            archive,
-            region,
-            tiling,
-            engine=engine,
-            blobs=blobs,
-            settings=settings,
-            limit=limit,
-            min_size=min_size,
-            refresh=refresh,
-            on_progress=report,
-        )
-    if not summary.progress.found and not summary.tiles_failed:
-        raise nothing
-    if as_json:
-        print_entries(products_in(archive, region, tiling, engine=engine, limit=limit))
+    compose = None
     if method is not None:
-        here = products_in(archive, region, tiling, engine=engine)
-        make_composites(here, method, engine=engine, blobs=blobs, settings=settings, as_json=as_json)
-    finish("hla", summary)
+        compose = partial(make_composites, method=method, settings=settings, as_json=as_json)
+    scrape_sky(
+        archive,
+        region,
+        tiling,
+        settings,
+        limit=limit,
+        min_size=min_size,
+        list_only=list_only,
+        as_json=as_json,
+        refresh=refresh,
+        nothing=nothing,
+        then=compose,
+    )
 
 
 scrape_app.command()(mast)

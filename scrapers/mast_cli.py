@@ -24,11 +24,8 @@ from scrapers.shared_cli import (
     ListOption,
     MinSizeOption,
     RefreshOption,
-    finish,
-    hint_contact,
-    print_entries,
-    print_products,
 )
+from scrapers.sky_cli import scrape_sky
 
 
 def mast(
@@ -78,13 +75,9 @@ def mast(
 
       deepfield scrape mast --polygon 'POLYGON ICRS 210.6 54.2 211.0 54.2 210.8 54.5' --kind combined
     """
-    from manifests.blobs import BlobStore
-    from manifests.database import open_database
     from manifests.errors import DeepfieldError
     from manifests.settings import load_settings
-    from scrapers.crawl import crawl, look, products_in
     from scrapers.mast import mast_query, open_mast
-    from scrapers.report import Reporter
     from scrapers.tiling import Tiling
 
     settings = load_settings()
@@ -98,29 +91,15 @@ def mast(
         f"MAST has no picture of kind {','.join(query.kinds)} by {','.join(query.collections)} {region}: try a larger "
         "region, --kind combined, or both collections."
     )
-    if list_only:
-        with Reporter("mast", "listing") as report:
-            found = look(archive, region, tiling, limit=limit, on_progress=report)
-        if not print_products([product.record() for product in found], as_json):
-            raise nothing
-        return
-    engine, blobs = open_database(settings.database), BlobStore(settings.blobs_dir)
-    hint_contact(archive.client.base, settings.contact)
-    with Reporter("mast") as report:
-        summary = crawl(
-            archive,
-            region,
-            tiling,
-            engine=engine,
-            blobs=blobs,
-            settings=settings,
-            limit=limit,
-            min_size=min_size,
-            refresh=refresh,
-            on_progress=report,
-        )
-    if not summary.progress.found and not summary.tiles_failed:
-        raise nothing
-    if as_json:
-        print_entries(products_in(archive, region, tiling, engine=engine, limit=limit))
-    finish("mast", summary)
+    scrape_sky(
+        archive,
+        region,
+        tiling,
+        settings,
+        limit=limit,
+        min_size=min_size,
+        list_only=list_only,
+        as_json=as_json,
+        refresh=refresh,
+        nothing=nothing,
+    )
