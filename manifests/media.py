@@ -34,6 +34,8 @@ def describe(head: bytes) -> str:
     """A few words on bytes that are no picture, for an error message."""
     if not head:
         return "an empty reply"
+    if any(signature.startswith(head) for signature, _ in _SIGNATURES):
+        return "the first bytes of a picture"
     start = head.removeprefix(codecs.BOM_UTF8).lstrip().lower()
     if start.startswith((b"<!doctype html", b"<html")):
         return "an HTML page"

@@ -26,7 +26,7 @@ PAGE = "text/html"  # `access_format` of a product that is known by its page onl
 # A frame of HLA's largest size takes some hundred megabytes while it is decoded, however many connections there are.
 _DECODING = threading.BoundedSemaphore(2)
 _STATUS: dict[Kind, Status] = {"transient": "failed", "permanent": "gone", "refused": "refused"}
-_AN_ERROR_PAGE = ("an HTML page", "an XML document", "text", "an empty reply")
+_PERHAPS_LATER = ("an HTML page", "an XML document", "text", "an empty reply", "the first bytes of a picture")
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,7 @@ def inspect(body: bytes, product: Product, max_pixels: int, min_size: int) -> st
     media_type = sniff(body[:16])
     if media_type is None:
         what = describe(body[:256])
-        kind: Kind = "transient" if what in _AN_ERROR_PAGE else "refused"
+        kind: Kind = "transient" if what in _PERHAPS_LATER else "refused"
         raise HttpError(kind, "not_a_picture", f"{product.source_name}: the archive sent {what} instead of a picture.")
     try:
         with _DECODING:

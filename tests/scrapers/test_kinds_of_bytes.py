@@ -73,6 +73,12 @@ def test_a_picture_that_is_cut_short_anywhere_is_asked_for_again(kind: str, data
     assert error.kind == "transient" and error.reason in ("corrupt", "not_a_picture")
 
 
+@pytest.mark.parametrize("kind", WHOLE)
+def test_a_picture_of_which_hardly_a_byte_came_is_asked_for_again(kind: str) -> None:
+    for length in range(10):
+        assert refused(WHOLE[kind]()[:length]).kind == "transient"
+
+
 def test_a_jpeg_that_ends_in_order_without_its_lower_half_is_asked_for_again() -> None:
     whole = WHOLE["jpeg"]()
     error = refused(whole[: len(whole) // 2].rstrip(b"\xff") + b"\xff\xd9")
