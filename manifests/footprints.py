@@ -5,7 +5,6 @@ import re
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.spatial import cKDTree
 
 _SHAPE = re.compile(r"(polygon|circle)\b([^a-z]*(?:icrs|j2000|fk5)?)((?:[^a-z]|(?<=\d)e(?=[-+]?\d))*)", re.IGNORECASE)
 _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
@@ -40,6 +39,8 @@ def overlapping(regions: Sequence[str | None]) -> list[tuple[int, int]]:
     Candidates are found by their bounding caps in a k-d tree of unit vectors; polygons are then compared in the
     gnomonic plane about the first one, where great circles are straight.
     """
+    from scipy.spatial import cKDTree  # noqa: PLC0415  # half a second, and crawls only read footprints
+
     parsed = [(index, parse_region(text)) for index, text in enumerate(regions)]
     known = [(index, polygons) for index, polygons in parsed if polygons]
     if len(known) < 2:
