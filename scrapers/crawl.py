@@ -33,6 +33,7 @@ from scrapers.tiling import Tiling
 from scrapers.validators import if_changed, remember
 
 ROUND = 64  # questions before the pictures that they found: half a minute at two requests a second
+FIRST = 8  # parts whose pictures are fetched while nobody has yet looked what is open in all of them
 
 
 @dataclass(frozen=True)
@@ -253,7 +254,8 @@ def crawl(
     unanswered = {tile.tile_id for tile in wanted}
     answered = replace(plan, tiles=tuple(tile for tile in plan.tiles if tile.tile_id not in unanswered))
     if limit is None:
-        _in_rounds(answered, [replace(plan, tiles=batch) for batch in _batches(wanted, ROUND)], ask, bring)
+        rounds = [replace(plan, tiles=batch) for batch in _batches(wanted, ROUND)]
+        _in_rounds(_first_open(answered, engine), answered, rounds, ask, bring, tally)
     else:
         known = {line.product_id for line in _lines(answered, engine)}
         for batch in _batches(wanted, settings.connections):
@@ -268,14 +270,31 @@ def crawl(
     return tally.summary()
 
 
+def _first_open(answered: Plan, engine: Engine) -> Plan:
+    """Some parts with products that are not here: a look at all of a large region would keep the archive waiting."""
+    if len(answered.tiles) <= FIRST:
+        return replace(answered, tiles=())
+    return replace(answered, tiles=tuple(ledger.with_open(engine, answered.tiles, FIRST)))
+
+
 def _in_rounds(
+    first: Plan,
     answered: Plan,
     rounds: Sequence[Plan],
     ask: Callable[[Sequence[Tile]], CrawlSummary],
     bring: Callable[..., CrawlSummary],
+    tally: Tally,
 ) -> None:
     """Fetch what earlier runs left open, then ask and fetch by turns, each product once whatever finds it."""
     seen: set[str] = set()
+    if first.tiles:
+        # who is told how it stands must not take these few for all
+        later = len(answered.tiles) - len(first.tiles)
+        tally.tiles_asked -= later
+        stopped = bring(first, seen=seen).stopped
+        tally.tiles_asked += later
+        if stopped:
+            return
     if answered.tiles:
         bring(answered, seen=seen)
     for part in rounds:

@@ -113,6 +113,21 @@ def unasked(engine: Engine, planned: Sequence[Tile]) -> list[Tile]:
     return [tile for tile in planned if tile.tile_id not in done]
 
 
+def with_open(engine: Engine, planned: Sequence[Tile], number: int) -> list[Tile]:
+    """So many of the tiles in which a product was found that was not fetched yet, in the order given."""
+    found: set[str] = set()
+    # one look at each product: a list of all that are missing would be as long as the crawl
+    mine = products.c.product_id == tile_products.c.product_id
+    missing = select(products.c.product_id).where(mine, products.c.status.in_(("open", "failed"))).exists()
+    with engine.connect() as connection:
+        for ids in _batches([tile.tile_id for tile in planned]):
+            query = select(tile_products.c.tile_id).where(tile_products.c.tile_id.in_(ids), missing)
+            found.update(connection.scalars(query.distinct().limit(number)))
+            if len(found) >= number:
+                break
+    return [tile for tile in planned if tile.tile_id in found][:number]
+
+
 def is_planned(engine: Engine, tile: Tile) -> bool:
     """Whether a tile was ever written down."""
     return _any(engine, select(tiles.c.tile_id).where(tiles.c.tile_id == tile.tile_id))

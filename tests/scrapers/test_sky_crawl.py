@@ -13,7 +13,7 @@ from manifests.blobs import BlobStore
 from manifests.settings import Settings
 from scrapers import ledger
 from scrapers.coverage import coverages
-from scrapers.crawl import ROUND, crawl, look, products_in
+from scrapers.crawl import FIRST, ROUND, crawl, look, products_in
 from scrapers.hla import Hla, hla_query, open_hla
 from scrapers.http import PoliteClient
 from scrapers.politeness import Gates
@@ -147,6 +147,36 @@ def test_the_whole_sky_brings_pictures_from_its_first_round_and_is_resumed(
     in_the_air = quick.connections + 64
     assert sum(asked_for(host, SIA).values()) <= 192 + in_the_air and len(host.log) > host_log
     assert sum(asked_for(host, FITSCUT).values()) <= len(FIELDS) + in_the_air
+
+
+def test_a_large_crawl_goes_on_before_it_has_looked_at_all_that_is_open(
+    host: FakeHost, sky_of_fields: Hla, engine: Engine, blobs: BlobStore, quick: Settings
+) -> None:
+    def run() -> tuple[list[Progress], CrawlSummary]:
+        told: list[Progress] = []
+        once = quick.model_copy(update={"attempts": 1})
+        end = crawl(
+            archive_at(host.url, once),
+            WholeSky(),
+            Tiling(order=2),
+            engine=engine,
+            blobs=blobs,
+            settings=once,
+            on_progress=told.append,
+        )
+        return told, end
+
+    host.script(FITSCUT, lambda path, query: Answer(b"<html>Sorry</html>"))
+    assert run()[1].progress.got == 0
+    host.script(FITSCUT, lambda path, query: Answer(picture(int(query["red"][0].split("_")[1]))))
+    asked = len(host.asked(SIA))
+    told, end = run()
+    early = next(progress for progress in told if progress.got)
+    assert early.tiles_asked == FIRST and early.found < len(FIELDS)
+    assert (end.progress.tiles_asked, end.progress.found, end.progress.got) == (192, len(FIELDS), len(FIELDS))
+    assert len(host.asked(SIA)) == asked
+    last = run()[1].progress
+    assert (last.found, last.skipped, last.tiles_asked) == (len(FIELDS), len(FIELDS), 192)
 
 
 def test_a_limit_ends_the_questions_and_stays_what_it_was(
