@@ -36,7 +36,7 @@ def near_pairs(hashes: np.ndarray, distance: int) -> Pairs:
     Raises:
         ValueError: two hashes are equal.
     """
-    if len(np.unique(hashes, axis=0)) != len(hashes):
+    if len(distinct(hashes)) != len(hashes):
         raise ValueError("Equal hashes must be grouped first.")
     return _join(hashes, hashes, distance, same=True)
 
@@ -44,6 +44,12 @@ def near_pairs(hashes: np.ndarray, distance: int) -> Pairs:
 def near_across(queries: np.ndarray, stored: np.ndarray, distance: int) -> Pairs:
     """Pairs (query, stored) within `distance` bits of each other; both are uint64 (n, words)."""
     return _join(queries, stored, distance, same=False)
+
+
+def distinct(hashes: np.ndarray) -> np.ndarray:
+    """The different ones among hashes, uint64 (n, words), in ascending order."""
+    ordered = np.sort(hashes, axis=0) if hashes.shape[1] == 1 else hashes[np.lexsort(hashes.T)]
+    return ordered[np.concatenate([[True], (ordered[1:] != ordered[:-1]).any(axis=1)])[: len(ordered)]]
 
 
 def unpack(texts: list[str]) -> np.ndarray:
@@ -81,13 +87,13 @@ def _join(queries: np.ndarray, stored: np.ndarray, distance: int, *, same: bool)
     return Pairs(first[order], second[order], apart[order])
 
 
-def _by_chunk(hashes: np.ndarray, chunk: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The hashes in the order of one chunk, their indices, and where each value of the chunk begins."""
+def _by_chunk(hashes: np.ndarray, chunk: int) -> tuple[tuple[np.ndarray, ...], np.ndarray, np.ndarray]:
+    """The hashes in the order of one chunk, word by word, their indices, and where each value of the chunk begins."""
     word, shift = divmod(chunk * _CHUNK_BITS, 64)
-    keys = ((hashes[:, word] >> np.uint64(shift)) & np.uint64(_BUCKETS - 1)).astype(np.int64)
-    order = np.argsort(keys, kind="stable")
+    keys = (hashes[:, word] >> np.uint64(shift)).astype(np.uint16)
+    order = np.argsort(keys, kind="stable")  # of 16 bits, a radix sort
     starts = np.concatenate([[0], np.cumsum(np.bincount(keys, minlength=_BUCKETS))])
-    return np.ascontiguousarray(hashes[order]), order, starts
+    return tuple(column[order] for column in hashes.T), order, starts
 
 
 @lru_cache
@@ -108,22 +114,22 @@ def ones(x: np.uint64) -> np.uint64:
 
 
 @njit(inline="always")
-def _apart(one, other, chunk, reach, distance):  # type: ignore[no-untyped-def]
+def _apart(left, i, right, j, chunk, reach, distance):  # type: ignore[no-untyped-def]
     """The distance of two hashes; -1 where it is too large, or an earlier chunk finds the pair as well."""
     total = np.uint64(0)
-    for word in range(len(one)):
-        total += ones(one[word] ^ other[word])
+    for word in range(len(left)):
+        total += ones(left[word][i] ^ right[word][j])
         if total > np.uint64(distance):
             return -1
     for earlier in range(chunk):
         word, shift = earlier // 4, np.uint64(16 * (earlier % 4))
-        if ones(((one[word] ^ other[word]) >> shift) & np.uint64(0xFFFF)) <= np.uint64(reach[earlier]):
+        if ones(((left[word][i] ^ right[word][j]) >> shift) & np.uint64(0xFFFF)) <= np.uint64(reach[earlier]):
             return -1
     return np.int64(total)
 
 
 @njit(parallel=True, cache=True)
-def _scan(hl, ol, sl, hr, orr, sr, masks, chunk, reach, distance, same, first, second, apart):  # type: ignore[no-untyped-def]
+def _scan(left, ol, sl, right, orr, sr, masks, chunk, reach, distance, same, first, second, apart):  # type: ignore[no-untyped-def]
     """Find pairs; each block of buckets writes into a row of its own and counts on where the row is full."""
     counts = np.zeros(_BLOCKS, np.int64)
     room = first.shape[1]
@@ -139,7 +145,7 @@ def _scan(hl, ol, sl, hr, orr, sr, masks, chunk, reach, distance, same, first, s
                 for i in range(sl[bucket], sl[bucket + 1]):
                     begin = i + 1 if same and mask == 0 else sr[other]
                     for j in range(begin, sr[other + 1]):
-                        found = _apart(hl[i], hr[j], chunk, reach, distance)
+                        found = _apart(left, i, right, j, chunk, reach, distance)
                         if found >= 0:
                             if number < room:
                                 first[block, number] = ol[i]
