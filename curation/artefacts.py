@@ -30,7 +30,7 @@ def speckle(view: Canvas, noise: float | None) -> float:
     for plane in cv2.split(view.native):
         found |= cv2.subtract(plane, cv2.dilate(plane, _RING)) > cut
     usable = shrink(view.valid, 1)
-    return float(np.count_nonzero(found[usable])) / max(1, int(usable.sum())) * 1e6
+    return float(np.count_nonzero(found & usable)) / max(1, int(usable.sum())) * 1e6
 
 
 def trail_length(view: Canvas) -> float:
@@ -62,11 +62,12 @@ def blockiness(view: Canvas) -> float | None:
     are cropped; steps count up to 12 DN. None where the frame is smaller than four blocks or has no steps.
     """
     found = []
-    for gray in (view.gray, np.ascontiguousarray(view.gray.T)):
-        if gray.shape[1] < 4 * _BLOCK_PX + 1:
+    gray = view.gray
+    for axis, steps in ((0, (gray[:, 1:], gray[:, :-1])), (1, (gray[1:], gray[:-1]))):
+        if gray.shape[1 - axis] < 4 * _BLOCK_PX + 1:
             return None
-        step = np.minimum(cv2.absdiff(gray[:, 1:], gray[:, :-1]), _BLOCK_MAX_STEP_DN)
-        profile = cv2.reduce(step, 0, cv2.REDUCE_AVG, dtype=cv2.CV_32F).ravel()
+        step = np.minimum(cv2.absdiff(*steps), _BLOCK_MAX_STEP_DN)
+        profile = cv2.reduce(step, axis, cv2.REDUCE_AVG, dtype=cv2.CV_32F).ravel()
         whole = len(profile) // _BLOCK_PX * _BLOCK_PX
         phases = np.median(profile[:whole].reshape(-1, _BLOCK_PX), axis=0)
         elsewhere = float(np.median(phases))
@@ -96,11 +97,12 @@ def seam(view: Canvas) -> float:
     Panels of a collage, chip seams and frames within the frame have one; steps count up to 24 DN a pixel.
     """
     found = [0.0]
-    for gray in (view.small_gray, np.ascontiguousarray(view.small_gray.T)):
-        if len(gray) < 2 * _SEAM_REACH_PX + 2:
+    gray = view.small_gray
+    for axis, steps in ((0, (gray[:, 1:], gray[:, :-1])), (1, (gray[1:], gray[:-1]))):
+        if gray.shape[1 - axis] < 2 * _SEAM_REACH_PX + 2:
             continue
-        step = np.minimum(cv2.absdiff(gray[1:], gray[:-1]), _STEP_MAX_DN)
-        profile = cv2.reduce(step, 1, cv2.REDUCE_AVG, dtype=cv2.CV_32F).ravel()
+        step = np.minimum(cv2.absdiff(*steps), _STEP_MAX_DN)
+        profile = cv2.reduce(step, axis, cv2.REDUCE_AVG, dtype=cv2.CV_32F).ravel()
         beside = np.maximum(profile[2 * _SEAM_REACH_PX :], profile[: -2 * _SEAM_REACH_PX])
         found.append(float((profile[_SEAM_REACH_PX:-_SEAM_REACH_PX] - beside).max()))
     return max(found)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from curation.scans import level_counts
 from manifests.frames import Frame
 
 _LONGEST_PX = 1024
@@ -17,7 +18,8 @@ class Canvas:
     `native` and `gray` are uint8 with no-data painted in the median colour of the valid area, so that no value that
     was there before can leak; `valid` is bool. `small`, `small_gray`, `small_valid` are the same, averaged over blocks
     of `factor` pixels so that the longer side has at most 1024; `inner` is `small_valid` less a rim of six pixels.
-    `half`, `half_gray`, `half_valid` are the frame averaged over 2 x 2 pixels.
+    `half`, `half_gray`, `half_valid` are the frame averaged over 2 x 2 pixels. `darkest` and `brightest` are the least
+    and the largest of a pixel's channels at native size, `small_brightest` that at working size.
     """
 
     native: np.ndarray
@@ -31,6 +33,9 @@ class Canvas:
     half_gray: np.ndarray
     half_valid: np.ndarray
     factor: int
+    darkest: np.ndarray
+    brightest: np.ndarray
+    small_brightest: np.ndarray
 
 
 def canvas(frame: Frame) -> Canvas:
@@ -43,6 +48,7 @@ def canvas(frame: Frame) -> Canvas:
     small, small_valid = reduce(native, frame.valid, factor)
     half, half_valid = reduce(native, frame.valid, 2)
     gray = luminance(native)
+    darkest, brightest = extremes(native)
     return Canvas(
         native=native,
         gray=gray,
@@ -55,12 +61,21 @@ def canvas(frame: Frame) -> Canvas:
         half_gray=luminance(half),
         half_valid=half_valid,
         factor=factor,
+        darkest=darkest,
+        brightest=brightest,
+        small_brightest=brightest if factor == 1 else extremes(small)[1],
     )
 
 
 def luminance(rgb: np.ndarray) -> np.ndarray:
     """Luma of ITU-R BT.601, uint8 (H, W), of an RGB picture."""
     return cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
+
+
+def extremes(rgb: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The least and the largest channel of each pixel, uint8 (H, W) each."""
+    red, green, blue = cv2.split(rgb)
+    return cv2.min(cv2.min(red, green), blue), cv2.max(cv2.max(red, green), blue)
 
 
 def reduce(picture: np.ndarray, valid: np.ndarray, factor: int) -> tuple[np.ndarray, np.ndarray]:
@@ -73,6 +88,8 @@ def reduce(picture: np.ndarray, valid: np.ndarray, factor: int) -> tuple[np.ndar
         return picture, valid
     cut = np.s_[: height * factor, : width * factor]
     small = cv2.resize(picture[cut], (width, height), interpolation=cv2.INTER_AREA)
+    if valid.all():
+        return small, np.ones((height, width), bool)
     share = cv2.resize(valid[cut].view(np.uint8) * 255, (width, height), interpolation=cv2.INTER_AREA)
     return small, share == 255
 
@@ -87,8 +104,7 @@ def shrink(mask: np.ndarray, pixels: int) -> np.ndarray:
 
 def histogram(plane: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """Counts of the 256 levels of a uint8 plane under the mask, float64 (256,)."""
-    counts = cv2.calcHist([np.ascontiguousarray(plane)], [0], mask.view(np.uint8), [256], [0, 256])
-    return counts.ravel().astype(np.float64)
+    return level_counts(np.ascontiguousarray(plane), np.ascontiguousarray(mask)).astype(np.float64)
 
 
 def histogram_quantile(counts: np.ndarray, share: float) -> float:

@@ -33,7 +33,7 @@ def colour(view: Canvas) -> Colour:
     false-colour palette, which is a function of lightness alone.
     """
     picture, valid = reduce(view.small, view.small_valid, 4)
-    values = picture[valid].astype(np.float32)
+    values = (picture.reshape(-1, 3) if valid.all() else picture[valid]).astype(np.float32)
     if len(values) < 16:
         values = view.native[view.valid].astype(np.float32)
     red, green, blue = np.ascontiguousarray(values.T)

@@ -5,7 +5,7 @@ from typing import Final
 import cv2
 import numpy as np
 
-from curation.canvas import Canvas, histogram_quantile
+from curation.canvas import Canvas, histogram, histogram_quantile
 
 _REACH_PX: Final = 7  # half the side of the box around a star
 _MIN_STARS, _MAX_STARS = 10, 300
@@ -70,5 +70,4 @@ def _steepest(gray: np.ndarray, valid: np.ndarray) -> float | None:
     known = valid[1:-1, 1:-1] & valid[1:-1, 2:] & valid[1:-1, :-2] & valid[2:, 1:-1] & valid[:-2, 1:-1]
     if not known.any():
         return None
-    counts = cv2.calcHist([cv2.max(along, across)], [0], known.view(np.uint8), [256], [0, 256]).ravel()
-    return histogram_quantile(counts.astype(np.float64), _STEEP_SHARE) / 2.0
+    return histogram_quantile(histogram(cv2.max(along, across), known), _STEEP_SHARE) / 2.0

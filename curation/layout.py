@@ -1,9 +1,12 @@
 """Signs that a picture is no observation, or a made-up page: flat areas, ruled lines, text, borders, hard edges."""
 
+import math
+
 import cv2
 import numpy as np
 
 from curation.canvas import Canvas, histogram, histogram_quantile, reduce, shrink
+from curation.scans import like_pixels, most_common_colour, ruled_pixels, shapes, slopes, straight_pixels
 
 _DARK_DN = 12
 _LINE_STEP_DN = 14
@@ -25,19 +28,16 @@ def flat_fraction(view: Canvas) -> float:
     A detector always leaves noise on light; drawings and captions do not. Black is left out, because previews clip
     the sky there.
     """
+    lit = (view.small_brightest > _DARK_DN) & view.inner
     kernel = np.ones((3, 3), np.uint8)
-    swing = _brightest(cv2.subtract(cv2.dilate(view.small, kernel), cv2.erode(view.small, kernel)))
-    lit = (_brightest(view.small) > _DARK_DN) & view.inner
-    return int(np.count_nonzero((swing <= 1) & lit)) / max(1, int(np.count_nonzero(view.inner)))
+    flat = like_pixels(cv2.dilate(view.small, kernel), cv2.erode(view.small, kernel), lit, 1)
+    return flat / max(1, int(np.count_nonzero(view.inner)))
 
 
 def mode_fraction(view: Canvas) -> float:
     """Share of the valid area in its most common lit colour, colours rounded to 4 DN; every second row and column."""
-    picture, valid = np.ascontiguousarray(view.small[::2, ::2]), view.small_valid[::2, ::2]
-    code = (picture >> 2).astype(np.int32)
-    code = (code[..., 0] << 12) | (code[..., 1] << 6) | code[..., 2]
-    lit = code[(_brightest(picture) > _DARK_DN) & valid]
-    return float(np.bincount(lit).max() / valid.sum()) if lit.size else 0.0
+    lit = (view.small_brightest > _DARK_DN) & view.small_valid
+    return most_common_colour(view.small, lit) / max(1, np.count_nonzero(view.small_valid[::2, ::2]))
 
 
 def line_length(view: Canvas) -> float:
@@ -45,14 +45,10 @@ def line_length(view: Canvas) -> float:
 
     An edge is a step of more than 14 DN of one sign. Panels, boxes, axes and captions have them; stars do not.
     """
-    total, whole = 0.0, view.inner.all()
-    for picture, valid in ((view.small_gray, view.inner), (view.small_gray.T, view.inner.T)):
-        if len(picture) < 2:
-            continue
-        gray, inner = np.ascontiguousarray(picture), np.ascontiguousarray(valid)
-        for step in (cv2.subtract(gray[1:], gray[:-1]), cv2.subtract(gray[:-1], gray[1:])):
-            edge = (step > _LINE_STEP_DN) if whole else (step > _LINE_STEP_DN) & inner[1:] & inner[:-1]
-            total += _straight_pixels(edge.view(np.uint8)) / step.shape[1]
+    total = 0.0
+    turned = cv2.transpose(view.small_gray), cv2.transpose(view.inner.view(np.uint8)).view(bool)
+    for gray, inner in ((view.small_gray, view.inner), turned):
+        total += ruled_pixels(gray, inner, _LINE_STEP_DN, _shortest_line(gray.shape[1])) / gray.shape[1]
     return total
 
 
@@ -61,21 +57,14 @@ def edges(view: Canvas) -> tuple[float, float]:
 
     Gradients above 12 DN/px count as strong; along an axis means within 0.06 rad (7.6 % of directions by chance).
     """
-    gray = view.small_gray
     # every second row and column: the gradients of neighbours say the same
-    known = view.inner[::2, ::2]
-    d_x = cv2.Sobel(gray, cv2.CV_16S, 1, 0)[::2, ::2][known].astype(np.float32)
-    d_y = cv2.Sobel(gray, cv2.CV_16S, 0, 1)[::2, ::2][known].astype(np.float32)
-    if d_x.size == 0:
+    limit = int((8.0 * _STRONG_EDGE_DN) ** 2)
+    sizes, strong, along = slopes(view.small_gray, view.inner, limit, np.tan(_AXIS_RAD))
+    if not len(sizes):
         return 0.0, 0.0
-    size = cv2.magnitude(d_x, d_y).ravel() / 8.0
-    strong = size > _STRONG_EDGE_DN
-    rank = int(0.99 * (size.size - 1))
-    top = float(np.partition(size, rank)[rank])
-    if strong.sum() < 25:
-        return top, 0.0
-    a, b = np.abs(d_x[strong]), np.abs(d_y[strong])
-    return top, float((np.minimum(a, b) < np.tan(_AXIS_RAD) * np.maximum(a, b)).mean())
+    rank = int(0.99 * (len(sizes) - 1))
+    top = math.sqrt(float(np.partition(sizes, rank)[rank])) / 8.0
+    return top, along / strong if strong >= 25 else 0.0
 
 
 def border_fraction(view: Canvas) -> float:
@@ -102,8 +91,11 @@ def void_line_length(view: Canvas) -> float:
         return 0.0
     total = 0.0
     for valid in (view.small_valid, view.small_valid.T):
-        outline = np.ascontiguousarray(valid[1:] != valid[:-1]).view(np.uint8)
-        total += _straight_pixels(outline) / outline.shape[1]
+        outline = np.ascontiguousarray(valid[1:] != valid[:-1])
+        shortest = _shortest_line(outline.shape[1])
+        # bridged gaps are four pixels wide at most: a row with fewer pixels than this has no such run
+        outline = outline[np.count_nonzero(outline, axis=1) >= shortest // 5]
+        total += straight_pixels(outline, shortest) / outline.shape[1]
     return total
 
 
@@ -132,9 +124,8 @@ def largest_object_fraction(view: Canvas) -> float:
     counts = histogram(gray, valid)
     if not counts.sum():
         return 0.0
-    above = ((gray > histogram_quantile(counts, 0.25) + _OBJECT_DN) & valid).view(np.uint8)
-    number, _, stats, _ = cv2.connectedComponentsWithStats(above, connectivity=4)
-    return float(stats[1:, cv2.CC_STAT_AREA].max() / counts.sum()) if number > 1 else 0.0
+    above = (gray > histogram_quantile(counts, 0.25) + _OBJECT_DN) & valid
+    return float(shapes(above, above, 4)[:, 4].max(initial=0) / counts.sum())
 
 
 def text(view: Canvas) -> tuple[int, int]:
@@ -155,24 +146,16 @@ def text(view: Canvas) -> tuple[int, int]:
     return max(run for run, _ in found), sum(letters for _, letters in found)
 
 
-def _straight_pixels(edge: np.ndarray) -> float:
-    """Number of pixels of `edge`, uint8 (H, W), in runs along the rows of at least 8 % of the width."""
-    shortest = max(24, edge.shape[1] * 8 // 100)
-    # bridged gaps are four pixels wide at most: a row with fewer pixels than this has no such run
-    edge = edge[np.count_nonzero(edge, axis=1) >= shortest // 5]
-    if not edge.size:
-        return 0.0
-    bridged = cv2.morphologyEx(edge, cv2.MORPH_CLOSE, np.ones((1, 5), np.uint8))
-    return float(cv2.morphologyEx(bridged, cv2.MORPH_OPEN, np.ones((1, shortest), np.uint8)).sum())
+def _shortest_line(side_px: int) -> int:
+    """Pixels of the shortest run that counts as a line."""
+    return max(24, side_px * 8 // 100)
 
 
 def _rows_of_letters(shape: np.ndarray, top: np.ndarray) -> tuple[int, int]:
     """Length of the longest row, and the number of letters in rows of four and more."""
     if not top.any():
         return 0, 0
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(shape.view(np.uint8), connectivity=8)
-    core = np.bincount(labels[top], minlength=count)[1:]
-    x, y, width, height, area = stats[1:].T
+    x, y, width, height, area, core = shapes(shape, top & shape, 8).T
     is_letter = (
         (height >= _TEXT_HEIGHTS_PX[0])
         & (height <= _TEXT_HEIGHTS_PX[1])
@@ -220,8 +203,3 @@ def _margin(picture: np.ndarray, valid: np.ndarray) -> int:
         if len(values) and (2 * len(values) < len(known) or np.ptp(values, axis=0).max() > _BORDER_SPREAD_DN):
             return number
     return len(picture)
-
-
-def _brightest(picture: np.ndarray) -> np.ndarray:
-    red, green, blue = cv2.split(picture)
-    return cv2.max(cv2.max(red, green), blue)

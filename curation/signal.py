@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 
 from curation.canvas import Canvas, histogram, histogram_quantile, reduce, shrink
+from curation.scans import extrema, shapes, size_counts
 
 # Immerkaer 1996, "Fast noise variance estimation", CVIU 64, 300: the difference of two Laplacians, blind to planes.
 _IMMERKAER = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
@@ -68,8 +69,7 @@ def noise_sigma(plane: np.ndarray, valid: np.ndarray) -> float | None:
     usable = shrink(valid, 1)
     if plane.dtype == np.uint8:
         usable = usable & cv2.inRange(cv2.blur(plane, (5, 5)), *_NOISE_RANGE).view(bool)
-        response = np.abs(cv2.filter2D(plane, cv2.CV_16S, _IMMERKAER)).view(np.uint16)
-        counts = cv2.calcHist([response], [0], usable.view(np.uint8), [_RESPONSES], [0, _RESPONSES]).ravel()
+        counts = size_counts(cv2.filter2D(plane, cv2.CV_16S, _IMMERKAER), usable, _RESPONSES)
         median = _median_of_counts(counts.astype(np.float64)) if counts.sum() >= _MIN_SAMPLES else None
     else:
         response = np.abs(cv2.filter2D(np.where(valid, plane, 0).astype(np.float32), cv2.CV_32F, _IMMERKAER)[usable])
@@ -128,21 +128,19 @@ def clipping(view: Canvas) -> Clipping:
     Requiring all channels keeps coloured stars and nebulae out; a star core is a small blob, a burnt nebula is not.
     """
     area = np.count_nonzero(view.valid)
-    valid = view.valid.view(np.uint8)
-    clipped, dim, dark = (
-        cv2.bitwise_and(cv2.inRange(view.native, (low,) * 3, (high,) * 3), valid)
-        for low, high in ((_CLIPPED_DN, 255), (0, _CLIPPED_DN - 1), (0, _NOISE_RANGE[0]))
-    )
+    clipped = (view.darkest >= _CLIPPED_DN) & view.valid
+    dim = (view.brightest < _CLIPPED_DN) & view.valid
+    dark = (view.brightest <= _NOISE_RANGE[0]) & view.valid
     # blobs are told apart at half size, which costs a quarter
     height, width = clipped.shape
-    halves = cv2.resize(clipped * 255, (max(1, width // 2), max(1, height // 2)), interpolation=cv2.INTER_AREA)
-    count, _, stats, _ = cv2.connectedComponentsWithStats((halves > 127).view(np.uint8), connectivity=8)
-    largest = int(stats[1:, cv2.CC_STAT_AREA].max()) / halves.size if count > 1 else 0.0
+    size = (max(1, width // 2), max(1, height // 2))
+    halves = cv2.resize(clipped.view(np.uint8) * 255, size, interpolation=cv2.INTER_AREA) > 127
+    largest = int(shapes(halves, halves, 8)[:, 4].max(initial=0)) / halves.size
     return Clipping(
-        all_channels=cv2.countNonZero(clipped) / area,
-        largest_blob=min(largest * clipped.size, cv2.countNonZero(clipped)) / area,
-        any_channel=1.0 - cv2.countNonZero(dim) / area,
-        black=cv2.countNonZero(dark) / area,
+        all_channels=np.count_nonzero(clipped) / area,
+        largest_blob=min(largest * clipped.size, np.count_nonzero(clipped)) / area,
+        any_channel=1.0 - np.count_nonzero(dim) / area,
+        black=np.count_nonzero(dark) / area,
     )
 
 
@@ -161,8 +159,7 @@ def peaks(view: Canvas) -> Peaks:
     sample = bumps[::step, ::step][view.inner[::step, ::step]]
     scatter = float(np.median(np.abs(sample))) / _MAD_TO_SIGMA
     cut = max(_PEAK_SIGMA * scatter, _PEAK_MIN_DN)
-    y, x = _maxima(bumps, cut, view.inner)
-    dips = len(_maxima(-bumps, cut, view.inner)[0])
+    y, x, dips = extrema(bumps, cut, view.inner)
     both = len(y) + dips
     round_ones = _are_round(fine, y, x)
     return Peaks(
@@ -181,17 +178,6 @@ def _blurred_wide(gray: np.ndarray) -> np.ndarray:
         return cv2.GaussianBlur(gray, (0, 0), 4.0)
     small = cv2.resize(gray, (width // 4, height // 4), interpolation=cv2.INTER_AREA)
     return cv2.resize(cv2.GaussianBlur(small, (0, 0), 0.9), (width, height), interpolation=cv2.INTER_LINEAR)
-
-
-def _maxima(bumps: np.ndarray, cut: float, inner: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Rows and columns of the maxima above `cut` that are the highest within 3 px, less those on the border."""
-    high = (bumps > cut) & inner
-    high[[0, -1], :] = False
-    high[:, [0, -1]] = False
-    y, x = np.divmod(np.flatnonzero(high), high.shape[1])
-    highest = cv2.dilate(bumps, np.ones((7, 7), np.uint8))
-    is_peak = bumps[y, x] == highest[y, x]
-    return y[is_peak], x[is_peak]
 
 
 def _are_round(smooth: np.ndarray, y: np.ndarray, x: np.ndarray) -> np.ndarray:

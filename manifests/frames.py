@@ -153,7 +153,8 @@ def _decode_picture(data: bytes, media_type: str, max_pixels: int) -> Frame:
             raise UndecodableError("corrupt", "The picture lacks the data of its lower part.")
         if media_type == "image/png" and _PNG_END not in data:
             raise UndecodableError("corrupt", "The picture is cut short: its last bytes are missing.")
-        rgb, alpha, channels = _to_rgb(ImageOps.exif_transpose(image))
+        ImageOps.exif_transpose(image, in_place=True)
+        rgb, alpha, channels = _to_rgb(image)
     except UndecodableError:
         raise
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError, MemoryError) as error:
@@ -178,7 +179,7 @@ def _to_rgb(image: Image.Image) -> tuple[np.ndarray, np.ndarray | None, int]:
         gray = (np.clip(np.nan_to_num(values) / top, 0, 1) * 255 + 0.5).astype(np.uint8)
         return np.repeat(gray[..., None], 3, axis=2), alpha, 1
     channels = 1 if image.mode in ("1", "L", "LA") else 3
-    return np.asarray(image.convert("RGB")), alpha, channels
+    return np.asarray(image if image.mode == "RGB" else image.convert("RGB")), alpha, channels
 
 
 def _jpeg_quality(image: Image.Image) -> int | None:

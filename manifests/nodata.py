@@ -23,13 +23,15 @@ def valid_mask(rgb: np.ndarray) -> np.ndarray:
     gaps between chips count as well where they are long and thin.
     """
     red, green, blue = cv2.split(rgb)
+    least = _MIN_AREA / 4 * rgb.shape[0] * rgb.shape[1]
     darkest, brightest = cv2.min(cv2.min(red, green), blue), cv2.max(cv2.max(red, green), blue)
     void = np.zeros(rgb.shape[:2], bool)
-    if (darkest >= _WHITE).mean() > _MIN_AREA / 4:
+    if np.count_nonzero(darkest >= _WHITE) > least:
         void |= _void(darkest >= _WHITE, darkest >= _NEAR_WHITE, gaps=True)
         void |= _slivers(darkest >= _WHITE, (darkest >= _NEAR_WHITE) & ~void)
-    if (brightest <= _BLACK).mean() > _MIN_AREA / 4:
-        void |= _void(brightest <= _BLACK, brightest <= _BLACK, gaps=False)
+    if np.count_nonzero(brightest <= _BLACK) > least:
+        black = brightest <= _BLACK
+        void |= _void(black, black, gaps=False)
     return ~void
 
 
@@ -40,16 +42,19 @@ def _void(sure: np.ndarray, possible: np.ndarray, gaps: bool) -> np.ndarray:
     size = (max(1, width // shrink), max(1, height // shrink))
     kernel = np.ones((3, 3), np.uint8)
     seeds = cv2.morphologyEx(_shrunk(sure, size), cv2.MORPH_OPEN, kernel)
-    core = cv2.morphologyEx(_shrunk(possible, size), cv2.MORPH_OPEN, kernel)
+    core = seeds if possible is sure else cv2.morphologyEx(_shrunk(possible, size), cv2.MORPH_OPEN, kernel)
     count, labels, stats, _ = cv2.connectedComponentsWithStats(core, connectivity=4)
     keep = np.zeros_like(core)
     for label in range(1, count):
-        part = (labels == label).astype(np.uint8)
-        if not (part & seeds).any():
-            continue
         x, y, w, h, area = stats[label]
         touches = x == 0 or y == 0 or x + w == size[0] or y + h == size[1]
         large = touches and area >= _MIN_AREA * core.size
+        # clipped sky has a thousand small patches: most are dismissed by their boxes
+        if not large and not (gaps and np.hypot(w, h) > _GAP_LENGTH * max(core.shape)):
+            continue
+        part = (labels == label).astype(np.uint8)
+        if not (part & seeds).any():
+            continue
         if (large or (gaps and _is_gap(part))) and _has_straight_outline(part):
             keep = np.maximum(keep, part)
     if not keep.any():
@@ -81,7 +86,7 @@ def _slivers(sure: np.ndarray, possible: np.ndarray) -> np.ndarray:
         thin = min(sides) + 1 < _GAP_WIDTH * max(sides) and max(sides) > _GAP_LENGTH * max(height, width)
         # a wedge lies along the border from end to end; a gap fills the thin rectangle around it
         keep[label] = max(along) > 0.8 or (thin and area > 0.5 * (sides[0] + 1) * (sides[1] + 1))
-    return keep[labels]
+    return keep[labels] if keep.any() else np.zeros_like(sure)
 
 
 def _shrunk(flags: np.ndarray, size: tuple[int, int]) -> np.ndarray:

@@ -1,0 +1,120 @@
+"""The compiled passes give what OpenCV and NumPy give by their general means, on any picture."""
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from curation.scans import (
+    extrema,
+    level_counts,
+    like_pixels,
+    most_common_colour,
+    ruled_pixels,
+    shapes,
+    size_counts,
+    slopes,
+    straight_pixels,
+)
+
+AXES = ((1, 0), (0, 1))
+some = settings(max_examples=60, deadline=None)
+
+
+def drawn(seed: int, shape: tuple[int, int], share: float) -> np.ndarray:
+    """A mask of runs and specks."""
+    rng = np.random.default_rng(seed)
+    mask = rng.random(shape) < share
+    return mask | (cv2.blur(rng.random(shape).astype(np.float32), (9, 1)) > 0.55)
+
+
+@some
+@given(seed=st.integers(0, 2**32), height=st.integers(1, 40), width=st.integers(1, 50))
+def test_counts_of_levels_and_sizes_are_those_under_the_mask(seed, height, width):
+    rng = np.random.default_rng(seed)
+    plane = rng.integers(0, 256, (height, width), dtype=np.uint8)
+    signed = rng.integers(-2040, 2041, (height, width)).astype(np.int16)
+    mask = rng.random((height, width)) < 0.7
+    assert level_counts(plane, mask).tolist() == np.bincount(plane[mask], minlength=256).tolist()
+    assert size_counts(signed, mask, 2041).tolist() == np.bincount(np.abs(signed[mask]), minlength=2041).tolist()
+
+
+@some
+@given(seed=st.integers(0, 2**32), share=st.floats(0, 0.9), connectivity=st.sampled_from([4, 8]))
+def test_shapes_are_the_connected_components(seed, share, connectivity):
+    mask = drawn(seed, (37, 61), share)
+    core = mask & (np.random.default_rng(seed).random(mask.shape) < 0.5)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8), connectivity=connectivity)
+    inside = np.bincount(labels[core], minlength=count)
+    expected = sorted((*stats[label].tolist(), int(inside[label])) for label in range(1, count))
+    assert sorted(map(tuple, shapes(mask, core, connectivity).tolist())) == expected
+
+
+@some
+@given(seed=st.integers(0, 2**32), share=st.floats(0, 0.95), shortest=st.integers(6, 31), width=st.integers(32, 120))
+def test_straight_pixels_are_those_a_closing_and_an_opening_leave(seed, share, shortest, width):
+    edge = drawn(seed, (20, width), share)
+    bridged = cv2.morphologyEx(edge.view(np.uint8), cv2.MORPH_CLOSE, np.ones((1, 5), np.uint8))
+    opened = cv2.morphologyEx(bridged, cv2.MORPH_OPEN, np.ones((1, shortest), np.uint8))
+    assert straight_pixels(edge, shortest) == int(opened.sum())
+
+
+@some
+@given(seed=st.integers(0, 2**32), cut=st.floats(0.3, 0.9))
+def test_extrema_are_the_pixels_that_no_neighbour_tops(seed, cut):
+    rng = np.random.default_rng(seed)
+    plane = cv2.GaussianBlur(rng.normal(size=(40, 50)).astype(np.float32), (0, 0), 0.7).round(2)
+    inner = rng.random(plane.shape) < 0.9
+    found = []
+    for lifted in (plane, -plane):
+        is_peak = (lifted > cut) & (lifted == cv2.dilate(lifted, np.ones((7, 7), np.uint8))) & inner
+        is_peak[[0, -1]] = is_peak[:, [0, -1]] = False
+        found.append(np.argwhere(is_peak))
+    y, x, minima = extrema(plane, cut, inner)
+    assert np.stack([y, x], axis=1).tolist() == found[0].tolist() and minima == len(found[1])
+
+
+@some
+@given(seed=st.integers(0, 2**32), height=st.integers(1, 30), width=st.integers(1, 40), swing=st.integers(2, 5))
+def test_like_pixels_and_the_most_common_colour_are_counted_under_the_mask(seed, height, width, swing):
+    rng = np.random.default_rng(seed)
+    picture = rng.integers(0, swing, (height, width, 3), dtype=np.uint8)
+    picture[rng.random((height, width)) < 0.8] = 1
+    mask = rng.random((height, width)) < 0.8
+    kernel = np.ones((3, 3), np.uint8)
+    high, low = cv2.dilate(picture, kernel), cv2.erode(picture, kernel)
+    assert like_pixels(high, low, mask, 1) == np.count_nonzero(((high - low).max(axis=2) <= 1) & mask)
+    codes = [tuple(colour) for colour in (picture[::2, ::2][mask[::2, ::2]] >> 2).tolist()]
+    assert most_common_colour(picture, mask) == max((codes.count(code) for code in set(codes)), default=0)
+
+
+@some
+@given(seed=st.integers(0, 2**32), height=st.integers(2, 30), width=st.integers(2, 40))
+def test_slopes_are_those_of_sobel(seed, height, width):
+    rng = np.random.default_rng(seed)
+    gray, mask = rng.integers(0, 256, (height, width), dtype=np.uint8), rng.random((height, width)) < 0.8
+    across, down = (cv2.Sobel(gray, cv2.CV_16S, *axis)[::2, ::2][mask[::2, ::2]].astype(np.int64) for axis in AXES)
+    sizes, steep, along = slopes(gray, mask, 200**2, 0.3)
+    assert sizes.tolist() == (across**2 + down**2).tolist()
+    strong = across**2 + down**2 > 200**2
+    low, high = np.sort(np.abs(np.stack([across, down])[:, strong]), axis=0)
+    assert (steep, along) == (strong.sum(), (low < 0.3 * high).sum())
+
+
+@some
+@given(seed=st.integers(0, 2**32), shortest=st.integers(6, 25))
+def test_ruled_pixels_are_the_straight_ones_of_steps_up_and_of_steps_down(seed, shortest):
+    rng = np.random.default_rng(seed)
+    gray = cv2.blur(rng.integers(0, 256, (20, 70), dtype=np.uint8), (15, 1))
+    mask = rng.random(gray.shape) < 0.95
+    known = mask[1:] & mask[:-1]
+    steps = (cv2.subtract(gray[1:], gray[:-1]) > 14) & known, (cv2.subtract(gray[:-1], gray[1:]) > 14) & known
+    enough = [edge[edge.sum(axis=1) >= shortest // 5] for edge in steps]
+    assert ruled_pixels(gray, mask, 14, shortest) == sum(straight_pixels(edge, shortest) for edge in enough)
+
+
+@pytest.mark.parametrize("connectivity", [4, 8])
+def test_nothing_has_no_shapes(connectivity):
+    empty = np.zeros((5, 6), bool)
+    assert shapes(empty, empty, connectivity).shape == (0, 6)
