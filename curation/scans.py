@@ -51,7 +51,7 @@ def extrema(bumps, cut, inner):  # type: ignore[no-untyped-def]
     They are above `cut` (minima below -cut), under the mask, not on the border, and no pixel within 3 px tops them.
     """
     height, width = bumps.shape
-    rows, columns = [np.int64(0) for _ in range(0)], [np.int64(0) for _ in range(0)]
+    rows, columns = [0 for _ in range(0)], [0 for _ in range(0)]
     minima = 0
     for y in range(1, height - 1):
         for x in range(1, width - 1):
