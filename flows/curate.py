@@ -11,9 +11,11 @@ from prefect.events import emit_event
 from prefect.logging import get_run_logger
 
 from curation.curate import CurateSummary, build_snapshot, pending_images
-from curation.measuring import BatchResult, measure_all
+from curation.measuring import BatchResult, measure_all, measure_batch
 from curation.policy import DEFAULT_POLICY, Policy, load_policy
+from flows.cluster import dask_runner
 from flows.work import BATCH, batches, workplace
+from manifests.settings import Settings
 
 
 @flow(name="curate")
@@ -30,9 +32,13 @@ def curate_flow(policy: str | None = None) -> dict[str, Any]:
     with workplace() as here:
         waiting = pending_images(settings=here.settings, engine=here.engine)
     measured = BatchResult(0, 0, 0)
-    # every core gets a batch of its own within a task
-    for batch in batches(waiting, BATCH * (os.cpu_count() or 1)):
-        measured += measure_frames(batch)
+    if here.settings.dask_address and waiting:
+        runner = dask_runner(here.settings.dask_address)
+        measured = measure_on_cluster.with_options(task_runner=runner)(waiting, here.settings)
+    else:
+        # every core gets a batch of its own within a task
+        for batch in batches(waiting, BATCH * (os.cpu_count() or 1)):
+            measured += measure_frames(batch)
     summary = write(rules, measured)
     logger = get_run_logger()
     verdicts = ", ".join(f"{count} {verdict}" for verdict, count in summary.verdicts.items())
@@ -67,6 +73,24 @@ def measure_frames(image_ids: list[str]) -> BatchResult:
             measures_dir=here.settings.measures_dir,
             max_pixels=here.settings.max_pixels,
         )
+
+
+@flow(name="measure-on-cluster")
+def measure_on_cluster(image_ids: list[str], settings: Settings) -> BatchResult:
+    """Measure images on whatever the flow's task runner has, a batch in a task; its parts come in any order."""
+    parts = [measure_part.submit(batch, settings) for batch in batches(image_ids, BATCH)]
+    return sum((part.result() for part in parts), BatchResult(0, 0, 0))
+
+
+@task(cache_policy=NO_CACHE, retries=1)
+def measure_part(image_ids: list[str], settings: Settings) -> BatchResult:
+    """Measure a batch of images in this process; the settings are the flow's, a worker's own may be others."""
+    return measure_batch(
+        image_ids,
+        blobs_dir=settings.blobs_dir,
+        measures_dir=settings.measures_dir,
+        max_pixels=settings.max_pixels,
+    )
 
 
 @task(cache_policy=NO_CACHE)

@@ -40,6 +40,10 @@ class Settings(BaseSettings):
     attempts: int = Field(default=5, ge=1, description="Tries before a request counts as failed")
     max_bytes: int = Field(default=512 * 2**20, gt=0, description="Largest reply that is read")
     max_pixels: int = Field(default=400_000_000, gt=0, description="Largest picture that is decoded")
+    dask_address: str | None = Field(
+        default=None,
+        description="Scheduler of a Dask cluster that measures frames in flows; its workers must see the home folder",
+    )
     chromium: Path | None = Field(
         default=None, description="Chromium for pages that only JavaScript builds; the system's by default"
     )
