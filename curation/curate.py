@@ -36,6 +36,7 @@ from manifests.settings import Settings
 from manifests.snapshots import head, read_snapshot, write_snapshot
 from manifests.splits import Assignment, Bond, alias_bonds, assign_splits, bonds_by, derived_edges, field_edges
 
+_LETTERS = 8  # of 300 real pictures without captions, one seems to have as many
 _RELEASE_PAIRS = 30  # pictures of one release are compared with each other up to this number
 
 
@@ -294,6 +295,8 @@ def _duplicates(
             # a picture of the same filters does not know what only some of them saw, and may please for that
             ruled = max(ruled, of_counts[row.obs_id], key=RANK.__getitem__)
         pixels = int(row.width_px) * int(row.height_px)
+        # a person's word is heard: what was accepted with its letters may stay
+        lettered = row.text_letters >= _LETTERS and not (said and said.action == "accept")
         found.append(
             Candidate(
                 row.image_id,
@@ -302,10 +305,18 @@ def _duplicates(
                 round(pixels * row.coverage),
                 row.rendering is not None,
                 None if pd.isna(row.jpeg_quality) else float(row.jpeg_quality),
+                bool(lettered),
+                _pipeline(row.rendering),
             )
         )
     pixels_of = dict(zip(decoded["image_id"], decoded["pixel_sha256"], strict=True))
     return resolve(found, pixels_of, relations.same_rendering)
+
+
+def _pipeline(rendering: str | None) -> int:
+    """The version of a rendering such as lupton-2; 0 where the picture came as it is."""
+    version = (rendering or "").rpartition("-")[2]
+    return int(version) if version.isdigit() else 0
 
 
 def _bonds(frames: pd.DataFrame, duplicates: Mapping[str, Duplicate], relations: _Relations) -> list[Bond]:

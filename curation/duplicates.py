@@ -12,7 +12,10 @@ _LOSSLESS = 101.0
 
 @dataclass(frozen=True)
 class Candidate:
-    """What the keep policy looks at: the verdict so far, native size, valid area, whether made of counts, loss."""
+    """What the keep policy looks at: verdict so far, letters, whether made of counts, native size, valid area, loss.
+
+    `lettered` says that the frame bears writing. `pipeline` is the version of the rendering, higher for newer.
+    """
 
     image_id: str
     verdict: str
@@ -20,16 +23,21 @@ class Candidate:
     valid_pixels: int
     of_counts: bool
     jpeg_quality: float | None
+    lettered: bool = False
+    pipeline: int = 0
 
     @property
-    def keep_order(self) -> tuple[int, int, bool, int, float, str]:
-        """Smaller is kept: better verdict, more pixels, made of counts, more valid pixels, less loss, smallest name.
+    def keep_order(self) -> tuple[bool, int, bool, int, int, float, int, str]:
+        """Smaller is kept: no letters, better verdict, made of counts, more pixels, more valid ones, less loss, newer.
 
-        The verdict comes first so that the annotated twin of a clean picture is never the one that stays. A composite
-        of counts knows which pixels hold data; of a JPEG they are guessed, some too many.
+        Letters come first so that the annotated twin of a clean picture is never the one that stays, whatever else is
+        said of the two. A composite of counts is native, the archive's JPEG of them derived: it knows which pixels hold
+        data; of a JPEG they are guessed, some too many. Of twins, the one of more pixels has fewer arcsec in each,
+        unless it shows more sky. The smallest name breaks ties.
         """
         quality = _LOSSLESS if self.jpeg_quality is None else self.jpeg_quality
-        return RANK[self.verdict], -self.pixels, not self.of_counts, -self.valid_pixels, -quality, self.image_id
+        native = not self.of_counts, -self.pixels, -self.valid_pixels, -quality, -self.pipeline
+        return self.lettered, RANK[self.verdict], *native, self.image_id
 
 
 @dataclass(frozen=True)

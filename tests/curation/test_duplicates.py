@@ -8,8 +8,10 @@ from hypothesis import strategies as st
 from curation.duplicates import Candidate, Duplicate, resolve
 
 
-def one(image_id, verdict="accept", pixels=100, valid=None, quality=90.0, of_counts=False):
-    return Candidate(image_id, verdict, pixels, pixels if valid is None else valid, of_counts, quality)
+def one(image_id, verdict="accept", pixels=100, valid=None, quality=90.0, of_counts=False, lettered=False, pipeline=0):
+    return Candidate(
+        image_id, verdict, pixels, pixels if valid is None else valid, of_counts, quality, lettered, pipeline
+    )
 
 
 def test_the_larger_the_fuller_the_less_lossy_is_kept():
@@ -24,16 +26,24 @@ def test_lossless_is_kept_over_jpeg_and_the_smallest_name_breaks_ties():
     assert set(resolve([one("b"), one("a")], {"a": "A", "b": "B"}, [("A", "B")])) == {"b"}
 
 
-def test_what_was_made_of_counts_is_kept_over_a_picture_of_the_same_size():
-    frames = [one("a"), one("b", valid=80, of_counts=True)]
+def test_what_was_made_of_counts_is_kept_over_a_picture_of_them_whatever_their_size():
+    for pixels in (100, 400):
+        frames = [one("a", pixels=pixels), one("b", valid=80, of_counts=True)]
+        assert set(resolve(frames, {"a": "A", "b": "B"}, [("A", "B")])) == {"a"}
+
+
+def test_of_two_renderings_the_newer_is_kept():
+    frames = [one("a", of_counts=True, pipeline=1), one("b", of_counts=True, pipeline=2)]
     assert set(resolve(frames, {"a": "A", "b": "B"}, [("A", "B")])) == {"a"}
-    larger = [one("a", pixels=101), one("b", of_counts=True)]
-    assert set(resolve(larger, {"a": "A", "b": "B"}, [("A", "B")])) == {"b"}
 
 
 def test_an_annotated_twin_is_never_the_one_that_stays():
     frames = [one("a", "review", pixels=900), one("b", "accept", pixels=100)]
     assert set(resolve(frames, {"a": "A", "b": "B"}, [("A", "B")])) == {"a"}
+    # nor where the policy thinks less of the clean one, or nothing of the letters
+    for verdict in ("accept", "review"):
+        frames = [one("a", "accept", pixels=900, lettered=True), one("b", verdict, pixels=100)]
+        assert set(resolve(frames, {"a": "A", "b": "B"}, [("A", "B")])) == {"a"}
 
 
 def test_a_chain_loses_no_picture():
