@@ -1,7 +1,7 @@
 """From what was scraped to a snapshot: measure what is new, find duplicates, decide, split, write."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from curation.measuring import (
 from curation.neighbours import Found, alike, near_hashes, together, united
 from curation.pairs import Pair, judge_all, read_judgements
 from curation.policy import Policy, Ruling, rule_on
+from curation.relations import relations_of
 from curation.review.queue import Decision, effective, history
 from manifests import schema
 from manifests.blobs import BlobStore
@@ -34,7 +35,16 @@ from manifests.errors import DeepfieldError
 from manifests.frames import decode
 from manifests.settings import Settings
 from manifests.snapshots import head, read_snapshot, write_snapshot
-from manifests.splits import Assignment, Bond, alias_bonds, assign_splits, bonds_by, derived_edges, field_edges
+from manifests.splits import (
+    Assignment,
+    Bond,
+    alias_bonds,
+    assign_splits,
+    bonds_by,
+    derived_edges,
+    field_edges,
+    target_bonds,
+)
 
 _LETTERS = 8  # of 300 real pictures without captions, one seems to have as many
 _RELEASE_PAIRS = 30  # pictures of one release are compared with each other up to this number
@@ -248,7 +258,9 @@ def _rows(
         image_id: Ruling("reject", ("duplicate",), f"{found.kind} of {found.of[:12]} (duplicate)", 0.0)
         for image_id, found in duplicates.items()
     }
-    splits = assign_splits(frames["image_id"], _bonds(frames, duplicates, relations), previous)
+    bound = _bound(frames, relations)
+    splits = assign_splits(frames["image_id"], _bonds(frames, duplicates, bound), previous)
+    related = relations_of(bound)
     columns = {
         "phash64": lambda i, row: row.phash64.split(",")[0] if row.phash64 else None,
         "phash256": lambda i, row: row.phash256.split(",")[0] if row.phash256 else None,
@@ -259,6 +271,7 @@ def _rows(
     ids = frames["image_id"].tolist()
     out["duplicate_of"] = [duplicates[i].of if i in duplicates else None for i in ids]
     out["duplicate_kind"] = [duplicates[i].kind if i in duplicates else None for i in ids]
+    out["relations"] = [related.get(i) for i in ids]
     out["group_id"] = [splits[i].group_id for i in ids]
     out["split"] = [splits[i].split for i in ids]
     out["verdict"] = [rulings[i].verdict for i in ids]
@@ -319,17 +332,31 @@ def _pipeline(rendering: str | None) -> int:
     return int(version) if version.isdigit() else 0
 
 
-def _bonds(frames: pd.DataFrame, duplicates: Mapping[str, Duplicate], relations: _Relations) -> list[Bond]:
-    """Everything that binds images to one split."""
+def _bound(frames: pd.DataFrame, relations: _Relations) -> dict[str, list[Bond]]:
+    """The images that each relation binds; of each picture all its copies, as any one of them may be out of use."""
     copies: dict[str, list[str]] = {}
     for row in frames.itertuples():
         if row.pixel_sha256:
             copies.setdefault(row.pixel_sha256, []).append(row.image_id)
-    # of each picture all its copies, as any one of them may be out of use
-    related = [(*copies[a], *copies[b]) for a, b in (*relations.same_rendering, *relations.same_sky)]
+
+    def across(pairs: Iterable[Pair]) -> list[Bond]:
+        return [(one, other) for a, b in pairs for one in copies[a] for other in copies[b]]
+
+    return {
+        "exact": bonds_by(frames, "pixel_sha256"),
+        "same_rendering": across(relations.same_rendering),
+        "same_sky": [*across(relations.same_sky), *field_edges(frames)],
+        "same_object": [*alias_bonds(frames), *target_bonds(frames)],
+    }
+
+
+def _bonds(
+    frames: pd.DataFrame, duplicates: Mapping[str, Duplicate], bound: Mapping[str, Iterable[Bond]]
+) -> list[Bond]:
+    """Everything that binds images to one split."""
     dropped = [(image_id, found.of) for image_id, found in sorted(duplicates.items())]
-    said = [*field_edges(frames), *bonds_by(frames, "release_id"), *alias_bonds(frames), *derived_edges(frames)]
-    return [*related, *bonds_by(frames, "pixel_sha256"), *dropped, *said]
+    related = [bond for bonds in bound.values() for bond in bonds]
+    return [*related, *dropped, *bonds_by(frames, "release_id"), *derived_edges(frames)]
 
 
 def _previous(manifest_dir: Path) -> dict[str, Assignment]:

@@ -10,7 +10,6 @@ import typer
 if TYPE_CHECKING:
     from manifests.overlap import SplitReport
 
-_SHOWN_NAMES = 10
 
 manifest_app = typer.Typer(
     no_args_is_help=True,
@@ -289,7 +288,3 @@ def _print_splits(snapshot_id: str, report: "SplitReport") -> None:
         typer.echo("hashes were not compared: there are too many")
     for pair in report.look_alikes or ():
         typer.echo(f"alike by hash alone, to look at: {pair.a[:12]} in {pair.split_a}, {pair.b[:12]} in {pair.split_b}")
-    if report.shared_names:
-        names = ", ".join(report.shared_names[:_SHOWN_NAMES])
-        more = ", ..." if len(report.shared_names) > _SHOWN_NAMES else ""
-        typer.echo(f"objects with separate fields in several splits: {len(report.shared_names)} ({names}{more})")

@@ -6,7 +6,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from manifests.splits import SPLITS, Bond, alias_bonds, bonds_by, derived_edges, field_edges, leaks
+from manifests.splits import SPLITS, Bond, alias_bonds, bonds_by, derived_edges, field_edges, leaks, target_bonds
 
 # Re-encoding and resizing move a 256-bit hash by less; no wrong pair came nearer on a sky of known truth.
 _LOOK_ALIKE_BITS = 16
@@ -39,10 +39,9 @@ class Group:
 class SplitReport:
     """What was found.
 
-    `bonds` counts what binds frames, by kind; `leaks` are those between two of train, validation and test. Two things
-    that bind nobody are for people to look at: `look_alikes`, frames of different splits whose hashes hardly differ
-    (None where there are too many to compare), and `shared_names`, objects whose frames are in several splits, as
-    large objects are.
+    `bonds` counts what binds frames, by kind; `leaks` are those between two of train, validation and test. What
+    binds nobody is for people to look at: `look_alikes`, frames of different splits whose hashes hardly differ (None
+    where there are too many to compare).
     """
 
     images: dict[str, int]
@@ -51,7 +50,6 @@ class SplitReport:
     largest: tuple[Group, ...]
     leaks: tuple[Crossing, ...]
     look_alikes: tuple[Crossing, ...] | None
-    shared_names: tuple[str, ...]
 
 
 def split_report(rows: pd.DataFrame) -> SplitReport:
@@ -61,9 +59,6 @@ def split_report(rows: pd.DataFrame) -> SplitReport:
     found = [(kind, a, b) for kind, some in bonds.items() for a, b in leaks(split_of, some)]
     sizes = rows.groupby(["group_id", "split"], sort=True).size().sort_values(ascending=False, kind="stable")
     used = rows[rows["split"].isin(SPLITS)]
-    named = used[used["target_name"].notna()]
-    names = named["target_name"].str.casefold().str.replace(r"[\s_-]", "", regex=True)
-    spread = named.groupby(names, sort=True)["split"].nunique()
     return SplitReport(
         images={str(name): int(count) for name, count in rows["split"].value_counts().items()},
         groups={str(name): int(count) for name, count in rows.groupby("split")["group_id"].nunique().items()},
@@ -71,7 +66,6 @@ def split_report(rows: pd.DataFrame) -> SplitReport:
         largest=tuple(Group(str(group), str(split), int(n)) for (group, split), n in sizes.head(_LARGEST).items()),
         leaks=tuple(Crossing(kind, a, b, split_of[a], split_of[b]) for kind, a, b in found),
         look_alikes=_look_alikes(used),
-        shared_names=tuple(spread.index[spread > 1]),
     )
 
 
@@ -84,6 +78,7 @@ def binding(rows: pd.DataFrame) -> dict[str, list[Bond]]:
         "footprint": list(field_edges(rows)),
         "release": bonds_by(rows, "release_id"),
         "alias": alias_bonds(rows),
+        "object": target_bonds(rows),
         "derived": list(derived_edges(rows)),
         # what was found by comparing pictures is in the rows as the group alone
         "group": bonds_by(rows[rows["split"].isin(SPLITS)], "group_id"),

@@ -13,7 +13,7 @@ from manifests.errors import DeepfieldError
 
 DType = Literal["string", "int64", "float64", "bool"]
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -207,6 +207,11 @@ FINGERPRINTS = (
 VERDICT = (
     _text("duplicate_of", "image_id of the kept frame this one repeats, or null"),
     _text("duplicate_kind", "exact (same pixels) or same_rendering, or null"),
+    _text(
+        "relations",
+        "Pictures that show the same, as relation:image_id, comma-separated, closest first, at most eight of each: "
+        "exact and same_rendering, of which one is kept; same_sky and same_object (one name), which only share a group",
+    ),
     _text("group_id", "Smallest image_id of the frames that must share a split"),
     _text("split", "train, val, test or none"),
     _text("verdict", "accept, review or reject, by the policy"),

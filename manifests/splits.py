@@ -1,6 +1,7 @@
 """Train, validation and test: whole groups by a hash, so that nothing leaks and nothing ever moves."""
 
 import hashlib
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import combinations, pairwise
@@ -11,6 +12,9 @@ from manifests.footprints import overlapping
 
 SPLITS = ("train", "val", "test")
 _SALT = "deepfield-split-1"
+# What archives give as the target where there is none: parallel exposures and calibrations.
+_CALIBRATIONS = frozenset({"bias", "dark", "earthcalib", "flat"})
+_NO_OBJECT = _CALIBRATIONS | {"any", "blank", "blanksky", "field", "highlatitude", "none", "parallel", "parallelfield"}
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,21 @@ def alias_bonds(rows: pd.DataFrame) -> list[Bond]:
     for image_id, product_id, aliases in zip(rows["image_id"], rows["product_id"], rows["aliases"], strict=True):
         for name in {product_id, *(aliases or "").split(",")} - {None, ""}:
             bearers.setdefault(name, set()).add(image_id)
+    return sorted({tuple(sorted(ids)) for ids in bearers.values() if len(ids) > 1})
+
+
+def target_bonds(rows: pd.DataFrame) -> list[Bond]:
+    """The images of one target, by any of its names, two or more each; case, blanks and dashes do not matter.
+
+    Names that say no object, such as ANY, and those of made-up positions bind nothing.
+    """
+    bearers: dict[str, set[str]] = {}
+    real = rows[rows["target_name"].notna() & ~rows["synthetic_position"].fillna(False).astype(bool)]
+    for image_id, names in zip(real["image_id"], real["target_name"], strict=True):
+        for name in names.split(","):
+            plain = re.sub(r"[\s_-]", "", name.casefold())
+            if plain and plain not in _NO_OBJECT:
+                bearers.setdefault(plain, set()).add(image_id)
     return sorted({tuple(sorted(ids)) for ids in bearers.values() if len(ids) > 1})
 
 

@@ -252,6 +252,10 @@ def _show(row: dict[str, object], rows: "pd.DataFrame", engine: "Engine") -> Non
     twins = rows[(rows["duplicate_of"] == image_id)]
     for twin in twins.itertuples():
         typer.echo(f"kept over  {twin.image_id[:12]} {twin.source_name} ({twin.duplicate_kind})")
+    for relation in str(row["relations"] or "").split(","):
+        kind, _, other = relation.partition(":")
+        if kind:
+            typer.echo(f"{kind:14} {other[:12]}")
     for decision in history(engine, image_id):
         reasons = f" ({decision.reasons})" if decision.reasons else ""
         note = f": {decision.note}" if decision.note else ""

@@ -65,6 +65,9 @@ def test_a_run_measures_removes_twins_decides_and_splits(home, engine, blobs):
         assert (row["duplicate_of"], row["duplicate_kind"]) == (kept, "same_rendering")
         assert (row["verdict"], row["reasons"]) == ("reject", "duplicate") and kept[:12] in row["rule_values"]
     assert rows.loc[[ids[n] for n in ("sky", "sky-again", "sky-small", "sky-mirrored")], "group_id"].nunique() == 1
+    related = dict(one.split(":")[::-1] for one in rows.loc[ids["sky"], "relations"].split(","))
+    assert related.pop(ids["sky-again"]) == "exact"
+    assert related == {ids["sky-small"]: "same_rendering", ids["sky-mirrored"]: "same_rendering"}
 
     assert "no_colour" in rows.loc[ids["gray"], "reasons"] and rows.loc[ids["gray"], "verdict"] == "reject"
     assert "saturated" in rows.loc[ids["burnt"], "reasons"] and rows.loc[ids["burnt"], "verdict"] == "reject"
@@ -153,6 +156,16 @@ def test_one_sky_in_other_colours_is_kept_twice_but_never_split(home, engine, bl
     ids = [put(engine, blobs, n, encoded(p)) for n, p in (("a", rgb), ("b", np.ascontiguousarray(rgb[..., [2, 0, 1]])))]
     _, rows = run(home, engine, blobs)
     assert rows["duplicate_of"].isna().all() and rows.loc[ids, "group_id"].nunique() == 1
+    assert rows.loc[ids, "relations"].tolist() == [f"same_sky:{ids[1]}", f"same_sky:{ids[0]}"]
+
+
+def test_pictures_of_one_object_are_kept_and_share_a_group(home, engine, blobs):
+    names = {"a": "M 101, Pinwheel Galaxy", "b": "m101", "c": "ANY", "d": "any", "e": "M102"}
+    ids = [put(engine, blobs, n, encoded(sky(40 + k)), target_name=t) for k, (n, t) in enumerate(names.items())]
+    _, rows = run(home, engine, blobs)
+    assert rows["duplicate_of"].isna().all()
+    assert rows.loc[ids[:2], "group_id"].nunique() == 1 and rows.loc[ids[1:], "group_id"].nunique() == 4
+    assert rows.loc[ids[0], "relations"] == f"same_object:{ids[1]}" and rows.loc[ids[2:], "relations"].isna().all()
 
 
 def test_decisions_are_in_the_next_snapshot_and_undo_takes_them_out(home, engine, blobs):

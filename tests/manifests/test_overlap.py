@@ -16,7 +16,7 @@ from manifests.overlap import binding, split_report
 from manifests.schema import conform
 from manifests.settings import load_settings
 from manifests.snapshots import write_snapshot
-from manifests.splits import Fractions, alias_bonds, assign_splits, derived_edges
+from manifests.splits import Fractions, alias_bonds, assign_splits, derived_edges, target_bonds
 
 HALF = Fractions(val=0.3, test=0.3)
 
@@ -36,6 +36,7 @@ BONDS = {
     "footprint": {"s_region": [square(10), square(10.05)]},
     "release": {"release_id": ["opo0328", "opo0328"]},
     "alias": {"product_id": ["stsci:2003-28-a", "esahubble:opo0328a"], "aliases": [None, "stsci:2003-28-a"]},
+    "object": {"target_name": ["M 31", "m31"]},
     "derived": {"derived_from": [None, f"{'f' * 64},{0:064x}"]},
     "group": {"group_id": ["g", "g"]},
 }
@@ -137,10 +138,11 @@ def test_frames_that_look_alike_across_splits_are_shown():
     assert [(one.a[-1], one.b[-1]) for one in split_report(rows).look_alikes] == [("2", "7")]
 
 
-def test_one_object_in_several_splits_is_told_but_no_leak():
-    rows = table(4, target_name=["M 31", "m31", "NGC-1", None], split=["train", "test", "val", "val"])
-    report = split_report(rows)
-    assert report.shared_names == ("m31",) and report.leaks == ()
+def test_names_bind_whatever_their_spelling_but_not_where_they_name_no_object():
+    rows = table(6, target_name=["M 31", "m31, Andromeda Galaxy", "ANY", "any", "andromeda-galaxy", None])
+    ids = rows["image_id"].tolist()
+    assert target_bonds(rows) == [(ids[0], ids[1]), (ids[1], ids[4])]
+    assert target_bonds(rows.assign(synthetic_position=True)) == []
 
 
 def test_the_command_ends_with_1_on_a_leak(tmp_path, monkeypatch):
