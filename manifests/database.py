@@ -91,6 +91,20 @@ def lightly(engine: Engine) -> Iterator[Connection]:
             connection.exec_driver_sql("PRAGMA synchronous = FULL")
 
 
+@contextmanager
+def alone(engine: Engine, lock: int) -> Iterator[Connection]:
+    """A transaction beside which none of the same lock runs: what it has read stays true until it ends.
+
+    On SQLite nobody else writes at all meanwhile. When it has ended well, it survives a crash of the machine.
+    """
+    with engine.begin() as connection:
+        if engine.dialect.name == "sqlite":
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        elif engine.dialect.name == "postgresql":
+            connection.execute(select(func.pg_advisory_xact_lock(lock)))
+        yield connection
+
+
 def _unusable(name: str, error: BaseException | None) -> DeepfieldError:
     """The first line of what the driver says; the rest asks whether the server is running."""
     why = next(iter(str(error).strip().splitlines()), "no reason given").strip().rstrip(".")
@@ -118,11 +132,7 @@ def _migrate(engine: Engine) -> None:
     with engine.connect() as connection:
         if MigrationContext.configure(connection).get_current_revision() == newest:
             return
-    with engine.begin() as connection:
-        if engine.dialect.name == "sqlite":
-            # Two processes may start at once: the second waits here and then finds nothing to do.
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
-        elif engine.dialect.name == "postgresql":
-            connection.execute(select(func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
+    # two processes may start at once: the second waits here and then finds nothing to do
+    with alone(engine, _MIGRATION_LOCK) as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")

@@ -144,6 +144,12 @@ decisions = Table(
     Column("snapshot_id", String(64)),
     Column("policy_digest", String(64)),
     Column("decided_at", String(32), nullable=False),
+    # chosen by whoever asks, so that asking again, after an answer that got lost, adds nothing
+    Column("request_id", String(64), nullable=False),
+    # why the frame was shown: doubt, audit, second, third, override; null in rows of before there were roles
+    Column("role", String(16)),
+    Column("policy_verdict", String(16)),  # what the policy said of the frame at that time
+    Index("decisions_by_request", "request_id", "image_id", unique=True),
 )
 
 # Who is looking at which item, and until when.
@@ -151,7 +157,7 @@ claims = Table(
     "claims",
     METADATA,
     Column("image_id", String(64), primary_key=True),
-    Column("reviewer", String(128), nullable=False),
+    Column("reviewer", String(128), nullable=False, index=True),
     Column("claimed_at", String(32), nullable=False),
     Column("expires_at", String(32), nullable=False),
 )
