@@ -30,13 +30,14 @@ def curate(
     Killed and started again, it goes on where it was; without news it changes nothing.
     """
     from curation import curate as work
+    from curation.policies import keep_policy
     from curation.policy import DEFAULT_POLICY, load_policy
     from manifests.blobs import BlobStore
     from manifests.database import open_database
     from manifests.settings import load_settings
 
-    chosen = load_policy(policy or DEFAULT_POLICY)
     settings = load_settings()
+    chosen = load_policy(policy or DEFAULT_POLICY) if dry_run else keep_policy(policy or DEFAULT_POLICY, settings.home)
     engine = open_database(settings.database)
     if dry_run:
         _print_dry_run(work.dry_run(settings=settings, engine=engine, policy=chosen), as_json)

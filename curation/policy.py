@@ -79,11 +79,17 @@ class Rule:
 
 @dataclass(frozen=True)
 class Policy:
-    """All rules, and how many different doubts together make a sure rejection."""
+    """All rules, how many different doubts together make a sure rejection, and how much of it people check.
+
+    `audit_rate` is the share of the sure verdicts that people look at all the same, `second_opinion_rate` the share of
+    the decided frames that a second person is asked about; both 0 to 1, drawn by lot.
+    """
 
     name: str
     doubts_to_reject: int
     rules: tuple[Rule, ...]
+    audit_rate: float = 0.02
+    second_opinion_rate: float = 0.05
 
     @property
     def digest(self) -> str:
@@ -170,7 +176,8 @@ def _policy(document: dict[str, Any]) -> Policy:
     rules = document.get("rules")
     if not isinstance(rules, list) or not rules:
         raise ValueError("it has no [[rules]]")
-    return Policy(str(document.get("name", "unnamed")), limit, tuple(_rule(entry) for entry in rules))
+    shares = {name: _share(document[name], name) for name in ("audit_rate", "second_opinion_rate") if name in document}
+    return Policy(str(document.get("name", "unnamed")), limit, tuple(_rule(entry) for entry in rules), **shares)
 
 
 def _rule(entry: dict[str, Any]) -> Rule:
@@ -208,6 +215,13 @@ def _rate(entry: dict[str, Any], where: str) -> Rate:
     if any(value is None or not 0 <= value <= 1 for value in values):
         raise ValueError(f"{where}: precision and recall are numbers from 0 to 1")
     return Rate(float(entry["precision"]), float(entry["recall"]))
+
+
+def _share(value: object, name: str) -> float:
+    share = _number(value)
+    if share is None or not 0 <= share <= 1:
+        raise ValueError(f"{name} must be a number from 0 to 1")
+    return share
 
 
 def _known(entry: object, names: set[str], where: str) -> None:

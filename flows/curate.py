@@ -12,7 +12,8 @@ from prefect.logging import get_run_logger
 
 from curation.curate import CurateSummary, build_snapshot, pending_images
 from curation.measuring import BatchResult, measure_all, measure_batch
-from curation.policy import DEFAULT_POLICY, Policy, load_policy
+from curation.policies import keep_policy
+from curation.policy import DEFAULT_POLICY, Policy
 from flows.cluster import dask_runner
 from flows.work import BATCH, batches, workplace
 from manifests.settings import Settings
@@ -28,8 +29,8 @@ def curate_flow(policy: str | None = None) -> dict[str, Any]:
     Returns:
         The snapshot's id, the number of images, and counts per verdict and split.
     """
-    rules = load_policy(Path(policy) if policy else DEFAULT_POLICY)
     with workplace() as here:
+        rules = keep_policy(Path(policy) if policy else DEFAULT_POLICY, here.settings.home)
         waiting = pending_images(settings=here.settings, engine=here.engine)
     measured = BatchResult(0, 0, 0)
     if here.settings.dask_address and waiting:

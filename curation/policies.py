@@ -1,0 +1,35 @@
+"""Which policy gave a snapshot its verdicts: each policy file that was used is kept, by its digest."""
+
+from pathlib import Path
+
+from curation.policy import DEFAULT_POLICY, Policy, load_policy
+from manifests.errors import DeepfieldError
+from manifests.files import write_atomic
+
+
+def keep_policy(path: Path, home: Path) -> Policy:
+    """Read a policy file and keep a copy of it in `home`; of files that give equal verdicts the last one used."""
+    policy = load_policy(path)
+    kept, text = _path(home, policy.digest), path.read_text()
+    if not kept.exists() or kept.read_text() != text:
+        write_atomic(kept, text)
+    return policy
+
+
+def policy_of(digest: str, home: Path) -> Policy:
+    """The policy of that digest: the one that was kept, or the one that comes with Deepfield.
+
+    Raises:
+        DeepfieldError: it is neither.
+    """
+    kept = _path(home, digest)
+    if kept.exists():
+        return load_policy(kept)
+    default = load_policy(DEFAULT_POLICY)
+    if default.digest != digest:
+        raise DeepfieldError("The policy behind the newest snapshot is not known here: run `deepfield curate` again.")
+    return default
+
+
+def _path(home: Path, digest: str) -> Path:
+    return home / "policies" / f"{digest}.toml"
