@@ -28,7 +28,7 @@ from curation.neighbours import Found, alike, near_hashes, together, united
 from curation.pairs import Pair, judge_all, read_judgements
 from curation.policy import Policy, Ruling, rule_on
 from curation.relations import relations_of
-from curation.review.queue import Decision, effective, history
+from curation.review.decisions import Decision, effective, history
 from manifests import schema
 from manifests.blobs import BlobStore
 from manifests.errors import DeepfieldError

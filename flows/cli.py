@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from curation.cli import curate
-from curation.review.cli import review_app
+from curation.review.records_cli import review_app
 from flows.local_cli import demo, doctor, down, status, up
 from manifests.cli import manifest_app
 from manifests.errors import DeepfieldError

@@ -1,13 +1,14 @@
 """`deepfield review`: the queue of doubtful frames on the command line."""
 
 import json
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 if TYPE_CHECKING:
-    import pandas as pd
-    from sqlalchemy import Engine
+    from curation.review.decisions import Action
+    from curation.review.desk import Desk
+    from curation.review.queue import Item
 
 review_app = typer.Typer(
     no_args_is_help=True,
@@ -26,68 +27,62 @@ NoteOption = Annotated[str, typer.Option(help="A remark in your own words.")]
 OverrideOption = Annotated[
     bool, typer.Option("--override", help="Also decide on frames that the policy was sure of or that are decided.")
 ]
+NextOption = Annotated[bool, typer.Option("--next", help="Then take the next frame and show it.")]
+DrawOption = Annotated[
+    Literal["auto", "kitty", "iterm2", "sixel", "blocks", "no"],
+    typer.Option(help="How to draw the picture in the terminal; by default as it can, and not at all in a pipe."),
+]
 
 
 @review_app.command("list")
 def list_items(
     reason: Annotated[str | None, typer.Option(help="Only frames doubted for this reason.")] = None,
     archive: Annotated[str | None, typer.Option(help="Only frames of this archive, as in obs_collection.")] = None,
+    min_age: Annotated[float | None, typer.Option(min=0, help="Only frames fetched so many days ago or more.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List the frames that wait, the most doubtful first."""
+    """List the frames that wait, in the order in which they are handed out."""
     from dataclasses import asdict
 
-    from curation.review.queue import history, waiting
-
-    rows, engine, _ = _open()
+    desk = _open()
     items = [
         item
-        for item in waiting(rows, history(engine))
+        for item in desk.sheet.queue.waiting()
         if (reason is None or reason in item.reasons)
         and (archive is None or archive.lower() == item.obs_collection.lower())
+        and (min_age is None or _age_days(item) >= min_age)
     ][:limit]
     for item in items:
         if as_json:
             typer.echo(json.dumps({**asdict(item), "reasons": ",".join(item.reasons)}))
         else:
-            typer.echo(f"{item.image_id[:12]}  {item.doubt:4.2f}  {item.source_name}  {item.rule_values}")
+            why = item.rule_values or {"accept": "accepted, to check", "reject": "rejected, to check"}.get(item.verdict)
+            typer.echo(f"{item.image_id[:12]}  {item.doubt:4.2f}  {item.source_name}  {why}")
     if not items and not as_json:
         typer.echo("Nothing waits for a decision.", err=True)
 
 
 @review_app.command()
-def show(image: Annotated[str, typer.Argument(help="Id of a frame, or its first six digits or more.")]) -> None:
+def show(
+    image: Annotated[str, typer.Argument(help="Id of a frame, or its first six digits or more.")],
+    picture: DrawOption = "auto",
+) -> None:
     """Show all about one frame: values against thresholds, provenance, duplicates, decisions, where its bytes are."""
     from curation.review.queue import find
 
-    rows, engine, _ = _open()
-    _show(find(rows, image), rows, engine)
+    desk = _open()
+    _show(desk, str(find(desk.sheet.rows, image)["image_id"]), picture, blind=False)
 
 
 @review_app.command("next")
 def next_item(
     reviewer: ReviewerOption = None,
     open_viewer: Annotated[bool, typer.Option("--open", help="Open the picture in the system's viewer.")] = False,
+    picture: DrawOption = "auto",
 ) -> None:
     """Take the most doubtful frame that nobody else looks at and show it; it is yours for 15 minutes."""
-    from curation.review.queue import claim_next, find, history, waiting
-    from manifests.blobs import BlobStore
-    from manifests.settings import load_settings
-
-    rows, engine, _ = _open()
-    items = waiting(rows, history(engine))
-    item = claim_next(engine, items, _reviewer(reviewer))
-    if item is None:
-        typer.echo(
-            f"All {len(items)} waiting frames are being looked at." if items else "Nothing waits for a decision.",
-            err=True,
-        )
-        return
-    _show(find(rows, item.image_id), rows, engine)
-    typer.echo(f"\n{len(items)} wait. Say: deepfield review accept | reject --reason WORD | skip")
-    if open_viewer:
-        typer.launch(str(BlobStore(load_settings().blobs_dir).path(item.image_id)))
+    _next(_open(), _reviewer(reviewer), picture, open_viewer)
 
 
 @review_app.command()
@@ -96,9 +91,10 @@ def accept(
     note: NoteOption = "",
     reviewer: ReviewerOption = None,
     override: OverrideOption = False,
+    then_next: NextOption = False,
 ) -> None:
     """Accept frames: they are good for training."""
-    _decide("accept", images, [], note, reviewer, override)
+    _decide("accept", images, [], note, reviewer, override, then_next)
 
 
 @review_app.command()
@@ -108,15 +104,18 @@ def reject(
     note: NoteOption = "",
     reviewer: ReviewerOption = None,
     override: OverrideOption = False,
+    then_next: NextOption = False,
 ) -> None:
     """Reject frames: they are not trained on."""
-    _decide("reject", images, reason or [], note, reviewer, override)
+    _decide("reject", images, reason or [], note, reviewer, override, then_next)
 
 
 @review_app.command()
-def skip(images: IdsArgument = None, note: NoteOption = "", reviewer: ReviewerOption = None) -> None:
+def skip(
+    images: IdsArgument = None, note: NoteOption = "", reviewer: ReviewerOption = None, then_next: NextOption = False
+) -> None:
     """Leave frames to somebody else, or to later: they go to the end of the queue."""
-    _decide("skip", images, [], note, reviewer, override=False)
+    _decide("skip", images, [], note, reviewer, False, then_next)
 
 
 @review_app.command()
@@ -124,58 +123,22 @@ def undo(
     image: Annotated[str | None, typer.Argument(help="A frame; by default the one you decided last.")] = None,
     reviewer: ReviewerOption = None,
 ) -> None:
-    """Take back your last decision. The frame waits again; both rows are kept."""
+    """Take back your last decision. The frame is in your hand again; both rows are kept."""
     from curation.review.queue import find
-    from curation.review.queue import undo as take_back
 
-    rows, engine, _ = _open()
-    image_id = str(find(rows, image)["image_id"]) if image else None
-    undone = take_back(engine, _reviewer(reviewer), image_id)
+    desk = _open()
+    image_id = str(find(desk.sheet.rows, image)["image_id"]) if image else None
+    undone = desk.undo(_reviewer(reviewer), image_id, origin="cli")
     typer.echo(f"{undone.image_id[:12]}  took back {undone.action} of {undone.decided_at}")
 
 
-@review_app.command()
-def stats(as_json: JsonOption = False) -> None:
-    """Count what waits and what was decided."""
-    from collections import Counter
-
-    from curation.review.queue import effective, history, waiting
-
-    rows, engine, snapshot_id = _open()
-    said = history(engine)
-    held = effective(said)
-    verdicts = rows.set_index("image_id")["verdict"]
-    overruled = sum(
-        1
-        for image_id, decision in held.items()
-        if verdicts.get(image_id) in ("accept", "reject") and verdicts[image_id] != decision.action
-    )
-    numbers = {
-        "snapshot_id": snapshot_id,
-        "waiting": len(waiting(rows, said)),
-        "accepted": sum(decision.action == "accept" for decision in held.values()),
-        "rejected": sum(decision.action == "reject" for decision in held.values()),
-        "overruled": overruled,
-        "said": len(said),
-        "reviewers": dict(Counter(decision.reviewer for decision in said)),
-    }
-    if as_json:
-        typer.echo(json.dumps(numbers))
-        return
-    typer.echo(f"snapshot {snapshot_id}: {numbers['waiting']} frames wait")
-    typer.echo(f"decided: {numbers['accepted']} accepted, {numbers['rejected']} rejected, {overruled} overruled")
-    for name, count in sorted(Counter(decision.reviewer for decision in said).items()):
-        typer.echo(f"{name}: {count} rows")
-
-
-def _open() -> "tuple[pd.DataFrame, Engine, str]":
+def _open() -> "Desk":
+    from curation.review.desk import Desk
     from manifests.database import open_database
     from manifests.settings import load_settings
-    from manifests.snapshots import read_snapshot, resolve
 
     settings = load_settings()
-    snapshot_id = resolve(settings.manifest_dir, None)
-    return read_snapshot(settings.manifest_dir, snapshot_id), open_database(settings.database), snapshot_id
+    return Desk(settings, open_database(settings.database))
 
 
 def _reviewer(name: str | None) -> str:
@@ -189,59 +152,90 @@ def _reviewer(name: str | None) -> str:
     return chosen
 
 
-def _decide(
-    action: str, images: list[str] | None, reasons: list[str], note: str, reviewer: str | None, override: bool
-) -> None:
-    from curation.review.queue import Statement, claimed, decide, effective, find, history
-    from manifests.errors import DeepfieldError, UsageError
-    from manifests.snapshots import read_info
+def _age_days(item: "Item") -> float:
+    from datetime import UTC, datetime
 
-    rows, engine, snapshot_id = _open()
-    name = _reviewer(reviewer)
+    if item.fetched_at is None:
+        return 0.0
+    fetched = datetime.fromisoformat(item.fetched_at)
+    return (datetime.now(UTC) - (fetched if fetched.tzinfo else fetched.replace(tzinfo=UTC))).total_seconds() / 86400
+
+
+def _decide(
+    action: "Action",
+    images: list[str] | None,
+    reasons: list[str],
+    note: str,
+    reviewer: str | None,
+    override: bool,
+    then_next: bool,
+) -> None:
+    from datetime import UTC, datetime
+
+    from curation.review.decisions import Statement
+    from curation.review.desk import refuse
+    from curation.review.queue import find
+    from manifests.errors import UsageError
+
     if any("," in reason or not reason.strip() for reason in reasons):
         raise UsageError("A reason is one word without a comma: repeat --reason for several.")
-    if not images:
-        current = claimed(engine, name)
-        if current is None:
+    desk, name = _open(), _reviewer(reviewer)
+    seconds = None
+    if images:
+        chosen = [str(find(desk.sheet.rows, image)["image_id"]) for image in images]
+    else:
+        held = desk.holds(name)
+        if not held:
             raise UsageError("You have no frame in hand: take one by `deepfield review next`, or name its id.")
-        images = [current]
-    chosen = [find(rows, image) for image in images]
-    before = effective(history(engine))
-    for row in chosen:
-        image_id, verdict = str(row["image_id"]), row["verdict"]
-        if override or (verdict == "review" and image_id not in before):
-            continue
-        if image_id in before:
-            earlier = before[image_id]
-            state = f"was decided already: {earlier.action} by {earlier.reviewer}"
-        else:
-            state = f"is not in the review queue: the policy says {verdict}"
-        raise DeepfieldError(f"Frame {image_id[:12]} {state}. Use --override to decide all the same.")
-    from manifests.settings import load_settings
-
-    statement = Statement(
-        action=action,  # type: ignore[arg-type]
-        reviewer=name,
-        reasons=tuple(reasons),
-        note=note,
-        snapshot_id=snapshot_id,
-        policy_digest=read_info(load_settings().manifest_dir, snapshot_id).policy_digest,
-    )
-    decide(engine, [str(row["image_id"]) for row in chosen], statement)
-    for row in chosen:
-        typer.echo(f"{str(row['image_id'])[:12]}  {action}  {row['source_name']}")
+        chosen = [held[0].image_id]
+        seconds = (datetime.now(UTC) - datetime.fromisoformat(held[0].claimed_at)).total_seconds()
+    statement = Statement(action, name, reasons=tuple(reasons), note=note, seconds=seconds)
+    refuse(desk.say(statement, chosen, override=override))
+    for image_id in chosen:
+        row = desk.sheet.row(image_id)
+        typer.echo(f"{image_id[:12]}  {action}  {row['source_name'] if row is not None else ''}")
+    if then_next:
+        _next(desk, name, "auto", open_viewer=False)
 
 
-def _show(row: dict[str, object], rows: "pd.DataFrame", engine: "Engine") -> None:
-    from curation.review.queue import history
+def _next(desk: "Desk", reviewer: str, picture: str, open_viewer: bool) -> None:
     from manifests.blobs import BlobStore
     from manifests.settings import load_settings
 
-    image_id = str(row["image_id"])
+    waiting = desk.sheet.queue.count(reviewer)
+    taken = desk.take(reviewer)
+    if not taken:
+        typer.echo(
+            f"All {waiting} waiting frames are being looked at." if waiting else "Nothing waits for a decision.",
+            err=True,
+        )
+        return
+    image_id = taken[0].image_id
+    _show(desk, image_id, picture, blind=taken[0].role != "doubt")
+    typer.echo(f"\n{waiting} wait. Say: deepfield review accept | reject --reason WORD | skip   (--next for the next)")
+    if open_viewer:
+        typer.launch(str(BlobStore(load_settings().blobs_dir).path(image_id)))
+
+
+def _show(desk: "Desk", image_id: str, picture: str, blind: bool) -> None:
+    """Print all about a frame; `blind` leaves out what others and the policy said of it."""
+    from curation.review.cards import Lookalikes, gauges
+    from manifests.blobs import BlobStore
+    from manifests.settings import load_settings
+
+    sheet = desk.sheet
+    row = sheet.row(image_id)
+    assert row is not None
+    _draw(image_id, picture)
     typer.echo(f"{image_id}  {row['source_name']}")
-    typer.echo(f"verdict    {row['verdict']}")
-    for line in str(row["rule_values"] or "no rule was exceeded").split("; "):
-        typer.echo(f"           {line}")
+    if not blind:
+        typer.echo(f"verdict    {row['verdict']}")
+    for gauge in gauges(sheet.policy, row):
+        if gauge.state != "fine":
+            sign, unit = (">" if gauge.side == "above" else "<"), f" {gauge.unit}" if gauge.unit else ""
+            sure = "" if gauge.reject is None else f", sure {sign} {gauge.reject:g}"
+            line = f"{gauge.measure} {gauge.value:.3g}{unit}, doubtful {sign} {gauge.review:g}{sure} ({gauge.reason})"
+            typer.echo(f"           {line}")
     typer.echo(f"picture    {row['width_px']}x{row['height_px']} px, {row['access_format']}, {row['size_bytes']} bytes")
     for name in ("obs_collection", "target_name", "instrument_name", "filters", "credit", "licence", "access_url"):
         if row[name] is not None:
@@ -249,14 +243,41 @@ def _show(row: dict[str, object], rows: "pd.DataFrame", engine: "Engine") -> Non
     typer.echo(f"file       {BlobStore(load_settings().blobs_dir).path(image_id)}")
     if row["duplicate_of"] is not None:
         typer.echo(f"repeats    {str(row['duplicate_of'])[:12]} ({row['duplicate_kind']})")
-    twins = rows[(rows["duplicate_of"] == image_id)]
-    for twin in twins.itertuples():
-        typer.echo(f"kept over  {twin.image_id[:12]} {twin.source_name} ({twin.duplicate_kind})")
     for relation in str(row["relations"] or "").split(","):
         kind, _, other = relation.partition(":")
         if kind:
             typer.echo(f"{kind:14} {other[:12]}")
-    for decision in history(engine, image_id):
+    for twin in Lookalikes(sheet.rows).of(image_id):
+        bits = "" if twin.bits is None else f", {twin.bits} of 256 bits differ"
+        typer.echo(f"alike      {twin.image_id[:12]}  {twin.source_name}  {twin.size} px, {twin.relation}{bits}")
+    if blind:
+        return
+    for decision in sheet.queue.said(image_id):
         reasons = f" ({decision.reasons})" if decision.reasons else ""
         note = f": {decision.note}" if decision.note else ""
         typer.echo(f"said       {decision.decided_at} {decision.reviewer} {decision.action}{reasons}{note}")
+
+
+def _draw(image_id: str, picture: str) -> None:
+    import shutil
+    import sys
+
+    if picture == "no" or (picture == "auto" and not sys.stdout.isatty()):
+        return
+    import os
+
+    from curation.review.terminal import ask_terminal, draw, way_of
+    from manifests.blobs import BlobStore
+    from manifests.frames import UndecodableError, decode
+    from manifests.settings import load_settings
+
+    settings = load_settings()
+    path = BlobStore(settings.blobs_dir).path(image_id)
+    try:
+        frame = decode(path, settings.max_pixels)
+    except UndecodableError as error:
+        typer.echo(f"The picture cannot be drawn. {error}", err=True)
+        return
+    way = way_of(os.environ, ask_terminal()) if picture == "auto" else picture
+    size = shutil.get_terminal_size()
+    typer.echo(draw(frame.rgb, way, size.columns, max(8, size.lines - 16)), nl=False, color=True)  # type: ignore[arg-type]

@@ -1,25 +1,25 @@
-"""The review queue: which frames wait for a person, who looks at which, and what was decided.
+"""The review queue: which frames of a snapshot wait for a person, in which order, and why each is asked about.
 
-Decisions are rows that are appended and never changed; to undo is to append a row that takes another back. Each
-function that writes is one transaction, so that nothing is half said after a crash.
+Most informative first: what the policy is most undecided about, and among equals what is most unlike anything decided.
+Between them, in places drawn by lot, stand a sample of what the policy was sure of and of what one person has decided,
+so that the errors of both can be counted. A frame that two people disagree on is asked about before all others.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Literal
+from typing import Any
 
+import numpy as np
 import pandas as pd
-from sqlalchemy import Engine, delete, insert, select
-from sqlalchemy.dialects import postgresql, sqlite
 
-from manifests.errors import DeepfieldError, UsageError
-from manifests.tables import claims, decisions
+from curation.review.decisions import NOTHING_SAID, Decision, Role, Standing, by_image, standing
+from curation.review.novelty import nearest, portraits
+from curation.review.sampling import drawn, lot
+from manifests.errors import UsageError
 
-Action = Literal["accept", "reject", "skip", "undo"]
-
-CLAIM_MINUTES = 15.0
+_STEPS = 10.0  # of doubt: frames of one step are told apart by how unlike they are to those decided
+_DISPUTED, _SKIPPED = 1e4, -1e2
 
 
 @dataclass(frozen=True)
@@ -33,176 +33,155 @@ class Item:
     reasons: tuple[str, ...]
     rule_values: str
     doubt: float
+    role: Role
+    fetched_at: str | None
 
 
-@dataclass(frozen=True)
-class Decision:
-    """One row of what people said. `undoes` names the row that an undo takes back."""
+class Queue:
+    """The frames of one snapshot that people are asked about. It learns of decisions as they are made."""
 
-    decision_id: int
-    image_id: str
-    action: str
-    reasons: str
-    note: str
-    reviewer: str
-    origin: str
-    seconds: float | None
-    undoes: int | None
-    snapshot_id: str | None
-    decided_at: str
+    def __init__(
+        self, rows: pd.DataFrame, said: Sequence[Decision], *, audit_rate: float, second_opinion_rate: float
+    ) -> None:
+        """Take the rows of a snapshot, all that was said so far, and the shares that are drawn for a check."""
+        self._rates = audit_rate, second_opinion_rate
+        known = by_image(said)
+        disputed = {image_id for image_id, some in known.items() if standing(some).disputed}
+        sure = _auditable(rows) & np.array([drawn("audit", one, audit_rate) for one in rows["image_id"]], bool)
+        asked = rows[(rows["verdict"] == "review") | sure | rows["image_id"].isin(disputed)]
+        self._rows = asked[["image_id", "source_name", "obs_collection", "verdict", "reasons", "rule_values"]].copy()
+        self._rows["doubt"] = asked["doubt"].fillna(0.0)
+        self._rows["fetched_at"] = asked["fetched_at"]
+        self._at = {image_id: index for index, image_id in enumerate(asked["image_id"])}
+        self._points = portraits(asked)
+        self._novelty = nearest(self._points, self._points[:0])
+        self._doubt = self._rows["doubt"].to_numpy(float).copy()
+        for index in np.flatnonzero(asked["verdict"].to_numpy() != "review"):
+            # anywhere in the queue, so that its place does not tell what the policy thinks
+            self._doubt[index] = lot("audit", asked["image_id"].iloc[index]) / max(audit_rate, 1e-9)
+        self._doubt = np.minimum(self._doubt, 1.0)
+        self._roles: list[Role | None] = ["doubt" if v == "review" else "audit" for v in asked["verdict"]]
+        self._checked: dict[int, Role] = {}  # those of them that wait for a second or third opinion
+        self._open = np.ones(len(asked), bool)
+        self._bonus = np.zeros(len(asked))
+        self._said: dict[str, list[Decision]] = {}
+        self.last_id = 0
+        self.learn(said)
 
+    def learn(self, said: Iterable[Decision]) -> None:
+        """Take in decisions that were made since, in their order.
 
-@dataclass(frozen=True)
-class Statement:
-    """What a reviewer says of a frame: the words, from where, in how many seconds, looking at which snapshot."""
+        A decision that is taken back goes on counting as a frame that the others are compared with.
+        """
+        news = by_image(said)
+        decided = []
+        for image_id, some in news.items():
+            self._said.setdefault(image_id, []).extend(some)
+            self.last_id = max(self.last_id, some[-1].decision_id)
+            index = self._at.get(image_id)
+            if index is not None:
+                self._settle(index, self.standing(image_id))
+                if any(one.action in ("accept", "reject") for one in some):
+                    decided.append(index)
+        if decided:
+            np.minimum(self._novelty, nearest(self._points, self._points[decided]), out=self._novelty)
 
-    action: Literal["accept", "reject", "skip"]
-    reviewer: str
-    origin: str = "cli"
-    reasons: tuple[str, ...] = ()
-    note: str = ""
-    seconds: float | None = None
-    snapshot_id: str | None = None
-    policy_digest: str | None = None
+    def standing(self, image_id: str) -> Standing:
+        """What was decided on a frame of the snapshot, in the queue or not."""
+        return standing(self._said[image_id]) if image_id in self._said else NOTHING_SAID
 
+    def said(self, image_id: str) -> list[Decision]:
+        """All rows on one frame, in their order."""
+        return list(self._said.get(image_id, ()))
 
-def history(engine: Engine, image_id: str | None = None) -> list[Decision]:
-    """All decisions, or those on one frame, in the order they were made."""
-    query = select(decisions).order_by(decisions.c.decision_id)
-    if image_id is not None:
-        query = query.where(decisions.c.image_id == image_id)
-    names = set(Decision.__dataclass_fields__)
-    with engine.connect() as connection:
-        return [
-            Decision(**{key: value for key, value in row.items() if key in names})
-            for row in connection.execute(query).mappings()
-        ]
+    def all_said(self) -> Mapping[str, Sequence[Decision]]:
+        """All rows, by frame."""
+        return self._said
 
+    def role(self, image_id: str, reviewer: str | None) -> Role | None:
+        """Why a frame waits for this reviewer, or for anybody where that is None; None where it does not."""
+        index = self._at.get(image_id)
+        if index is None or not self._open[index]:
+            return None
+        role = self._roles[index]
+        return None if role in ("second", "third") and self._has_voted(image_id, reviewer) else role
 
-def effective(said: Iterable[Decision]) -> dict[str, Decision]:
-    """What holds for each frame: its last acceptance or rejection that was not taken back."""
-    held: dict[str, Decision] = {}
-    for decision in _standing(said):
-        if decision.action in ("accept", "reject"):
-            held[decision.image_id] = decision
-    return held
+    def first(self, reviewer: str | None, taken: Collection[str], count: int) -> list[Item]:
+        """The first frames that wait for this reviewer, or for anybody, without those that are taken."""
+        score = self._scores()
+        for image_id in taken:
+            if image_id in self._at:
+                score[self._at[image_id]] = -np.inf
+        for index in self._checked:
+            if self._has_voted(self._rows["image_id"].iat[index], reviewer):
+                score[index] = -np.inf
+        count = min(count, len(score))
+        best = np.argpartition(-score, count - 1)[:count] if count else np.array([], int)
+        # the later of equal ones by name, so that the order does not depend on that of the rows
+        ranked = sorted((-score[i], self._rows["image_id"].iat[i], i) for i in best if np.isfinite(score[i]))
+        return [self.item(int(index)) for _, _, index in ranked]
 
+    def waiting(self) -> list[Item]:
+        """All frames that wait, for whomever, in the order of the queue."""
+        return self.first(None, (), len(self._rows))
 
-def waiting(rows: pd.DataFrame, said: Sequence[Decision]) -> list[Item]:
-    """Frames of a snapshot that wait for a decision: the most doubtful first, those that were skipped last."""
-    decided = effective(said)
-    skips: dict[str, int] = {}
-    for decision in _standing(said):
-        if decision.action == "skip":
-            skips[decision.image_id] = skips.get(decision.image_id, 0) + 1
-    doubtful = rows[rows["verdict"] == "review"]
-    items = [item(row) for row in doubtful.to_dict("records") if row["image_id"] not in decided]
-    return sorted(items, key=lambda one: (skips.get(one.image_id, 0), -one.doubt, one.image_id))
+    def count(self, reviewer: str | None = None) -> int:
+        """How many frames wait for this reviewer, or for anybody."""
+        voted = sum(self._has_voted(self._rows["image_id"].iat[index], reviewer) for index in self._checked)
+        return int(self._open.sum()) - voted
 
+    def item(self, index: int) -> Item:
+        """The item at a position."""
+        row = self._rows.iloc[index]
+        return Item(
+            image_id=row["image_id"],
+            source_name=row["source_name"] or "",
+            obs_collection=row["obs_collection"] or "",
+            verdict=row["verdict"],
+            reasons=tuple(reason for reason in (row["reasons"] or "").split(",") if reason),
+            rule_values=row["rule_values"] or "",
+            doubt=float(row["doubt"]) if math.isfinite(row["doubt"]) else 0.0,
+            role=self._roles[index] or "doubt",
+            fetched_at=row["fetched_at"],
+        )
 
-def item(row: dict[str, object]) -> Item:
-    """The queue's view of a manifest row."""
-    doubt = row.get("doubt")
-    return Item(
-        image_id=str(row["image_id"]),
-        source_name=str(row["source_name"] or ""),
-        obs_collection=str(row["obs_collection"] or ""),
-        verdict=str(row["verdict"]),
-        reasons=tuple(reason for reason in str(row["reasons"] or "").split(",") if reason),
-        rule_values=str(row["rule_values"] or ""),
-        doubt=float(doubt) if isinstance(doubt, float) and math.isfinite(doubt) else 0.0,
-    )
+    def find(self, image_id: str) -> Item | None:
+        """The item of a frame that people are asked about, waiting or not."""
+        return self.item(self._at[image_id]) if image_id in self._at else None
 
+    def _settle(self, index: int, now: Standing) -> None:
+        image_id = self._rows["image_id"].iat[index]
+        verdict = self._rows["verdict"].iat[index]
+        self._bonus[index] = _SKIPPED * now.skips
+        if not now.votes:
+            self._open[index], self._roles[index] = True, "doubt" if verdict == "review" else "audit"
+        elif now.disputed:
+            self._open[index], self._roles[index] = True, "third"
+            self._bonus[index] += _DISPUTED
+        elif len(now.votes) == 1 and now.votes[0].role != "override" and drawn("second", image_id, self._rates[1]):
+            self._open[index], self._roles[index] = True, "second"
+        else:
+            self._open[index], self._roles[index] = False, None
+        role = self._roles[index]
+        if role in ("second", "third"):
+            self._checked[index] = role
+        else:
+            self._checked.pop(index, None)
 
-def claim_next(
-    engine: Engine, items: Sequence[Item], reviewer: str, *, minutes: float = CLAIM_MINUTES, now: datetime | None = None
-) -> Item | None:
-    """Give the reviewer the first item that nobody else looks at; None where all are taken.
+    def _scores(self) -> np.ndarray:
+        score = np.floor(self._doubt * _STEPS) + 0.999 * self._novelty + 1e-4 * self._doubt + self._bonus
+        score[~self._open] = -np.inf
+        for index, role in self._checked.items():
+            if role == "second":  # by lot, as what it was doubted for is settled
+                place = lot("second", self._rows["image_id"].iat[index]) / self._rates[1]
+                score[index] = _STEPS * place + self._bonus[index]
+        return score
 
-    A reviewer who has an item already gets it again. A claim ends after `minutes`, or with a decision.
-    """
-    moment = now or datetime.now(UTC)
-    expires = _iso(moment + timedelta(minutes=minutes))
-    insert_claim = (postgresql if engine.dialect.name == "postgresql" else sqlite).insert(claims)
-    with engine.begin() as connection:
-        connection.execute(delete(claims).where(claims.c.expires_at <= _iso(moment)))
-        taken = {row.image_id: row.reviewer for row in connection.execute(select(claims))}
-        mine = [one for one in items if taken.get(one.image_id) == reviewer]
-        if mine:
-            return mine[0]
-        for one in items:
-            if one.image_id in taken:
-                continue
-            claim = insert_claim.values(
-                image_id=one.image_id, reviewer=reviewer, claimed_at=_iso(moment), expires_at=expires
-            )
-            # another process may have taken it since the look
-            if connection.execute(claim.on_conflict_do_nothing()).rowcount == 1:
-                return one
-    return None
-
-
-def claimed(engine: Engine, reviewer: str, now: datetime | None = None) -> str | None:
-    """The frame a reviewer is looking at, or None."""
-    moment = _iso(now or datetime.now(UTC))
-    query = select(claims.c.image_id).where(claims.c.reviewer == reviewer, claims.c.expires_at > moment)
-    with engine.connect() as connection:
-        return connection.scalars(query.order_by(claims.c.claimed_at.desc())).first()
-
-
-def decide(engine: Engine, image_ids: Sequence[str], statement: Statement, now: datetime | None = None) -> None:
-    """Append one decision on each frame and end the claims on them, all in one transaction."""
-    moment = _iso(now or datetime.now(UTC))
-    rows = [
-        {
-            "image_id": image_id,
-            "action": statement.action,
-            "reasons": ",".join(statement.reasons),
-            "note": statement.note,
-            "reviewer": statement.reviewer,
-            "origin": statement.origin,
-            "seconds": statement.seconds,
-            "snapshot_id": statement.snapshot_id,
-            "policy_digest": statement.policy_digest,
-            "decided_at": moment,
-        }
-        for image_id in image_ids
-    ]
-    with engine.begin() as connection:
-        connection.execute(insert(decisions), rows)
-        connection.execute(delete(claims).where(claims.c.image_id.in_(list(image_ids))))
-
-
-def undo(
-    engine: Engine, reviewer: str, image_id: str | None = None, origin: str = "cli", now: datetime | None = None
-) -> Decision:
-    """Take back the reviewer's last decision, on one frame or on any; returns what was taken back.
-
-    Raises:
-        DeepfieldError: there is none to take back.
-    """
-    said = history(engine, image_id)
-    own = [decision for decision in _standing(said) if decision.reviewer == reviewer]
-    if not own:
-        where = f" on {image_id[:12]}" if image_id else ""
-        raise DeepfieldError(f"{reviewer} has no decision{where} to take back: `deepfield review stats` counts them.")
-    last = own[-1]
-    row = {
-        "image_id": last.image_id,
-        "action": "undo",
-        "reasons": "",
-        "note": "",
-        "reviewer": reviewer,
-        "origin": origin,
-        "undoes": last.decision_id,
-        "decided_at": _iso(now or datetime.now(UTC)),
-    }
-    with engine.begin() as connection:
-        connection.execute(insert(decisions), [row])
-    return last
+    def _has_voted(self, image_id: str, reviewer: str | None) -> bool:
+        return reviewer is not None and any(vote.reviewer == reviewer for vote in self.standing(image_id).votes)
 
 
-def find(rows: pd.DataFrame, beginning: str) -> dict[str, object]:
+def find(rows: pd.DataFrame, beginning: str) -> dict[str, Any]:
     """The manifest row of a frame, by its id or an unambiguous beginning of at least six digits.
 
     Raises:
@@ -219,12 +198,7 @@ def find(rows: pd.DataFrame, beginning: str) -> dict[str, object]:
     return dict(matches.iloc[0])
 
 
-def _standing(said: Iterable[Decision]) -> list[Decision]:
-    """Decisions without the undone ones and the undos."""
-    said = list(said)
-    undone = {decision.undoes for decision in said if decision.action == "undo"}
-    return [one for one in said if one.action != "undo" and one.decision_id not in undone]
-
-
-def _iso(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def _auditable(rows: pd.DataFrame) -> np.ndarray:
+    """What the rules alone were sure of and a person can look at: no repeats, nothing that cannot be decoded."""
+    sure = rows["verdict"].isin(["accept", "reject"]) & rows["duplicate_of"].isna() & (rows["width_px"] > 0)
+    return sure.to_numpy(bool)

@@ -1,0 +1,224 @@
+"""The desk where frames are handed out and decisions are taken in: what the command line and the page both do.
+
+It joins the newest snapshot with the catalogue. Others may write to both at the same time, so each act first looks at
+what is new. All of an act is one transaction: what it answers has happened, and will not be lost.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from threading import RLock
+from typing import Any
+
+import pandas as pd
+from sqlalchemy import Connection, Engine, func, select
+
+from curation.policies import policy_of
+from curation.policy import Policy
+from curation.review.claims import CLAIM_MINUTES, Claim, claim, release, renew, running
+from curation.review.decisions import REVIEW_LOCK, Decision, Role, Statement, Subject, append, history, iso
+from curation.review.decisions import undo as take_back
+from curation.review.queue import Item, Queue
+from manifests.database import alone
+from manifests.errors import DeepfieldError
+from manifests.settings import Settings
+from manifests.snapshots import head, read_info, read_snapshot, resolve
+from manifests.tables import decisions
+
+
+@dataclass(frozen=True)
+class Said:
+    """What became of a statement: the rows added, and for each frame that was refused one sentence why."""
+
+    made: tuple[Decision, ...]
+    refused: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A snapshot opened for review."""
+
+    snapshot_id: str
+    rows: pd.DataFrame
+    policy: Policy
+    queue: Queue
+    at: dict[str, int]
+
+    def row(self, image_id: str) -> dict[str, Any] | None:
+        """The manifest row of a frame, None where the snapshot has none."""
+        return dict(self.rows.iloc[self.at[image_id]]) if image_id in self.at else None
+
+
+class Desk:
+    """Hands out frames and takes in decisions, for any number of reviewers and threads."""
+
+    def __init__(self, settings: Settings, engine: Engine, claim_minutes: float = CLAIM_MINUTES) -> None:
+        """Open the newest snapshot. Claims end after `claim_minutes`.
+
+        Raises:
+            DeepfieldError: there is no snapshot, or its policy is not known.
+        """
+        self._settings, self._engine, self._minutes = settings, engine, claim_minutes
+        self._lock = RLock()
+        self._sheet = self._read()
+
+    @property
+    def sheet(self) -> Sheet:
+        """The newest snapshot, with what was said up to the last act."""
+        return self._sheet
+
+    def look(self) -> Sheet:
+        """The newest snapshot, with all that was said up to now."""
+        with self._lock:
+            if head(self._settings.manifest_dir) != self._sheet.snapshot_id:
+                self._sheet = self._read()
+            queue = self._sheet.queue
+            queue.learn(history(self._engine, after=queue.last_id))
+            return self._sheet
+
+    def take(
+        self, reviewer: str, count: int = 1, *, without: Sequence[str] = (), now: datetime | None = None
+    ) -> list[Item]:
+        """Give the reviewer up to `count` frames: those already in hand, then the first that nobody looks at.
+
+        Frames named by `without` are left out: the reviewer has them in view.
+        """
+        with self._lock, alone(self._engine, REVIEW_LOCK) as connection:
+            self._catch_up(connection)
+            return self._hand_out(connection, reviewer, count, without, now)
+
+    def holds(self, reviewer: str) -> list[Claim]:
+        """What the reviewer has in hand, the longest held first."""
+        with self._lock, self._engine.connect() as connection:
+            return [one for one in running(connection).values() if one.reviewer == reviewer]
+
+    def say(
+        self,
+        statement: Statement,
+        image_ids: Sequence[str],
+        *,
+        override: bool = False,
+        all_or_none: bool = True,
+        now: datetime | None = None,
+    ) -> Said:
+        """Take in one statement on frames, each of which must wait for this reviewer and be looked at by nobody else.
+
+        With `override` also frames that do not wait, which replaces what was said of them. With `all_or_none`, one
+        refused frame refuses all.
+        """
+        with self._lock, alone(self._engine, REVIEW_LOCK) as connection:
+            self._catch_up(connection)
+            queue = self._sheet.queue
+            held = running(connection, now)
+            subjects, refused = [], {}
+            for image_id in dict.fromkeys(image_ids):
+                earlier = [one for one in queue.said(image_id) if one.request_id == statement.request_id]
+                role = queue.role(image_id, statement.reviewer)
+                fault = None if override or earlier else self._fault(image_id, statement.reviewer, role, held)
+                if fault is None:
+                    row = self._sheet.row(image_id)
+                    subjects.append(Subject(image_id, role or "override", row["verdict"] if row is not None else None))
+                else:
+                    refused[image_id] = fault
+            if refused and all_or_none:
+                return Said((), refused)
+            whole = replace(statement, snapshot_id=self._sheet.snapshot_id, policy_digest=self._sheet.policy.digest)
+            made = append(connection, subjects, whole, now)
+        self._sheet.queue.learn(made)
+        return Said(tuple(made), refused)
+
+    def undo(
+        self, reviewer: str, image_id: str | None = None, *, origin: str, request_id: str | None = None
+    ) -> Decision:
+        """Take back the reviewer's last decision, on one frame or on any, and hand the frame out again.
+
+        Raises:
+            DeepfieldError: there is none to take back.
+        """
+        with self._lock:
+            undone = take_back(self._engine, reviewer, image_id, origin, request_id)
+            with alone(self._engine, REVIEW_LOCK) as connection:
+                self._catch_up(connection)
+                if undone.image_id not in running(connection) and self._sheet.queue.role(undone.image_id, reviewer):
+                    claim(connection, reviewer, [undone.image_id], self._minutes)
+            return undone
+
+    def release(self, reviewer: str, image_ids: Sequence[str] | None = None) -> None:
+        """End the reviewer's claims, on these frames or on all."""
+        with self._lock, alone(self._engine, REVIEW_LOCK) as connection:
+            release(connection, reviewer, image_ids)
+
+    def _read(self) -> Sheet:
+        snapshot_id = resolve(self._settings.manifest_dir, None)
+        info = read_info(self._settings.manifest_dir, snapshot_id)
+        rows = read_snapshot(self._settings.manifest_dir, snapshot_id)
+        policy = policy_of(info.policy_digest, self._settings.home)
+        queue = Queue(
+            rows,
+            history(self._engine),
+            audit_rate=policy.audit_rate,
+            second_opinion_rate=policy.second_opinion_rate,
+        )
+        at = {image_id: index for index, image_id in enumerate(rows["image_id"])}
+        return Sheet(snapshot_id, rows, policy, queue, at)
+
+    def _catch_up(self, connection: Connection) -> None:
+        if head(self._settings.manifest_dir) != self._sheet.snapshot_id:
+            self._sheet = self._read()
+        self._sheet.queue.learn(history(connection, after=self._sheet.queue.last_id))
+
+    def _hand_out(
+        self, connection: Connection, reviewer: str, count: int, without: Sequence[str], now: datetime | None
+    ) -> list[Item]:
+        queue = self._sheet.queue
+        held = running(connection, now)
+        mine = [one.image_id for one in held.values() if one.reviewer == reviewer]
+        settled = [image_id for image_id in mine if queue.role(image_id, reviewer) is None]
+        if settled:  # somebody decided them without asking
+            release(connection, reviewer, settled)
+        kept = [image_id for image_id in mine if image_id not in settled]
+        in_hand = [item for image_id in kept if image_id not in without and (item := queue.find(image_id))][:count]
+        fresh = queue.first(reviewer, held.keys(), count - len(in_hand)) if len(in_hand) < count else []
+        renew(connection, reviewer, kept, self._minutes, now)
+        claim(connection, reviewer, [item.image_id for item in fresh], self._minutes, now)
+        return in_hand + fresh
+
+    def _fault(self, image_id: str, reviewer: str, role: Role | None, held: dict[str, Claim]) -> str | None:
+        """Why a reviewer may not decide on a frame now, in one sentence; None where all is well."""
+        short = image_id[:12]
+        if role is not None:
+            other = held.get(image_id)
+            if other is None or other.reviewer == reviewer:
+                return None
+            return f"{other.reviewer} is looking at frame {short} until {other.expires_at[11:16]} UTC."
+        row = self._sheet.row(image_id)
+        if row is None:
+            return f"There is no frame {short} in the newest snapshot."
+        votes = self._sheet.queue.standing(image_id).votes
+        if votes:
+            last = votes[-1]
+            return f"Frame {short} was decided already: {last.action} by {last.reviewer}, {last.decided_at}."
+        return f"Frame {short} is not in the review queue: the policy says {row['verdict']}."
+
+
+def refuse(said: Said) -> None:
+    """Raise the first refusal of a statement, if there is one.
+
+    Raises:
+        DeepfieldError: a frame was refused.
+    """
+    for sentence in said.refused.values():
+        raise DeepfieldError(f"{sentence} Use --override to decide all the same.")
+
+
+def decided_since(engine: Engine, reviewer: str, moment: datetime) -> int:
+    """How many acceptances and rejections of the reviewer from a moment on were not taken back."""
+    undone = select(decisions.c.undoes).where(decisions.c.action == "undo", decisions.c.reviewer == reviewer)
+    query = select(func.count()).where(
+        decisions.c.reviewer == reviewer,
+        decisions.c.decided_at >= iso(moment),
+        decisions.c.action.in_(["accept", "reject"]),
+        decisions.c.decision_id.not_in(undone),
+    )
+    with engine.connect() as connection:
+        return connection.scalar(query) or 0

@@ -1,0 +1,194 @@
+"""`deepfield review` as people and programs see it, decisions as files; a mistake is one sentence, nothing is lost."""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from manifest_rows import frames
+from typer.testing import CliRunner
+
+from curation.review.decisions import effective, history
+from curation.review.records_cli import review_app
+from manifests.blobs import BlobStore
+from manifests.errors import DeepfieldError, UsageError
+from tests_support import jpeg
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def call(home, snapshot):
+    snapshot(frames(3))
+
+    def invoke(*arguments: str):
+        result = CliRunner().invoke(review_app, arguments)
+        assert result.exception is None or isinstance(result.exception, DeepfieldError | SystemExit), result.exc_info
+        return result
+
+    return invoke
+
+
+def test_next_shows_values_and_the_decision_needs_no_id(call, engine):
+    shown = call("next", "--as", "ann").stdout
+    assert "noise_sigma_dn 10.2 DN, doubtful > 10, sure > 20 (noisy)" in shown and "3 wait" in shown
+    assert "review-2" in call("reject", "--as", "ann", "--reason", "noisy", "--reason", "blurred", "--next").stdout
+    (row,) = history(engine)
+    assert (row.action, row.reasons, row.role, row.policy_verdict) == ("reject", "noisy,blurred", "doubt", "review")
+    assert row.seconds >= 0 and row.snapshot_id and row.policy_digest
+    assert "accept" in call("accept", "--as", "ann").stdout
+    assert "took back accept" in call("undo", "--as", "ann").stdout
+    numbers = json.loads(call("stats", "--json").stdout)
+    assert (numbers["waiting"], numbers["rejected"], numbers["reviewers"]) == (2, 1, {"ann": 3})
+    assert "frames wait" in call("stats").stdout
+
+
+def test_several_ids_are_decided_at_once_or_not_at_all(call, engine):
+    lines = [json.loads(line) for line in call("list", "--json").stdout.splitlines()]
+    assert [line["reasons"] for line in lines] == ["noisy"] * 3 and all("verdict" in line for line in lines)
+    ids = [line["image_id"] for line in lines]
+    call("accept", ids[0], "--as", "ann")
+    refused = call("accept", *ids, "--as", "bob")
+    assert "was decided already: accept by ann" in str(refused.exception) and len(history(engine)) == 1
+    assert call("accept", *ids, "--as", "bob", "--override").exit_code == 0
+    assert len(effective(history(engine))) == 3
+    assert call("list", "--reason", "blurred", "--archive", "hla", "--min-age", "2").stdout == ""
+
+
+def test_the_terminal_draws_the_picture(call, home, snapshot):
+    rgb = np.random.default_rng(0).integers(0, 255, (90, 120, 3), np.uint8)
+    stored = BlobStore(home.blobs_dir).put(jpeg(rgb))
+    snapshot(frames(1, image_id=stored.sha256))
+    begins = {
+        "blocks": "\x1b[38;2;",
+        "kitty": "\x1b_Ga=T,f=100",
+        "iterm2": "\x1b]1337;File=inline=1",
+        "sixel": "\x1bPq",
+    }
+    for way, start in begins.items():
+        assert call("show", stored.sha256, "--picture", way).stdout.startswith(start)
+
+
+def test_mistakes_are_one_sentence(call, snapshot, engine):
+    snapshot(pd.concat([frames(3), frames(1, "accept")]))
+    sure = frames(1, "accept")["image_id"][0]
+    for arguments, says in (
+        (("accept", "ffffffff"), "There is no frame"),
+        (("accept", sure), "is not in the review queue: the policy says accept"),
+        (("accept",), "no frame in hand"),
+        (("reject", sure, "--reason", "a,b"), "one word without a comma"),
+        (("undo",), "no decision to take back"),
+    ):
+        message = str(call(*arguments).exception)
+        assert says in message and "\n" not in message
+    assert history(engine) == []
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_decisions_travel_and_arrive_once(call, engine, tmp_path, kind):
+    ids = frames(3)["image_id"]
+    call("reject", ids[0], "--as", "ann", "--note", 'a "quoted", remark', "--reason", "noisy")
+    call("accept", ids[1], "--as", "bob")
+    call("undo", "--as", "bob")
+    path = tmp_path / f"said.{kind}"
+    assert "3 rows" in call("export", "-o", str(path)).stdout
+    before = history(engine)
+    assert "0 rows added, 3 known already" in call("import", str(path)).stdout
+    with engine.begin() as connection:
+        connection.exec_driver_sql("DELETE FROM decisions WHERE reviewer = 'bob'")
+    assert "2 rows added, 1 known" in call("import", str(path)).stdout
+    assert history(engine) == before
+
+
+def damaged(path: Path, text: str) -> tuple[tuple[bytes, str], ...]:
+    head, *_ = text.splitlines()
+    return (
+        (text.replace("action", "akction").encode(), "no column 'action'"),
+        (text.replace(head, head + ",colour").encode(), "colour"),
+        (text[:-9].encode(), "cut short"),
+        ("\n".join([*text.splitlines()[:-1], "abc,accept"]).encode() + b"\n", "fields"),
+        (text.replace("accept", "love").encode(), "'love'"),
+        (text.replace("T", " at "). encode(), "no time"),
+        (b"\xff\xfe\x00", "not a text file"),
+        (b"\n", "no column"),
+        (b"", "cut short"),
+    )  # fmt: skip
+
+
+def test_a_file_that_cannot_be_used_changes_nothing(call, engine, tmp_path):
+    ids = frames(3)["image_id"]
+    call("accept", ids[0], "--as", "ann")
+    good = tmp_path / "said.csv"
+    call("export", "-o", str(good))
+    for data, says in damaged(good, good.read_text()):
+        bad = tmp_path / "bad.csv"
+        bad.write_bytes(data)
+        message = str(call("import", str(bad)).exception)
+        assert says in message and "\n" not in message, (data, message)
+    parquet = tmp_path / "said.parquet"
+    call("export", "-o", str(parquet))
+    whole = parquet.read_bytes()
+    for size in (0, 10, len(whole) // 2, len(whole) - 1):
+        parquet.write_bytes(whole[:size])
+        assert "cannot be read" in str(call("import", str(parquet)).exception)
+    for arguments in (("import", "none.csv"), ("import", str(tmp_path)), ("export", "-o", "x.xlsx")):
+        assert isinstance(call(*arguments).exception, UsageError)
+    assert len(history(engine)) == 1
+
+
+def run(home, *arguments: str, **more) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, "-m", "flows.cli", "review", *arguments],
+        cwd=ROOT,
+        env=os.environ | {"DEEPFIELD_HOME": str(home.home)},
+        capture_output=True,
+        text=True,
+        check=False,
+        **more,
+    )
+
+
+def test_a_full_disk_is_one_sentence_and_loses_nothing(call, home, engine):
+    ids = frames(3)["image_id"]
+    call("accept", ids[0], "--as", "ann")
+    engine.dispose()
+    size = max(path.stat().st_size for path in home.home.glob("catalog.db*"))
+
+    def full() -> None:  # no file may grow beyond what is there now
+        import signal
+
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size // 4096 * 4096, resource.RLIM_INFINITY))
+
+    failed = run(home, "accept", ids[1], "--as", "ann", "--note", "x" * 100_000, preexec_fn=full)
+    assert failed.returncode == 1 and failed.stderr.count("\n") == 1, failed.stderr
+    assert "cannot be used" in failed.stderr
+    assert [one.image_id for one in history(engine)] == [ids[0]]
+    assert run(home, "accept", ids[1], "--as", "ann").returncode == 0
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write to everything")
+def test_a_folder_without_permission_is_one_sentence(call, home):
+    home.home.chmod(0o500)
+    try:
+        failed = run(home, "accept", frames(1)["image_id"][0])
+    finally:
+        home.home.chmod(0o700)
+    assert failed.returncode == 1 and failed.stderr.count("\n") == 1
+
+
+def test_a_read_only_database_is_one_sentence_and_loses_nothing(call, engine, home):
+    ids = frames(3)["image_id"]
+    call("accept", ids[0], "--as", "ann")
+    with engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA query_only = 1")
+        from curation.review.decisions import Statement, Subject, append
+
+        with pytest.raises(DeepfieldError, match="cannot be used: attempt to write a readonly database"):
+            append(connection, [Subject(ids[1])], Statement("accept", "ann"))
+    assert [one.image_id for one in history(engine)] == [ids[0]]
