@@ -14,6 +14,7 @@ from manifests.errors import DeepfieldError
 from scrapers.cli import scrape_app
 from scrapers.replica.cli import replica_app
 from serving.cli import colorize, enhance, upscale
+from serving.review.cli import serve
 from training.cli import evaluate, models_app, train_app
 
 app = typer.Typer(
@@ -29,6 +30,7 @@ DATASET, NETWORKS, MACHINE = "Dataset", "Networks", "This machine"
 
 app.add_typer(scrape_app, name="scrape", rich_help_panel=DATASET)
 app.command(rich_help_panel=DATASET)(curate)
+review_app.command()(serve)
 app.add_typer(review_app, name="review", rich_help_panel=DATASET)
 app.add_typer(manifest_app, name="manifest", rich_help_panel=DATASET)
 app.add_typer(train_app, name="train", rich_help_panel=NETWORKS)

@@ -47,6 +47,9 @@ class Settings(BaseSettings):
     chromium: Path | None = Field(
         default=None, description="Chromium for pages that only JavaScript builds; the system's by default"
     )
+    review_token: str | None = Field(
+        default=None, repr=False, description="Secret that the review page asks for where other machines can reach it"
+    )
     contact: str | None = Field(
         default=None,
         description="Mail address or page named in the User-Agent, so that an archive can reach you",

@@ -110,7 +110,7 @@ def _sixel(image: Image.Image) -> str:
     pixels = np.asarray(paletted)
     out = [f'\x1bPq"1;1;{image.width};{image.height}']
     for colour in np.unique(pixels):
-        red, green, blue = (round(level * 100 / 255) for level in palette[3 * colour : 3 * colour + 3])
+        red, green, blue = (round(level * 100 / 255) for level in palette[3 * int(colour) : 3 * int(colour) + 3])
         out.append(f"#{colour};2;{red};{green};{blue}")
     for top in range(0, image.height, 6):
         band = pixels[top : top + 6]

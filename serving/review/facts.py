@@ -1,0 +1,46 @@
+"""A frame as the page gets it: who took it, what was measured of it, what it resembles."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+from urllib.parse import urlsplit
+
+from curation.review.cards import Lookalikes, gauges
+from curation.review.desk import Sheet
+
+_TOLD = (
+    ("Archive", "obs_collection"),
+    ("Target", "target_name"),
+    ("Title", "obs_title"),
+    ("Instrument", "instrument_name"),
+    ("Filters", "filters"),
+    ("Kind", "image_type"),
+    ("Released", "obs_release_date"),
+    ("Fetched", "fetched_at"),
+    ("Credit", "credit"),
+    ("Licence", "licence"),
+)
+
+
+def facts(sheet: Sheet, lookalikes: Lookalikes, row: Mapping[str, Any]) -> dict[str, Any]:
+    """What the page shows of a frame, as JSON; without what others or the policy said: people judge alone."""
+    image_id = str(row["image_id"])
+    return {
+        "image_id": image_id,
+        "name": row["source_name"] or image_id[:12],
+        "width": int(row["width_px"]),
+        "height": int(row["height_px"]),
+        "bytes": int(row["size_bytes"]),
+        "format": row["access_format"] or "",
+        "gauges": [asdict(gauge) for gauge in gauges(sheet.policy, row)],
+        "twins": [asdict(twin) for twin in lookalikes.of(image_id)],
+        "told": [[label, str(row[name])] for label, name in _TOLD if row[name] is not None],
+        "link": _link(row["access_url"]),
+    }
+
+
+def _link(address: object) -> str | None:
+    """An address that a browser may follow, None for files of this machine and the like."""
+    if not isinstance(address, str) or urlsplit(address).scheme not in ("http", "https"):
+        return None
+    return address
