@@ -194,6 +194,8 @@ def undo(
     image_id: str | None = None,
     origin: str = "cli",
     request_id: str | None = None,
+    snapshot_id: str | None = None,
+    policy_digest: str | None = None,
     now: datetime | None = None,
 ) -> Decision:
     """Take back the reviewer's last decision, on one frame or on any; returns what was taken back.
@@ -221,6 +223,7 @@ def undo(
         del row["decision_id"]
         row |= {"image_id": last.image_id, "action": "undo", "reasons": "", "note": "", "reviewer": reviewer}
         row |= {"origin": origin, "undoes": last.decision_id, "request_id": request_id}
+        row |= {"snapshot_id": snapshot_id, "policy_digest": policy_digest}
         _insert(connection, [{**row, "decided_at": iso(now or datetime.now(UTC))}])
     return last
 

@@ -136,7 +136,8 @@ class Desk:
             DeepfieldError: there is none to take back.
         """
         with self._lock:
-            undone = take_back(self._engine, reviewer, image_id, origin, request_id)
+            seen = self._sheet.snapshot_id, self._sheet.policy.digest
+            undone = take_back(self._engine, reviewer, image_id, origin, request_id, *seen)
             with alone(self._engine, REVIEW_LOCK) as connection:
                 self._catch_up(connection)
                 if undone.image_id not in running(connection) and self._sheet.queue.role(undone.image_id, reviewer):

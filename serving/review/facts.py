@@ -5,6 +5,8 @@ from dataclasses import asdict
 from typing import Any
 from urllib.parse import urlsplit
 
+import pandas as pd
+
 from curation.review.cards import Lookalikes, gauges
 from curation.review.desk import Sheet
 
@@ -30,6 +32,7 @@ def facts(sheet: Sheet, lookalikes: Lookalikes, row: Mapping[str, Any]) -> dict[
         "name": row["source_name"] or image_id[:12],
         "width": int(row["width_px"]),
         "height": int(row["height_px"]),
+        "coverage": None if row["coverage"] is None or pd.isna(row["coverage"]) else float(row["coverage"]),
         "bytes": int(row["size_bytes"]),
         "format": row["access_format"] or "",
         "gauges": [asdict(gauge) for gauge in gauges(sheet.policy, row)],

@@ -5,7 +5,7 @@ const histograms = new Map();
 
 export function tell(card, onTwin) {
   $("name").textContent = card.name;
-  $("size").textContent = `${card.width} × ${card.height} px, ${(card.bytes / 1e6).toFixed(2)} MB, ${card.format}`;
+  $("size").textContent = `${card.width} × ${card.height} px, ${(card.bytes / 1e6).toFixed(2)} MB, ${card.format}${emptiness(card)}`;
   $("gauges").tBodies[0].replaceChildren(...card.gauges.map(gauge));
   if (!card.gauges.some((one) => one.state !== "fine")) $("gauges").tBodies[0].prepend(remark("No threshold is passed."));
   $("told").replaceChildren(...card.told.flatMap(([label, text]) => [element("dt", label), element("dd", text)]));
@@ -15,6 +15,11 @@ export function tell(card, onTwin) {
   $("compare").disabled = !card.twins.length;
   $("twins").replaceChildren(...card.twins.map((twin, at) => twinItem(twin, () => onTwin(at))));
   draw(card.image_id);
+}
+
+function emptiness(card) {
+  if (card.coverage === null) return "";
+  return card.coverage > 0.9995 ? ", data everywhere" : `, ${(100 * (1 - card.coverage)).toFixed(1)} % no data`;
 }
 
 function gauge(one) {

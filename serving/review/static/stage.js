@@ -31,6 +31,8 @@ export async function show(card) {
   let image = ready.get(card.image_id);
   if (!image) ready.set(card.image_id, image = picture(card.image_id, "preview", card.name));
   if (!image.complete) stage.replaceChildren();
+  const [twin] = card.twins;
+  if (twin) picture(twin.image_id, "preview", ""); // into the browser's cache
   const whole = await image.whole;
   if (view.card !== card) return false;
   if (!whole) {
