@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from curation.review.decisions import iso
 from manifests.tables import claims
@@ -25,10 +25,14 @@ class Claim:
     expires_at: str
 
 
+_RUNNING = (
+    select(claims).where(claims.c.expires_at > bindparam("moment")).order_by(claims.c.claimed_at, claims.c.image_id)
+)
+
+
 def running(connection: Connection, now: datetime | None = None) -> dict[str, Claim]:
     """The claims that have not run out, by frame, those made first at the front."""
-    query = select(claims).where(claims.c.expires_at > iso(now or datetime.now(UTC)))
-    found = connection.execute(query.order_by(claims.c.claimed_at, claims.c.image_id)).mappings()
+    found = connection.execute(_RUNNING, {"moment": iso(now or datetime.now(UTC))}).mappings()
     return {row["image_id"]: Claim(**row) for row in found}
 
 

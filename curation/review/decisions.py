@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Engine, delete, insert, select
+from sqlalchemy import Connection, Engine, bindparam, delete, insert, select
 
 from manifests.database import alone
 from manifests.errors import DeepfieldError
@@ -103,16 +103,18 @@ class Standing:
 
 NOTHING_SAID = Standing()
 
+# built once: putting a statement together costs more than SQLite takes to answer it
+_AFTER = select(decisions).where(decisions.c.decision_id > bindparam("after")).order_by(decisions.c.decision_id)
+_OF_REQUEST = select(decisions.c.image_id).where(decisions.c.request_id == bindparam("request"))
+
 
 def history(source: Engine | Connection, image_id: str | None = None, after: int = 0) -> list[Decision]:
     """All decisions, or those on one frame, or those after a `decision_id`, in the order they were made."""
-    query = select(decisions).where(decisions.c.decision_id > after).order_by(decisions.c.decision_id)
-    if image_id is not None:
-        query = query.where(decisions.c.image_id == image_id)
     if isinstance(source, Engine):
         with source.connect() as connection:
             return history(connection, image_id, after)
-    return [Decision(**row) for row in source.execute(query).mappings()]
+    query = _AFTER if image_id is None else _AFTER.where(decisions.c.image_id == image_id)
+    return [Decision(**row) for row in source.execute(query, {"after": after}).mappings()]
 
 
 def by_image(said: Iterable[Decision]) -> dict[str, list[Decision]]:
@@ -164,7 +166,7 @@ def append(
 
     Returns the rows that were added.
     """
-    known = set(connection.scalars(select(decisions.c.image_id).where(decisions.c.request_id == statement.request_id)))
+    known = set(connection.scalars(_OF_REQUEST, {"request": statement.request_id}))
     said: Mapping[str, Any] = {
         "action": statement.action,
         "reasons": ",".join(statement.reasons),

@@ -4,14 +4,15 @@ It joins the newest snapshot with the catalogue. Others may write to both at the
 what is new. All of an act is one transaction: what it answers has happened, and will not be lost.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from threading import RLock
 from typing import Any
 
 import pandas as pd
-from sqlalchemy import Connection, Engine, func, select
+from sqlalchemy import Connection, Engine, bindparam, func, select
 
 from curation.policies import policy_of
 from curation.policy import Policy
@@ -27,11 +28,20 @@ from manifests.tables import decisions
 
 
 @dataclass(frozen=True)
+class Hand:
+    """Frames handed out now, and the ids of all that the reviewer holds."""
+
+    items: tuple[Item, ...]
+    held: frozenset[str]
+
+
+@dataclass(frozen=True)
 class Said:
-    """What became of a statement: the rows added, and for each frame that was refused one sentence why."""
+    """What became of a statement: the rows added, one sentence for each frame refused, and what was dealt then."""
 
     made: tuple[Decision, ...]
     refused: dict[str, str]
+    hand: Hand | None = None
 
 
 @dataclass(frozen=True)
@@ -48,6 +58,10 @@ class Sheet:
         """The manifest row of a frame, None where the snapshot has none."""
         return dict(self.rows.iloc[self.at[image_id]]) if image_id in self.at else None
 
+    def verdict(self, image_id: str) -> str | None:
+        """What the policy says of a frame, None where the snapshot has none."""
+        return str(self.rows["verdict"].array[self.at[image_id]]) if image_id in self.at else None
+
 
 class Desk:
     """Hands out frames and takes in decisions, for any number of reviewers and threads."""
@@ -60,6 +74,7 @@ class Desk:
         """
         self._settings, self._engine, self._minutes = settings, engine, claim_minutes
         self._lock = RLock()
+        self._ahead = False  # whether the queue may have learnt what was not saved in the end
         self._sheet = self._read()
 
     @property
@@ -67,25 +82,15 @@ class Desk:
         """The newest snapshot, with what was said up to the last act."""
         return self._sheet
 
-    def look(self) -> Sheet:
-        """The newest snapshot, with all that was said up to now."""
-        with self._lock:
-            if head(self._settings.manifest_dir) != self._sheet.snapshot_id:
-                self._sheet = self._read()
-            queue = self._sheet.queue
-            queue.learn(history(self._engine, after=queue.last_id))
-            return self._sheet
-
-    def take(
-        self, reviewer: str, count: int = 1, *, without: Sequence[str] = (), now: datetime | None = None
-    ) -> list[Item]:
-        """Give the reviewer up to `count` frames: those already in hand, then the first that nobody looks at.
-
-        Frames named by `without` are left out: the reviewer has them in view.
-        """
+    def deal(self, reviewer: str, count: int, in_view: Sequence[str] = (), now: datetime | None = None) -> Hand:
+        """Give the reviewer up to `count` frames besides those in view: what is in hand, then what nobody looks at."""
         with self._lock, alone(self._engine, REVIEW_LOCK) as connection:
             self._catch_up(connection)
-            return self._hand_out(connection, reviewer, count, without, now)
+            return self._hand_out(connection, reviewer, count, in_view, now)
+
+    def take(self, reviewer: str, count: int = 1, now: datetime | None = None) -> list[Item]:
+        """Give the reviewer up to `count` frames: what is in hand, then what nobody looks at."""
+        return list(self.deal(reviewer, count, now=now).items)
 
     def holds(self, reviewer: str) -> list[Claim]:
         """What the reviewer has in hand, the longest held first."""
@@ -99,33 +104,38 @@ class Desk:
         *,
         override: bool = False,
         all_or_none: bool = True,
+        deal: int | None = None,
+        in_view: Sequence[str] = (),
         now: datetime | None = None,
     ) -> Said:
         """Take in one statement on frames, each of which must wait for this reviewer and be looked at by nobody else.
 
         With `override` also frames that do not wait, which replaces what was said of them. With `all_or_none`, one
-        refused frame refuses all.
+        refused frame refuses all. Where `deal` is given, hands out so many frames in the same transaction.
         """
-        with self._lock, alone(self._engine, REVIEW_LOCK) as connection:
+        with self._lock, self._whole(), alone(self._engine, REVIEW_LOCK) as connection:
             self._catch_up(connection)
             queue = self._sheet.queue
             held = running(connection, now)
             subjects, refused = [], {}
             for image_id in dict.fromkeys(image_ids):
-                earlier = [one for one in queue.said(image_id) if one.request_id == statement.request_id]
+                earlier = any(one.request_id == statement.request_id for one in queue.said(image_id))
                 role = queue.role(image_id, statement.reviewer)
                 fault = None if override or earlier else self._fault(image_id, statement.reviewer, role, held)
                 if fault is None:
-                    row = self._sheet.row(image_id)
-                    subjects.append(Subject(image_id, role or "override", row["verdict"] if row is not None else None))
+                    subjects.append(Subject(image_id, role or "override", self._sheet.verdict(image_id)))
                 else:
                     refused[image_id] = fault
-            if refused and all_or_none:
-                return Said((), refused)
-            whole = replace(statement, snapshot_id=self._sheet.snapshot_id, policy_digest=self._sheet.policy.digest)
-            made = append(connection, subjects, whole, now)
-        self._sheet.queue.learn(made)
-        return Said(tuple(made), refused)
+            made: list[Decision] = []
+            if subjects and not (refused and all_or_none):
+                digest = self._sheet.policy.digest
+                whole = replace(statement, snapshot_id=self._sheet.snapshot_id, policy_digest=digest)
+                made = append(connection, subjects, whole, now)
+                queue.learn(made)
+            if deal is None:
+                return Said(tuple(made), refused)
+            hand = self._hand_out(connection, statement.reviewer, deal, in_view, now)
+            return Said(tuple(made), refused, hand)
 
     def undo(
         self, reviewer: str, image_id: str | None = None, *, origin: str, request_id: str | None = None
@@ -149,6 +159,15 @@ class Desk:
         with self._lock, alone(self._engine, REVIEW_LOCK) as connection:
             release(connection, reviewer, image_ids)
 
+    @contextmanager
+    def _whole(self) -> Iterator[None]:
+        """Remember when an act fails that the queue may know more than the catalogue."""
+        try:
+            yield
+        except BaseException:
+            self._ahead = True
+            raise
+
     def _read(self) -> Sheet:
         snapshot_id = resolve(self._settings.manifest_dir, None)
         info = read_info(self._settings.manifest_dir, snapshot_id)
@@ -164,25 +183,31 @@ class Desk:
         return Sheet(snapshot_id, rows, policy, queue, at)
 
     def _catch_up(self, connection: Connection) -> None:
-        if head(self._settings.manifest_dir) != self._sheet.snapshot_id:
-            self._sheet = self._read()
+        if self._ahead or head(self._settings.manifest_dir) != self._sheet.snapshot_id:
+            self._sheet, self._ahead = self._read(), False
         self._sheet.queue.learn(history(connection, after=self._sheet.queue.last_id))
 
     def _hand_out(
-        self, connection: Connection, reviewer: str, count: int, without: Sequence[str], now: datetime | None
-    ) -> list[Item]:
+        self, connection: Connection, reviewer: str, count: int, in_view: Sequence[str], now: datetime | None
+    ) -> Hand:
         queue = self._sheet.queue
         held = running(connection, now)
-        mine = [one.image_id for one in held.values() if one.reviewer == reviewer]
-        settled = [image_id for image_id in mine if queue.role(image_id, reviewer) is None]
+        mine = [one for one in held.values() if one.reviewer == reviewer]
+        settled = [one.image_id for one in mine if queue.role(one.image_id, reviewer) is None]
         if settled:  # somebody decided them without asking
             release(connection, reviewer, settled)
-        kept = [image_id for image_id in mine if image_id not in settled]
-        in_hand = [item for image_id in kept if image_id not in without and (item := queue.find(image_id))][:count]
-        fresh = queue.first(reviewer, held.keys(), count - len(in_hand)) if len(in_hand) < count else []
-        renew(connection, reviewer, kept, self._minutes, now)
-        claim(connection, reviewer, [item.image_id for item in fresh], self._minutes, now)
-        return in_hand + fresh
+        kept = [one for one in mine if one.image_id not in settled]
+        aged = [one.image_id for one in kept if one.expires_at < iso(self._later(0.7, now))]
+        if aged:
+            renew(connection, reviewer, aged, self._minutes, now)
+        items = [found for one in kept if one.image_id not in in_view and (found := queue.find(one.image_id))][:count]
+        fresh = queue.first(reviewer, held.keys(), count - len(items)) if len(items) < count else []
+        if fresh:
+            claim(connection, reviewer, [item.image_id for item in fresh], self._minutes, now)
+        return Hand((*items, *fresh), frozenset((*(one.image_id for one in kept), *(item.image_id for item in fresh))))
+
+    def _later(self, share: float, now: datetime | None) -> datetime:
+        return (now or datetime.now(UTC)) + timedelta(minutes=share * self._minutes)
 
     def _fault(self, image_id: str, reviewer: str, role: Role | None, held: dict[str, Claim]) -> str | None:
         """Why a reviewer may not decide on a frame now, in one sentence; None where all is well."""
@@ -192,14 +217,14 @@ class Desk:
             if other is None or other.reviewer == reviewer:
                 return None
             return f"{other.reviewer} is looking at frame {short} until {other.expires_at[11:16]} UTC."
-        row = self._sheet.row(image_id)
-        if row is None:
+        verdict = self._sheet.verdict(image_id)
+        if verdict is None:
             return f"There is no frame {short} in the newest snapshot."
         votes = self._sheet.queue.standing(image_id).votes
         if votes:
             last = votes[-1]
             return f"Frame {short} was decided already: {last.action} by {last.reviewer}, {last.decided_at}."
-        return f"Frame {short} is not in the review queue: the policy says {row['verdict']}."
+        return f"Frame {short} is not in the review queue: the policy says {verdict}."
 
 
 def refuse(said: Said) -> None:
@@ -214,12 +239,14 @@ def refuse(said: Said) -> None:
 
 def decided_since(engine: Engine, reviewer: str, moment: datetime) -> int:
     """How many acceptances and rejections of the reviewer from a moment on were not taken back."""
-    undone = select(decisions.c.undoes).where(decisions.c.action == "undo", decisions.c.reviewer == reviewer)
-    query = select(func.count()).where(
-        decisions.c.reviewer == reviewer,
-        decisions.c.decided_at >= iso(moment),
-        decisions.c.action.in_(["accept", "reject"]),
-        decisions.c.decision_id.not_in(undone),
-    )
     with engine.connect() as connection:
-        return connection.scalar(query) or 0
+        return connection.scalar(_COUNTED, {"reviewer": reviewer, "moment": iso(moment)}) or 0
+
+
+_undone = select(decisions.c.undoes).where(decisions.c.action == "undo", decisions.c.reviewer == bindparam("reviewer"))
+_COUNTED = select(func.count()).where(
+    decisions.c.reviewer == bindparam("reviewer"),
+    decisions.c.decided_at >= bindparam("moment"),
+    decisions.c.action.in_(["accept", "reject"]),
+    decisions.c.decision_id.not_in(_undone),
+)

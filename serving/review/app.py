@@ -18,7 +18,7 @@ from sqlalchemy import Engine
 from curation.review.cards import REASONS, Lookalikes
 from curation.review.claims import CLAIM_MINUTES
 from curation.review.decisions import Statement
-from curation.review.desk import Desk, Sheet, decided_since
+from curation.review.desk import Desk, Hand, Sheet, decided_since
 from manifests.errors import DeepfieldError
 from serving.review.facts import facts
 from serving.review.guard import COOKIE, Guard
@@ -98,15 +98,14 @@ def make_app(desk: Desk, engine: Engine, renditions: Renditions, guard: Guard) -
     def explain(_: Request, error: DeepfieldError) -> Response:
         return JSONResponse({"error": str(error)}, 503 if "catalogue" in str(error) else 409)
 
-    def handed_out(request: Take) -> dict[str, Any]:
-        items = desk.take(request.reviewer, request.count, without=request.in_view)
-        renditions.warm(item.image_id for item in items)
+    def handed_out(request: Take, hand: Hand | None = None) -> dict[str, Any]:
+        hand = hand or desk.deal(request.reviewer, request.count, request.in_view)
+        renditions.warm(item.image_id for item in hand.items)
         sheet = desk.sheet
-        held = {claim.image_id for claim in desk.holds(request.reviewer)} if request.in_view else set()
-        rows = [row for item in items if (row := sheet.row(item.image_id)) is not None]
+        rows = [row for item in hand.items if (row := sheet.row(item.image_id)) is not None]
         return {
             "items": [facts(sheet, kin(sheet), row) for row in rows],
-            "lost": [image_id for image_id in request.in_view if image_id not in held],
+            "lost": [image_id for image_id in request.in_view if image_id not in hand.held],
             "waiting": sheet.queue.count(request.reviewer),
             "today": decided_since(engine, request.reviewer, request.since),
         }
@@ -149,8 +148,15 @@ def make_app(desk: Desk, engine: Engine, renditions: Renditions, guard: Guard) -
             request.seconds,
             request_id=request.request_id,
         )
-        said = desk.say(statement, request.image_ids, override=request.override, all_or_none=False)
-        return {"refused": said.refused, **handed_out(request)}
+        said = desk.say(
+            statement,
+            request.image_ids,
+            override=request.override,
+            all_or_none=False,
+            deal=request.count,
+            in_view=request.in_view,
+        )
+        return {"refused": said.refused, **handed_out(request, said.hand)}
 
     @app.post("/api/undo")
     def undo(request: Undo) -> dict[str, Any]:

@@ -1,60 +1,23 @@
 """The server of the review page: four reviewers and two kills, who is let in, what is answered to nonsense."""
 
-import json
 import subprocess
 import sys
-import time
-from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 import requests
+from crowd import review_in_company
 from manifest_rows import frames
 from served import ROOT, Served, reviewable, write_home
 
-from curation.review.decisions import history
 from manifests.database import open_database
 from manifests.settings import Settings
 
-REVIEWERS = ("ann", "bob", "cid", "dan")
 
-
-@pytest.mark.parametrize("count", [240, pytest.param(10_000, marks=pytest.mark.slow)])
-@pytest.mark.timeout(600)
+@pytest.mark.parametrize("count", [240, pytest.param(1200, marks=pytest.mark.slow)])
 def test_four_reviewers_and_two_kills_lose_and_double_nothing(tmp_path, count):
-    home = tmp_path / "home"
-    write_home(home, frames(count + 16))
-    server = Served(home)
-    logs = [tmp_path / f"{name}.log" for name in REVIEWERS]
-    script = Path(__file__).with_name("reviewer_process.py")
-    people = [
-        subprocess.Popen([sys.executable, script, server.url, name, str(count // 4), log])
-        for name, log in zip(REVIEWERS, logs, strict=True)
-    ]
-    engine = open_database(Settings(home=home).database)
-    for share in (0.3, 0.6):
-        while len(history(engine)) < share * count:
-            time.sleep(0.05 if count < 1000 else 1.0)
-            assert any(one.poll() is None for one in people)
-        server.kill()
-        server.start()
-    assert [one.wait(500) for one in people] == [0] * 4
-    server.stop()
-    rows = history(engine)
-    lines = [[json.loads(line) for line in log.read_text().splitlines()] for log in logs]
-    confirmed = {
-        (line["decided"], name, line["action"])
-        for name, some in zip(REVIEWERS, lines, strict=True)
-        for line in some
-        if "decided" in line
-    }
-    assert {(one.image_id, one.reviewer, one.action) for one in rows} == confirmed
-    assert len(rows) == len(confirmed) == len({one.image_id for one in rows}) == count
-    shown = Counter(line["shown"] for some in lines for line in some if "shown" in line)
-    assert max(shown.values()) == 1  # to one person, once
-    engine.dispose()
+    review_in_company(tmp_path, count, 200.0)
 
 
 @pytest.fixture(scope="module")
