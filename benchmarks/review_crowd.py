@@ -1,4 +1,4 @@
-"""Four reviewers as processes, 10,000 decisions, two kill -9 of the server: none lost, none doubled, none shown twice."""
+"""Four reviewers as processes, 10,000 decisions, two kill -9 of the server: none lost, doubled, or shown to two."""
 
 import argparse
 import sys

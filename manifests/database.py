@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, func, select
 from sqlalchemy.engine import ExceptionContext, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
-from manifests.errors import DeepfieldError, UsageError
+from manifests.errors import CatalogueError, DeepfieldError, UsageError
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _MIGRATION_LOCK = 0x0DEE9F1E1D  # any number, the same in every process
@@ -105,10 +105,10 @@ def alone(engine: Engine, lock: int) -> Iterator[Connection]:
         yield connection
 
 
-def _unusable(name: str, error: BaseException | None) -> DeepfieldError:
+def _unusable(name: str, error: BaseException | None) -> CatalogueError:
     """The first line of what the driver says; the rest asks whether the server is running."""
     why = next(iter(str(error).strip().splitlines()), "no reason given").strip().rstrip(".")
-    return DeepfieldError(f"The catalogue at {name} cannot be used: {why}.")
+    return CatalogueError(f"The catalogue at {name} cannot be used: {why}.")
 
 
 def _without_password(url: str) -> str:

@@ -11,3 +11,7 @@ class UsageError(DeepfieldError):
     """The command was asked for something that cannot be: an unknown name, a value out of range."""
 
     exit_code = 2
+
+
+class CatalogueError(DeepfieldError):
+    """The database cannot be used now: it is away, its disk is full, or it may not be written. Nothing was changed."""

@@ -25,13 +25,12 @@ class Claim:
     expires_at: str
 
 
-_RUNNING = (
-    select(claims).where(claims.c.expires_at > bindparam("moment")).order_by(claims.c.claimed_at, claims.c.image_id)
-)
+_NOT_OVER = claims.c.expires_at > bindparam("moment")
+_RUNNING = select(claims).where(_NOT_OVER).order_by(claims.c.claimed_at.desc(), claims.c.image_id)
 
 
 def running(connection: Connection, now: datetime | None = None) -> dict[str, Claim]:
-    """The claims that have not run out, by frame, those made first at the front."""
+    """The claims that have not run out, by frame, the last made at the front: what was taken back comes before all."""
     found = connection.execute(_RUNNING, {"moment": iso(now or datetime.now(UTC))}).mappings()
     return {row["image_id"]: Claim(**row) for row in found}
 

@@ -80,9 +80,15 @@ def next_item(
     reviewer: ReviewerOption = None,
     open_viewer: Annotated[bool, typer.Option("--open", help="Open the picture in the system's viewer.")] = False,
     picture: DrawOption = "auto",
+    keys: Annotated[
+        bool, typer.Option("--keys", help="Go on frame after frame, with a key for each decision, until q.")
+    ] = False,
 ) -> None:
     """Take the most doubtful frame that nobody else looks at and show it; it is yours for 15 minutes."""
-    _next(_open(), _reviewer(reviewer), picture, open_viewer)
+    if keys:
+        _sit(_open(), _reviewer(reviewer), picture)
+    else:
+        _next(_open(), _reviewer(reviewer), picture, open_viewer)
 
 
 @review_app.command()
@@ -196,6 +202,29 @@ def _decide(
         typer.echo(f"{image_id[:12]}  {action}  {row['source_name'] if row is not None else ''}")
     if then_next:
         _next(desk, name, "auto", open_viewer=False)
+
+
+def _sit(desk: "Desk", reviewer: str, picture: str) -> None:
+    import sys
+
+    from curation.review.sitting import sit
+    from manifests.errors import UsageError
+
+    if not sys.stdin.isatty():
+        raise UsageError("--keys reads single keys from a terminal, and there is none: leave it away.")
+
+    def show(image_id: str, blind: bool) -> None:
+        typer.clear()
+        _show(desk, image_id, picture, blind)
+
+    def read_key() -> str:
+        try:
+            return typer.getchar()
+        except (KeyboardInterrupt, EOFError):
+            return "q"
+
+    made = sit(desk, reviewer, show=show, read_key=read_key, say=typer.echo)
+    typer.echo(f"{made} decided. `deepfield review stats` says what is left.")
 
 
 def _next(desk: "Desk", reviewer: str, picture: str, open_viewer: bool) -> None:

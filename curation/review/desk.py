@@ -93,7 +93,7 @@ class Desk:
         return list(self.deal(reviewer, count, now=now).items)
 
     def holds(self, reviewer: str) -> list[Claim]:
-        """What the reviewer has in hand, the longest held first."""
+        """What the reviewer has in hand, what came into it last at the front."""
         with self._lock, self._engine.connect() as connection:
             return [one for one in running(connection).values() if one.reviewer == reviewer]
 

@@ -19,7 +19,7 @@ from curation.review.cards import REASONS, Lookalikes
 from curation.review.claims import CLAIM_MINUTES
 from curation.review.decisions import Statement
 from curation.review.desk import Desk, Hand, Sheet, decided_since
-from manifests.errors import DeepfieldError
+from manifests.errors import CatalogueError, DeepfieldError
 from serving.review.facts import facts
 from serving.review.guard import COOKIE, Guard
 from serving.review.renditions import Renditions
@@ -96,7 +96,8 @@ def make_app(desk: Desk, engine: Engine, renditions: Renditions, guard: Guard) -
 
     @app.exception_handler(DeepfieldError)
     def explain(_: Request, error: DeepfieldError) -> Response:
-        return JSONResponse({"error": str(error)}, 503 if "catalogue" in str(error) else 409)
+        # the page asks again after a 503, and not after a 409
+        return JSONResponse({"error": str(error)}, 503 if isinstance(error, CatalogueError) else 409)
 
     def handed_out(request: Take, hand: Hand | None = None) -> dict[str, Any]:
         hand = hand or desk.deal(request.reviewer, request.count, request.in_view)
@@ -175,7 +176,7 @@ def make_app(desk: Desk, engine: Engine, renditions: Renditions, guard: Guard) -
 
     @app.get("/frame/{image_id}/preview")
     def preview(image_id: str) -> Response:
-        return Response(renditions.get(known(image_id)).preview, media_type="image/jpeg", headers=_FOR_GOOD)
+        return Response(renditions.preview(known(image_id)), media_type="image/jpeg", headers=_FOR_GOOD)
 
     @app.get("/frame/{image_id}/thumb")
     def thumb(image_id: str) -> Response:

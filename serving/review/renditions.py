@@ -19,6 +19,7 @@ from manifests.media import sniff
 from manifests.resize import shrink
 
 _PREVIEW_PX, _THUMB_PX = 1600, 400
+_PREVIEW_BYTES = 1_500_000
 _KEPT = 160  # renditions of about half a megabyte
 _BINS = 64
 _OVERLAY = (255, 0, 200, 150)  # a colour no sky has
@@ -48,9 +49,9 @@ class Renditions:
         self._lock = Lock()
 
     def warm(self, image_ids: Iterable[str]) -> None:
-        """Begin with frames that will be asked for soon."""
+        """Begin with frames that will be asked for soon and that take time."""
         for image_id in image_ids:
-            self._future(image_id)
+            self._workers.submit(self._prepare, image_id)
 
     def get(self, image_id: str) -> Rendition:
         """The rendition of a frame.
@@ -59,6 +60,15 @@ class Renditions:
             DeepfieldError: the blob is missing or cannot be decoded.
         """
         return self._future(image_id).result()
+
+    def preview(self, image_id: str) -> bytes:
+        """The frame at the size of a screen, JPEG: one of that size as it is, so that nobody waits for its decoding.
+
+        Raises:
+            DeepfieldError: as `get`.
+        """
+        data = self._blobs.read(image_id)
+        return data if _fits_screen(data) else self.get(image_id).preview
 
     def pixels(self, image_id: str) -> tuple[bytes, str]:
         """The frame in full size and its media type: a JPEG as it is, anything else as PNG.
@@ -87,8 +97,22 @@ class Renditions:
             self._made.move_to_end(image_id)
             return future
 
+    def _prepare(self, image_id: str) -> None:
+        if image_id in self._blobs and not _fits_screen(self._blobs.read(image_id)):
+            self._future(image_id)
+
     def _make(self, image_id: str) -> Rendition:
         return render(decode(self._blobs.read(image_id), self._max_pixels))
+
+
+def _fits_screen(data: bytes) -> bool:
+    if sniff(data[:16]) != "image/jpeg" or len(data) > _PREVIEW_BYTES:
+        return False
+    try:
+        with Image.open(io.BytesIO(data), formats=["JPEG"]) as image:
+            return image.mode == "RGB" and max(image.size) <= _PREVIEW_PX
+    except (OSError, SyntaxError, ValueError):  # Pillow reports damage by any of these
+        return False
 
 
 def render(frame: Frame) -> Rendition:

@@ -5,12 +5,14 @@ from datetime import UTC, datetime, timedelta
 import pandas as pd
 import pytest
 from manifest_rows import frames
+from sqlalchemy import event
 
 from curation.review.decisions import Statement, effective, history
 from curation.review.desk import Desk
 from curation.review.queue import find
+from curation.review.sitting import sit
 from curation.review.statistics import statistics
-from manifests.errors import UsageError
+from manifests.errors import CatalogueError, UsageError
 from manifests.schema import conform
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -80,6 +82,23 @@ def test_undo_puts_the_frame_back_into_ones_hand(desk):
     assert {item.image_id for item in one.take("ann", 2)} == {first.image_id, second.image_id}
 
 
+def test_a_database_that_may_not_be_written_loses_nothing_and_is_used_again(desk, engine):
+    one = desk(frames(3))
+    (first,) = one.take("ann")
+
+    def forbid(connection, *_):
+        connection.exec_driver_sql("PRAGMA query_only = 1")
+
+    event.listen(engine, "begin", forbid)
+    with pytest.raises(CatalogueError, match="readonly database"):
+        one.say(Statement("accept", "ann"), [first.image_id])
+    event.remove(engine, "begin", forbid)
+    engine.dispose()
+    assert history(engine) == []
+    assert one.take("ann") == [first]
+    assert len(one.say(Statement("accept", "ann"), [first.image_id]).made) == 1
+
+
 def test_a_new_snapshot_is_seen_without_opening_anew(desk, snapshot):
     one = desk(frames(2))
     snapshot(frames(5))
@@ -139,3 +158,22 @@ def test_an_ambiguous_beginning_asks_for_more():
     with pytest.raises(UsageError, match="2 frames begin"):
         find(rows, "aaaaaa")
     assert find(rows, "a" * 63 + "2")["image_id"].endswith("2")
+
+
+def test_a_sitting_takes_a_key_for_each_decision(desk, engine):
+    one = desk(frames(4))
+    keys, shown, lines = iter("xasurx" + "r2" + "r\r" + "u" + "q"), [], []
+    made = sit(
+        one, "ann", show=lambda image_id, blind: shown.append(image_id), read_key=lambda: next(keys), say=lines.append
+    )
+    rows = history(engine)
+    assert [(row.action, row.reasons) for row in rows] == [
+        ("accept", ""),
+        ("skip", ""),
+        ("undo", ""),
+        ("reject", "blurred"),
+        ("reject", ""),
+        ("undo", ""),
+    ]
+    assert made == 2 and one.holds("ann") == [] and "4 wait, 0 done" in lines[0]
+    assert shown[1] == shown[3] and all(row.seconds is not None for row in rows if row.action != "undo")

@@ -2,6 +2,7 @@
 
 const $ = (id) => document.getElementById(id);
 const histograms = new Map();
+const UNHURRIED_MS = 120; // who looks at a frame for less does not read its histogram
 
 export function tell(card, onTwin) {
   $("name").textContent = card.name;
@@ -64,6 +65,8 @@ async function draw(id) {
   $("histogram").replaceChildren();
   $("histogram").dataset.of = id;
   if (!histograms.has(id)) {
+    await new Promise((done) => setTimeout(done, UNHURRIED_MS));
+    if ($("histogram").dataset.of !== id) return; // gone already
     const answer = await fetch(`/frame/${id}/histogram`).catch(() => null);
     if (!answer?.ok) return;
     histograms.set(id, await answer.json());
