@@ -1,4 +1,4 @@
-"""Scheduled retraining: when enough new frames are in, train challengers and let the better one be champion."""
+"""Retraining, by the week or when people decided enough: train challengers and let the better one be champion."""
 
 from pathlib import Path
 from typing import Any
@@ -22,10 +22,11 @@ from training.registry import champion, load_model, promote, read_meta
 def retrain(
     min_new_images: int = 50, colorizer_recipe: str | None = None, superres_recipe: str | None = None
 ) -> dict[str, Any]:
-    """Train on the newest snapshot if it has enough frames new to the champions, and promote what is better.
+    """Train on the newest snapshot if enough of its frames differ from the champions', and promote what is better.
 
     Args:
-        min_new_images: So many accepted frames more than the champion's snapshot make a training worth while.
+        min_new_images: So many frames that came to those of the champion's snapshot, or went because they were
+            rejected since, make a training worth while.
         colorizer_recipe: Recipe of the colouriser; the small one by default.
         superres_recipe: Recipe of the super-resolution network; the small one by default.
 
@@ -43,9 +44,9 @@ def _challenge(task: Task, recipe: str | None, min_new_images: int, settings: Se
     in_use = champion(settings.models_dir, task)
     if in_use is not None:
         known = read_meta(settings.models_dir, f"{task}@{in_use}")["snapshot_id"]
-        new = _accepted(settings, snapshot_id) - _accepted(settings, known)
-        if len(new) < min_new_images:
-            return f"{len(new)} new frames, fewer than {min_new_images}: nothing done"
+        changed = _accepted(settings, snapshot_id) ^ _accepted(settings, known)
+        if len(changed) < min_new_images:
+            return f"{len(changed)} frames came or went, fewer than {min_new_images}: nothing done"
     config = make_config(task, recipe)
     challenger = train_and_register(config, snapshot_id, task).outcome
     if in_use is None or challenger.version == in_use:

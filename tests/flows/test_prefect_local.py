@@ -42,7 +42,7 @@ def test_up_runs_deployments_and_down_leaves_nothing(tmp_path):
             names = (
                 "scrape-hla scrape-heritage scrape-hubblesite scrape-esahubble curate train-colorizer train-superres"
             )
-            assert set(status["deployments"]) == {*names.split(), "train-superres", "retrain"}
+            assert set(status["deployments"]) == {*names.split(), "decisions", "retrain"}
             call(
                 "prefect", "deployment", "run", "scrape-hla/scrape-hla", "--watch",
                 "--param", "target=M101", "--param", "radius=1", "--param", f"archive_url={archive.url}",
