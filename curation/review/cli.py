@@ -208,22 +208,18 @@ def _sit(desk: "Desk", reviewer: str, picture: str) -> None:
     import sys
 
     from curation.review.sitting import sit
+    from curation.review.terminal import single_keys
     from manifests.errors import UsageError
 
     if not sys.stdin.isatty():
         raise UsageError("--keys reads single keys from a terminal, and there is none: leave it away.")
 
     def show(image_id: str, blind: bool) -> None:
-        typer.clear()
+        typer.echo("\x1b[2J\x1b[H", nl=False, color=True)
         _show(desk, image_id, picture, blind)
 
-    def read_key() -> str:
-        try:
-            return typer.getchar()
-        except (KeyboardInterrupt, EOFError):
-            return "q"
-
-    made = sit(desk, reviewer, show=show, read_key=read_key, say=typer.echo)
+    with single_keys() as read_key:
+        made = sit(desk, reviewer, show=show, read_key=read_key, say=typer.echo)
     typer.echo(f"{made} decided. `deepfield review stats` says what is left.")
 
 

@@ -30,7 +30,10 @@ def stats(as_json: JsonOption = False) -> None:
         return
     pace = ""
     if numbers.per_hour and numbers.hours_left is not None:
-        pace = f": {numbers.hours_left:.1f} hours at {numbers.per_hour:.0f} an hour"
+        left = (
+            f"{numbers.hours_left:.1f} hours" if numbers.hours_left >= 1 else f"{60 * numbers.hours_left:.0f} minutes"
+        )
+        pace = f": {left} at {numbers.per_hour:.0f} an hour"
     typer.echo(f"snapshot {sheet.snapshot_id}: {numbers.waiting} frames wait{pace}")
     typer.echo(
         f"decided: {numbers.accepted} accepted, {numbers.rejected} rejected; {numbers.overruled} of these against the "

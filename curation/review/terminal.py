@@ -13,8 +13,9 @@ import sys
 import termios
 import time
 import tty
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from functools import cache
 from typing import Literal
 
 import numpy as np
@@ -40,6 +41,7 @@ def way_of(environment: Mapping[str, str], answer: str) -> Way:
     return "blocks"
 
 
+@cache  # once a process: keys that are typed ahead would be taken for an answer
 def ask_terminal() -> str:
     """What the terminal answers to DA1 (ECMA-48, 8.3.24), empty where it stays silent or there is none."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
@@ -58,6 +60,18 @@ def ask_terminal() -> str:
         with suppress(termios.error):
             termios.tcsetattr(handle, termios.TCSANOW, before)
     return answer.decode(errors="replace")
+
+
+@contextmanager
+def single_keys() -> Iterator[Callable[[], str]]:
+    """A function that waits for one key of the terminal, `q` where that is closed. Keys typed ahead are not lost."""
+    handle = sys.stdin.fileno()
+    before = termios.tcgetattr(handle)
+    tty.setcbreak(handle, termios.TCSADRAIN)
+    try:
+        yield lambda: os.read(handle, 1).decode(errors="replace") or "q"
+    finally:
+        termios.tcsetattr(handle, termios.TCSADRAIN, before)
 
 
 def draw(rgb: np.ndarray, way: Way, columns: int, rows: int) -> str:

@@ -176,19 +176,19 @@ def make_app(desk: Desk, engine: Engine, renditions: Renditions, guard: Guard) -
 
     @app.get("/frame/{image_id}/preview")
     def preview(image_id: str) -> Response:
-        return Response(renditions.preview(known(image_id)), media_type="image/jpeg", headers=_FOR_GOOD)
+        return Response(renditions.views(known(image_id)).preview, media_type="image/jpeg", headers=_FOR_GOOD)
 
     @app.get("/frame/{image_id}/thumb")
     def thumb(image_id: str) -> Response:
-        return Response(renditions.get(known(image_id)).thumb, media_type="image/jpeg", headers=_FOR_GOOD)
+        return Response(renditions.views(known(image_id)).thumb, media_type="image/jpeg", headers=_FOR_GOOD)
 
     @app.get("/frame/{image_id}/mask")
     def mask(image_id: str) -> Response:
-        return Response(renditions.get(known(image_id)).mask, media_type="image/png", headers=_FOR_GOOD)
+        return Response(renditions.analysis(known(image_id)).mask, media_type="image/png", headers=_FOR_GOOD)
 
     @app.get("/frame/{image_id}/histogram")
     def histogram(image_id: str) -> Response:
-        return JSONResponse(renditions.get(known(image_id)).histogram, headers=_FOR_GOOD)
+        return JSONResponse(renditions.analysis(known(image_id)).histogram, headers=_FOR_GOOD)
 
     @app.get("/frame/{image_id}/pixels")
     def pixels(image_id: str) -> Response:

@@ -1,80 +1,106 @@
 """What the page shows of a frame: a picture of screen size, a thumbnail, its no-data as an overlay, its histogram.
 
-Made of the decoded frame, so that people judge what the networks would see.
+Pictures are made first and by the shortest way, as people wait for them; mask and histogram come from the decoded
+frame, as the networks would see it, when somebody looks at them.
 """
 
 import io
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from threading import Lock
+from typing import Generic, TypeVar
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 from manifests.blobs import BlobStore
 from manifests.frames import Frame, decode
 from manifests.media import sniff
-from manifests.resize import shrink
+from manifests.resize import shrunk_size
+
+T = TypeVar("T")
 
 _PREVIEW_PX, _THUMB_PX = 1600, 400
-_PREVIEW_BYTES = 1_500_000
-_KEPT = 160  # renditions of about half a megabyte
+_PREVIEW_BYTES = 1_500_000  # a JPEG of screen size and at most this long is sent as it is
+_KEPT = 160  # views of about half a megabyte
 _BINS = 64
 _OVERLAY = (255, 0, 200, 150)  # a colour no sky has
 
 
 @dataclass(frozen=True)
-class Rendition:
-    """JPEG bytes for the screen and the grid, a PNG overlay of the no-data, and the histogram of the rest.
-
-    `histogram` holds counts of red, green and blue in 64 steps of the levels 0 to 255.
-    """
+class Views:
+    """JPEG bytes for the screen and for the grid."""
 
     preview: bytes
     thumb: bytes
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """A PNG overlay of the no-data, and the histogram of the rest: counts of R, G, B in 64 steps of 0 to 255."""
+
     mask: bytes
     histogram: tuple[tuple[int, ...], ...]
 
 
+class _Shelf(Generic[T]):
+    """Makes things in the background, each once, and keeps the latest."""
+
+    def __init__(self, make: Callable[[str], T], workers: ThreadPoolExecutor) -> None:
+        self._make, self._workers = make, workers
+        self._made: OrderedDict[str, Future[T]] = OrderedDict()
+        self._lock = Lock()
+
+    def begin(self, name: str) -> "Future[T]":
+        with self._lock:
+            future = self._made.get(name)
+            if future is None or (future.done() and (future.cancelled() or future.exception() is not None)):
+                future = self._made[name] = self._workers.submit(self._make, name)
+                while len(self._made) > _KEPT:
+                    self._made.popitem(last=False)
+            self._made.move_to_end(name)
+            return future
+
+
 class Renditions:
-    """Makes renditions in the background and keeps the latest."""
+    """Makes what the page shows, and keeps the latest."""
 
     def __init__(self, blobs: BlobStore, max_pixels: int) -> None:
         """Read frames from `blobs`, none larger than `max_pixels`."""
         self._blobs, self._max_pixels = blobs, max_pixels
-        self._workers = ThreadPoolExecutor(2, thread_name_prefix="rendition")
-        self._made: OrderedDict[str, Future[Rendition]] = OrderedDict()
-        self._lock = Lock()
+        # apart, so that no picture waits for the histogram of another
+        self._pools = ThreadPoolExecutor(2, "views"), ThreadPoolExecutor(1, "analysis")
+        self._views = _Shelf(lambda image_id: views(blobs.read(image_id), max_pixels), self._pools[0])
+        self._analyses = _Shelf(lambda image_id: analyse(decode(blobs.read(image_id), max_pixels)), self._pools[1])
 
     def warm(self, image_ids: Iterable[str]) -> None:
-        """Begin with frames that will be asked for soon and that take time."""
+        """Begin with the views of frames that will be asked for soon."""
         for image_id in image_ids:
-            self._workers.submit(self._prepare, image_id)
+            self._views.begin(image_id)
 
-    def get(self, image_id: str) -> Rendition:
-        """The rendition of a frame.
+    def views(self, image_id: str) -> Views:
+        """The pictures of a frame.
 
         Raises:
             DeepfieldError: the blob is missing or cannot be decoded.
         """
-        return self._future(image_id).result()
+        return self._views.begin(image_id).result()
 
-    def preview(self, image_id: str) -> bytes:
-        """The frame at the size of a screen, JPEG: one of that size as it is, so that nobody waits for its decoding.
+    def analysis(self, image_id: str) -> Analysis:
+        """Mask and histogram of a frame.
 
         Raises:
-            DeepfieldError: as `get`.
+            DeepfieldError: as `views`.
         """
-        data = self._blobs.read(image_id)
-        return data if _fits_screen(data) else self.get(image_id).preview
+        return self._analyses.begin(image_id).result()
 
     def pixels(self, image_id: str) -> tuple[bytes, str]:
         """The frame in full size and its media type: a JPEG as it is, anything else as PNG.
 
         Raises:
-            DeepfieldError: as `get`.
+            DeepfieldError: as `views`.
         """
         data = self._blobs.read(image_id)
         if sniff(data[:16]) == "image/jpeg":
@@ -85,52 +111,55 @@ class Renditions:
 
     def close(self) -> None:
         """Stop the workers."""
-        self._workers.shutdown(cancel_futures=True)
-
-    def _future(self, image_id: str) -> "Future[Rendition]":
-        with self._lock:
-            future = self._made.get(image_id)
-            if future is None or (future.done() and future.exception() is not None):
-                future = self._made[image_id] = self._workers.submit(self._make, image_id)
-                while len(self._made) > _KEPT:
-                    self._made.popitem(last=False)
-            self._made.move_to_end(image_id)
-            return future
-
-    def _prepare(self, image_id: str) -> None:
-        if image_id in self._blobs and not _fits_screen(self._blobs.read(image_id)):
-            self._future(image_id)
-
-    def _make(self, image_id: str) -> Rendition:
-        return render(decode(self._blobs.read(image_id), self._max_pixels))
+        for pool in self._pools:
+            pool.shutdown(cancel_futures=True)
 
 
-def _fits_screen(data: bytes) -> bool:
-    if sniff(data[:16]) != "image/jpeg" or len(data) > _PREVIEW_BYTES:
-        return False
-    try:
-        with Image.open(io.BytesIO(data), formats=["JPEG"]) as image:
-            return image.mode == "RGB" and max(image.size) <= _PREVIEW_PX
-    except (OSError, SyntaxError, ValueError):  # Pillow reports damage by any of these
-        return False
+def views(data: bytes, max_pixels: int) -> Views:
+    """The pictures of a frame's bytes. No-data keeps the colour it has in the file."""
+    image = _reduced_jpeg(data)
+    if image is None:
+        image = Image.fromarray(decode(data, max_pixels).rgb)
+        as_it_is = False
+    else:
+        as_it_is = len(data) <= _PREVIEW_BYTES and max(_size(data)) <= _PREVIEW_PX
+    image.thumbnail((_PREVIEW_PX, _PREVIEW_PX), reducing_gap=2.0)
+    preview = data if as_it_is else _jpeg(image, 88)
+    image.thumbnail((_THUMB_PX, _THUMB_PX), reducing_gap=2.0)
+    return Views(preview, _jpeg(image, 80))
 
 
-def render(frame: Frame) -> Rendition:
-    """The rendition of a decoded frame. No-data keeps the colour it has in the file."""
-    everywhere = np.ones(frame.valid.shape, bool)
-    shown, _ = shrink(frame.rgb, everywhere, _PREVIEW_PX)
-    thumb, _ = shrink(shown, np.ones(shown.shape[:2], bool), _THUMB_PX)
-    return Rendition(
-        _jpeg(shown, 88),
-        _jpeg(thumb, 80),
-        _mask(frame.valid, shown.shape[:2]),
-        tuple(tuple(int(n) for n in np.histogram(band, _BINS, (0, 256))[0]) for band in frame.rgb[frame.valid].T),
+def analyse(frame: Frame) -> Analysis:
+    """Mask, at the size of the preview, and histogram of a decoded frame."""
+    bands = frame.rgb[frame.valid].T
+    return Analysis(
+        _mask(frame.valid, shrunk_size(frame.valid.shape, _PREVIEW_PX)),
+        tuple(tuple(int(n) for n in np.bincount(band // (256 // _BINS), minlength=_BINS)) for band in bands),
     )
 
 
-def _jpeg(rgb: np.ndarray, quality: int) -> bytes:
+def _reduced_jpeg(data: bytes) -> Image.Image | None:
+    """A JPEG in colour, decoded at a half, a quarter or an eighth where that is enough; None for anything else."""
+    if sniff(data[:16]) != "image/jpeg":
+        return None
+    try:
+        image = Image.open(io.BytesIO(data), formats=["JPEG"])
+        if image.mode != "RGB":
+            return None
+        image.draft("RGB", (_PREVIEW_PX, _PREVIEW_PX))
+        return ImageOps.exif_transpose(image)
+    except (OSError, SyntaxError, ValueError):  # Pillow reports damage by any of these; `decode` tells which
+        return None
+
+
+def _size(data: bytes) -> tuple[int, int]:
+    with Image.open(io.BytesIO(data)) as image:
+        return image.size
+
+
+def _jpeg(image: Image.Image, quality: int) -> bytes:
     out = io.BytesIO()
-    Image.fromarray(rgb).save(out, "JPEG", quality=quality)
+    image.save(out, "JPEG", quality=quality)
     return out.getvalue()
 
 

@@ -39,14 +39,18 @@ def main() -> None:
                 hand.append(card["image_id"])
                 log.write(json.dumps({"shown": card["image_id"], "at": time.time()}) + "\n")
             if not hand:
-                break
+                sys.exit("Nothing was handed out.")
             image_id = hand.pop(0)
             action = "accept" if int(image_id[-1], 16) % 2 else "reject"
             body = {"request_id": uuid.uuid4().hex, "action": action, "image_ids": [image_id], "seconds": 0.1}
+            pressed = time.time()
             reply = ask("say", known | body | {"count": max(0, 4 - len(hand)), "in_view": hand})
             assert reply["refused"] == {}, reply
-            log.write(json.dumps({"decided": image_id, "at": time.time(), "action": action}) + "\n")
+            # it left the view when it was decided, before the answer came
+            log.write(json.dumps({"decided": image_id, "at": pressed, "action": action}) + "\n")
             decided += 1
+        for image_id in hand:
+            log.write(json.dumps({"released": image_id, "at": time.time()}) + "\n")
         ask("release", {"reviewer": reviewer})
 
 
