@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from scipy.stats import beta
+from scipy.special import betaincinv
 
 from curation.review.agreement import Agreement, independent_opinions, krippendorffs_alpha, pairwise
 from curation.review.decisions import Decision, not_taken_back, standing
@@ -78,8 +78,8 @@ def share(found: int, looked_at: int) -> Share:
     """A share with its exact 95 % interval (Clopper and Pearson 1934, Biometrika 26, 404)."""
     if looked_at == 0:
         return Share(0, 0, None, None, None)
-    low = float(beta.ppf(0.025, found, looked_at - found + 1)) if found else 0.0
-    high = float(beta.ppf(0.975, found + 1, looked_at - found)) if found < looked_at else 1.0
+    low = float(betaincinv(found, looked_at - found + 1, 0.025)) if found else 0.0
+    high = float(betaincinv(found + 1, looked_at - found, 0.975)) if found < looked_at else 1.0
     return Share(found, looked_at, found / looked_at, low, high)
 
 

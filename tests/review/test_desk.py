@@ -8,10 +8,12 @@ from manifest_rows import frames
 from sqlalchemy import event
 
 from curation.review.decisions import Statement, effective, history
-from curation.review.desk import Desk
+from curation.review.desk import Desk, decided_since
+from curation.review.exchange import Imported, export_decisions, import_decisions
 from curation.review.queue import find
 from curation.review.sitting import sit
 from curation.review.statistics import statistics
+from manifests.database import open_database
 from manifests.errors import CatalogueError, UsageError
 from manifests.schema import conform
 
@@ -97,6 +99,23 @@ def test_a_database_that_may_not_be_written_loses_nothing_and_is_used_again(desk
     assert history(engine) == []
     assert one.take("ann") == [first]
     assert len(one.say(Statement("accept", "ann"), [first.image_id]).made) == 1
+
+
+def test_either_database_will_do(home, snapshot, database, tmp_path):
+    snapshot(frames(4), second=1.0)
+    engine = open_database(database)
+    one, other = Desk(home, engine), Desk(home, engine)
+    (first,), (second,) = one.take("ann"), other.take("bob")
+    assert first.image_id != second.image_id
+    made = one.say(Statement("accept", "ann"), [first.image_id], deal=1).made
+    assert other.say(Statement("reject", "bob"), [first.image_id]).made[0].role == "second"
+    other.undo("bob", origin="cli")
+    assert effective(history(engine))[first.image_id] == made[0]
+    path = tmp_path / "said.csv"
+    export_decisions(history(engine), path)
+    assert import_decisions(engine, path) == Imported(0, 3)
+    assert decided_since(engine, "ann", NOW) == 1 and decided_since(engine, "bob", NOW) == 0
+    engine.dispose()
 
 
 def test_a_new_snapshot_is_seen_without_opening_anew(desk, snapshot):
