@@ -4,14 +4,14 @@ from dataclasses import asdict, dataclass, fields
 
 import numpy as np
 
-from curation import artefacts, focus, layout, signal
+from curation import artefacts, focus, layout, signal, texture
 from curation.canvas import canvas
 from curation.colour import colour, is_gray
 from manifests.frames import Frame
 
 # Raise it whenever a measurement, a fingerprint, the decoder or the no-data mask changes: frames measured under another
 # version are measured again.
-MEASURE_VERSION = "3"
+MEASURE_VERSION = "4"
 
 _MIN_VALID_PIXELS = 256
 _NOISE_FLOOR_DN = 0.25  # of eight-bit data
@@ -35,6 +35,7 @@ class Measures:
     edge_sharpness: float | None = None
     star_fwhm_px: float | None = None
     signal_to_noise: float | None = None
+    signal_to_grain: float | None = None
     signal_fraction: float | None = None
     clipped_fraction: float | None = None
     clipped_blob_fraction: float | None = None
@@ -68,6 +69,9 @@ class Measures:
     text_run: float | None = None
     text_letters: float | None = None
     largest_object_fraction: float | None = None
+    texture_4px: float | None = None
+    texture_8px: float | None = None
+    texture_16px: float | None = None
 
 
 MEASURE_NAMES = tuple(field.name for field in fields(Measures))
@@ -87,6 +91,7 @@ def measure(frame: Frame) -> Measures:
     colours = colour(view)
     edge, axis_share = layout.edges(view)
     run, letters = layout.text(view)
+    fine, middle, coarse = texture.octave_contrasts(view)
     return Measures(
         coverage=coverage,
         valid_rectangle_fraction=layout.valid_rectangle_fraction(view),
@@ -99,6 +104,7 @@ def measure(frame: Frame) -> Measures:
         edge_sharpness=focus.edge_sharpness(view),
         star_fwhm_px=focus.star_fwhm(view, stars.y, stars.x),
         signal_to_noise=_signal_to_noise(frame, noise, light.median, light.p999),
+        signal_to_grain=texture.signal_to_grain(view, light.p999 - light.median),
         signal_fraction=signal.signal_fraction(view),
         clipped_fraction=clipped.all_channels,
         clipped_blob_fraction=clipped.largest_blob,
@@ -132,6 +138,9 @@ def measure(frame: Frame) -> Measures:
         text_run=float(run),
         text_letters=float(letters),
         largest_object_fraction=layout.largest_object_fraction(view),
+        texture_4px=fine,
+        texture_8px=middle,
+        texture_16px=coarse,
     )
 
 

@@ -141,6 +141,12 @@ MEASURES = (
         "",
         "99.9th percentile above the median over the noise: of luminance, or of counts where linear",
     ),
+    _number(
+        "signal_to_grain",
+        "",
+        "99.9th percentile above the median over the colour noise left after averaging 8 x 8 pixels: low where noise "
+        "was enlarged",
+    ),
     _number("signal_fraction", "", "Share of the valid area that stands out from the sky by five times the noise"),
     _number("clipped_fraction", "", "Share of valid pixels with all three channels at 240 or above"),
     _number("clipped_blob_fraction", "", "Largest connected clipped blob over the valid area"),
@@ -196,6 +202,9 @@ MEASURES = (
         "",
         "Largest connected area 25 DN above the sky, over the valid area: planets, people, logos",
     ),
+    _number("texture_4px", "", "Contrast at 4 px over that at 8 px, natural logarithm, on the frame reduced to 512 px"),
+    _number("texture_8px", "", "The same for 8 over 16 px"),
+    _number("texture_16px", "", "The same for 16 over 32 px"),
 )
 
 FINGERPRINTS = (

@@ -230,3 +230,25 @@ def test_the_largest_valid_rectangle_is_the_largest(seed, height, width):
             best = max(best, (bottom - top) * max((len(run) for run in free.split()), default=0))
     found = valid_rectangle_fraction(canvas(frame(np.zeros((height, width, 3), np.uint8), valid)))
     assert found == pytest.approx(best / valid.size)
+
+
+def test_noise_that_was_enlarged_is_found_by_its_colour():
+    rng = np.random.default_rng(11)
+    grain = cv2.resize(rng.normal(30, 9, (60, 60, 3)).astype(np.float32), (480, 480), interpolation=cv2.INTER_CUBIC)
+    stamp = np.clip(grain, 0, 255).astype(np.uint8)
+    cv2.circle(stamp, (240, 240), 30, (120, 110, 100), -1)
+    enlarged, real = measure(frame(stamp)), measure(frame(sky(11, 480, 480)))
+    assert enlarged.signal_to_grain is not None and real.signal_to_grain is not None
+    assert enlarged.signal_to_grain < 15 < real.signal_to_grain
+    assert enlarged.signal_to_noise is not None and enlarged.signal_to_noise > 20
+
+
+def test_contrast_moves_to_the_scale_it_was_drawn_at():
+    rng = np.random.default_rng(12)
+    small = rng.normal(120, 20, (64, 64)).astype(np.float32)
+    for factor, name in ((4, "texture_4px"), (8, "texture_8px")):
+        gray = cv2.resize(small[: 512 // factor, : 512 // factor], (512, 512), interpolation=cv2.INTER_CUBIC)
+        values = measure(frame(np.repeat(np.clip(gray, 0, 255).astype(np.uint8)[..., None], 3, axis=2)))
+        flat = measure(frame(np.full((512, 512, 3), 90, np.uint8)))
+        assert getattr(values, name) != getattr(flat, name) == 0.0
+    assert measure(frame(sky(1, 60, 60))).texture_4px is None

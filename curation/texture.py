@@ -1,0 +1,53 @@
+"""How contrast is spread over scales: grain of enlarged or summed-up noise, and the texture of paint, cloud and sky."""
+
+import math
+
+import cv2
+import numpy as np
+
+from curation.canvas import Canvas, reduce
+from curation.signal import noise_sigma
+
+_GRAIN_PX = 8
+_GRAIN_FLOOR_DN = 0.25
+_TEXTURE_SIDE_PX = 512
+_CONTRAST_FLOOR_DN = 0.3  # what JPEG and eight bits leave of an even picture
+_OCTAVES = (2, 3, 4)
+
+
+def signal_to_grain(view: Canvas, height_dn: float) -> float | None:
+    """Height of the light above the median (DN) over the colour noise that is left after averaging 8 x 8 pixels.
+
+    Stamps that were enlarged several times have grain of many pixels, which no estimate of noise from pixel to pixel
+    finds; real colour seldom changes as fast. None where fewer than 200 such blocks can be used.
+    """
+    picture, valid = reduce(view.native, view.valid, _GRAIN_PX)
+    red, green, blue = (plane.astype(np.int16) for plane in cv2.split(picture))
+    parts = []
+    for difference in (red - green, blue - green):
+        sigma = noise_sigma(((difference + 256) >> 1).astype(np.uint8), valid)
+        if sigma is None:
+            return None
+        parts.append(2.0 * sigma)
+    return height_dn / max(_GRAIN_FLOOR_DN, math.hypot(*parts))
+
+
+def octave_contrasts(view: Canvas) -> tuple[float | None, ...]:
+    """Contrast at 4, 8 and 16 px over that at twice the scale, natural logarithm, on the frame reduced to 512 px.
+
+    The standard deviations of the bands of a Laplacian pyramid (Burt and Adelson 1983, IEEE Trans. Comm. 31, 532). None
+    where the frame is smaller than 64 px.
+    """
+    height, width = view.small_gray.shape
+    scale = min(1.0, _TEXTURE_SIDE_PX / max(height, width))
+    size = (round(width * scale), round(height * scale))
+    if min(size) < 64:
+        return (None,) * len(_OCTAVES)
+    level: np.ndarray = cv2.resize(view.small_gray, size, interpolation=cv2.INTER_AREA).astype(np.float32)
+    contrast = []
+    for _ in range(_OCTAVES[-1] + 2):
+        coarser = cv2.pyrDown(level)
+        band = level - cv2.pyrUp(coarser, dstsize=level.shape[::-1])
+        contrast.append(float(cv2.meanStdDev(band)[1][0, 0]) + _CONTRAST_FLOOR_DN)
+        level = coarser
+    return tuple(math.log(contrast[octave] / contrast[octave + 1]) for octave in _OCTAVES)
