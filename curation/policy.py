@@ -1,6 +1,8 @@
-"""The policy: readable rules over measurements that turn a frame into accept, review or reject, with reasons.
+"""The policy: rules and a classifier over measurements that turn a frame into accept, review or reject, with reasons.
 
-Thresholds live in a TOML file, each with the set and date it was calibrated on; nothing here looks at pixels.
+Rules name defects by one measurement each; the classifier weighs all measurements for what no rule can name. Thresholds
+live in a TOML file, each with the set and date it was calibrated on, the classifier's trees in a JSON file beside it;
+nothing here looks at pixels.
 """
 
 import hashlib
@@ -8,12 +10,14 @@ import json
 import math
 import tomllib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import date
 from numbers import Real
 from pathlib import Path
 from typing import Any, Literal
 
+from curation.forest import Forest, Opinion, from_json
+from curation.measures import MEASURE_VERSION
 from manifests import schema
 from manifests.errors import UsageError
 
@@ -25,6 +29,8 @@ Side = Literal["above", "below"]
 
 _MEASURABLE = {c.name: c.unit for c in (*schema.FRAME, *schema.MEASURES) if c.dtype in ("float64", "int64")}
 _DOMAINS = ("any", "stretched", "linear")
+_TELLING = ("calibration", "meaning")  # of a rule, what changes no verdict
+_DRIVERS = 3  # as many measurements explain a score to a person
 
 
 @dataclass(frozen=True)
@@ -49,7 +55,8 @@ class Calibration:
 class Rule:
     """A measurement, the side on which it is suspect, and from where on it is doubtful or surely bad.
 
-    `reason` is the word given to people; rules that name one defect by several measurements share it.
+    `reason` is the word given to people; rules that name one defect by several measurements share it. `meaning` says
+    in a sentence what the rule finds.
     """
 
     reason: str
@@ -59,6 +66,7 @@ class Rule:
     reject: float | None = None
     domain: str = "any"
     calibration: Calibration | None = None
+    meaning: str = ""
 
     def exceeds(self, value: float, threshold: float) -> bool:
         """Whether a value lies on the suspect side of a threshold."""
@@ -78,8 +86,44 @@ class Rule:
 
 
 @dataclass(frozen=True)
+class Classifier:
+    """A forest over the measurements, and from which score on a frame of its domain is doubtful or surely bad.
+
+    `model` is the name of the forest's file, beside the policy's. `reason` is the word given to people.
+    """
+
+    model: str
+    forest: Forest
+    review: float
+    reject: float
+    domain: str = "stretched"
+    reason: str = "unlike_good"
+    calibration: Calibration | None = None
+
+    def describe(self, opinion: Opinion) -> str:
+        """The score against its threshold and, of a doubtful frame, what moved it most, beside good frames' values."""
+        if opinion.score <= self.review:
+            return f"score {opinion.score:.2g} <= {self.review:g} (like good frames)"
+        score, threshold = (opinion.excused, self.reject) if self.rejects(opinion) else (opinion.score, self.review)
+        parts = [f"score {score:.2g} > {threshold:g} ({self.reason})"]
+        for driver in opinion.drivers[:_DRIVERS]:
+            unit = _MEASURABLE[driver.measure]
+            usual = f"{driver.usual.low:.3g} to {driver.usual.high:.3g}"
+            parts.append(f"{driver.measure} {driver.value:.3g}{' ' + unit if unit else ''}, in good frames {usual}")
+        return "; ".join(parts)
+
+    def rejects(self, opinion: Opinion) -> bool:
+        """Whether a score rejects by itself; what the forest excuses has no part in that."""
+        return opinion.score > self.review and opinion.excused > self.reject
+
+    def depth(self, score: float) -> float:
+        """How far between the two thresholds a score lies, 0 to 1."""
+        return min(1.0, max(0.0, (score - self.review) / max(self.reject - self.review, 1e-9)))
+
+
+@dataclass(frozen=True)
 class Policy:
-    """All rules, how many different doubts together make a sure rejection, and how much of it people check.
+    """All rules, how many different doubts together make a sure rejection, the classifier, and how much people check.
 
     `audit_rate` is the share of the sure verdicts that people look at all the same, `second_opinion_rate` the share of
     the decided frames that a second person is asked about; both 0 to 1, drawn by lot.
@@ -88,16 +132,22 @@ class Policy:
     name: str
     doubts_to_reject: int
     rules: tuple[Rule, ...]
+    classifier: Classifier | None = None
     audit_rate: float = 0.02
     second_opinion_rate: float = 0.05
 
     @property
     def digest(self) -> str:
         """SHA-256 of everything that can change a verdict, hexadecimal."""
-        deciding = {
+        deciding: dict[str, Any] = {
             "doubts_to_reject": self.doubts_to_reject,
-            "rules": [{k: v for k, v in asdict(rule).items() if k != "calibration"} for rule in self.rules],
+            "rules": [
+                {k: v for k, v in asdict(rule).items() if k not in ("calibration", "meaning")} for rule in self.rules
+            ],
         }
+        if self.classifier:
+            told = {name: getattr(self.classifier, name) for name in ("review", "reject", "domain", "reason")}
+            deciding["classifier"] = told | {"forest": self.classifier.forest.digest}
         return hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()
 
 
@@ -117,8 +167,11 @@ class Ruling:
 def rule_on(policy: Policy, row: Mapping[str, Any]) -> Ruling:
     """Apply a policy to one frame, given as the manifest columns of the groups Frame and Measurements.
 
-    A rule whose measurement is missing says nothing. One sure rule rejects; so do `doubts_to_reject` different
-    doubtful reasons; fewer ask for a review.
+    A rule whose measurement is missing says nothing. Where only rules speak, one sure rule rejects, and so do
+    `doubts_to_reject` different doubtful reasons; fewer ask for a review. Where the classifier speaks too (on frames
+    of its domain that have valid pixels), its upper threshold rejects by itself, but what rules would reject must lie
+    above its lower one: a frame that is like good ones in all but one measurement is for a person to look at. It is
+    accepted only where neither rules nor score have a doubt.
     """
     sure: list[tuple[Rule, float, float]] = []
     doubtful: list[tuple[Rule, float, float]] = []
@@ -132,40 +185,75 @@ def rule_on(policy: Policy, row: Mapping[str, Any]) -> Ruling:
             doubtful.append((rule, value, rule.review))
     doubts = {rule.reason for rule, _, _ in doubtful}
     named = sure + doubtful
-    reasons = tuple(dict.fromkeys(rule.reason for rule, _, _ in named))
-    values = "; ".join(rule.describe(value, threshold) for rule, value, threshold in named)
-    if sure:
-        return Ruling("reject", reasons, values, 0.0)
-    if len(doubts) >= policy.doubts_to_reject:
-        values += f"; {len(doubts)} doubts >= {policy.doubts_to_reject} together reject"
-        return Ruling("reject", reasons, values, 0.0)
-    if not doubts:
-        return Ruling("accept", (), "", 0.0)
-    depth = max(rule.depth(value) for rule, value, _ in doubtful)
-    badness = max(depth, len(doubts) / policy.doubts_to_reject)
-    return Ruling("review", reasons, values, 1.0 - abs(2.0 * badness - 1.0))
+    reasons = [rule.reason for rule, _, _ in named]
+    values = [rule.describe(value, threshold) for rule, value, threshold in named]
+    if len(doubts) >= policy.doubts_to_reject and not sure:
+        values.append(f"{len(doubts)} doubts >= {policy.doubts_to_reject} together reject")
+    rejected = bool(sure) or len(doubts) >= policy.doubts_to_reject
+    badness = [rule.depth(value) for rule, value, _ in doubtful]
+    if doubts:
+        badness.append(len(doubts) / policy.doubts_to_reject)
+    judge = policy.classifier
+    if judge and judge.domain in ("any", row.get("domain")) and _number(row.get("median_level_dn")) is not None:
+        opinion = judge.forest.opinion(row)
+        values.append(judge.describe(opinion))
+        if opinion.score > judge.review:
+            reasons.append(judge.reason)
+            badness.append(judge.depth(opinion.score))
+        elif rejected:
+            badness.append(0.5)  # the two contradict each other
+        rejected = judge.rejects(opinion) or (rejected and opinion.score > judge.review)
+    told = (tuple(dict.fromkeys(reasons)), "; ".join(values))
+    if rejected:
+        return Ruling("reject", *told, 0.0)
+    if not badness:
+        return Ruling("accept", *told, 0.0)
+    return Ruling("review", *told, 1.0 - abs(2.0 * min(1.0, max(badness)) - 1.0))
 
 
 def load_policy(path: Path = DEFAULT_POLICY) -> Policy:
-    """Read a policy file.
+    """Read a policy file, and the file of its classifier where it has one.
 
     Raises:
-        UsageError: the file is missing, is not TOML, or has an unknown key, measurement or impossible value.
+        UsageError: a file is missing, is not TOML (or JSON), or has an unknown key, measurement or impossible value.
     """
+    policy, document = _read(path)
+    if "classifier" not in document:
+        return policy
     try:
-        text = path.read_text()
-    except OSError as error:
-        raise UsageError(f"The policy {path} cannot be read: {error.strerror}.") from error
-    except UnicodeDecodeError:
-        raise UsageError(f"The policy {path} is not a text file: write it as TOML.") from None
+        return replace(policy, classifier=_classifier(document["classifier"], path))
+    except ValueError as error:
+        raise UsageError(f"The policy {path} cannot be used: {error}.") from error
+
+
+def load_rules(path: Path) -> Policy:
+    """Read a policy file without its classifier, whose trees may be those of other measurements.
+
+    Raises:
+        UsageError: as `load_policy`.
+    """
+    return _read(path)[0]
+
+
+def _read(path: Path) -> tuple[Policy, dict[str, Any]]:
+    text = _text(path, "policy", "TOML")
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"The policy {path} is not TOML: {error}.") from error
     try:
-        return _policy(document)
+        return _policy(document), document
     except ValueError as error:
         raise UsageError(f"The policy {path} cannot be used: {error}.") from error
+
+
+def _text(path: Path, what: str, form: str) -> str:
+    try:
+        return path.read_text()
+    except OSError as error:
+        raise UsageError(f"The {what} {path} cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError:
+        raise UsageError(f"The {what} {path} is not a text file: write it as {form}.") from None
 
 
 def _policy(document: dict[str, Any]) -> Policy:
@@ -198,7 +286,34 @@ def _rule(entry: dict[str, Any]) -> Rule:
     if reject is not None and (reject <= review if side == "above" else reject >= review):
         raise ValueError(f"{where}: reject must lie further {side} than review")
     calibration = _calibration(entry["calibration"], where) if "calibration" in entry else None
-    return Rule(reason, measure, side, review, reject, entry.get("domain", "any"), calibration)
+    meaning = str(entry.get("meaning", ""))
+    return Rule(reason, measure, side, review, reject, entry.get("domain", "any"), calibration, meaning)
+
+
+def _classifier(entry: dict[str, Any], path: Path) -> Classifier:
+    known = {"model", "domain", "review", "reject", "calibration"}
+    _known(entry, known, "the classifier")
+    model, domain = entry.get("model"), entry.get("domain", "stretched")
+    if not isinstance(model, str) or not model or Path(model).name != model:
+        raise ValueError("the classifier's model must be the name of a file beside the policy")
+    if domain not in _DOMAINS:
+        raise ValueError(f"the classifier's domain must be one of {', '.join(_DOMAINS)}")
+    review, reject = _number(entry.get("review")), _number(entry.get("reject"))
+    if review is None or reject is None or not 0 <= review <= reject <= 1:
+        raise ValueError("the classifier's review and reject must be numbers from 0 to 1, review not above reject")
+    calibration = _calibration(entry["calibration"], "the classifier") if "calibration" in entry else None
+    place = path.with_name(model)
+    text = _text(place, "classifier", "JSON")
+    try:
+        forest = from_json(text)
+    except ValueError as error:
+        raise UsageError(f"The classifier {place} cannot be used: {error}.") from error
+    if forest.measure_version != MEASURE_VERSION:
+        raise UsageError(
+            f"The classifier {place} was calibrated on measurements of version {forest.measure_version}, and this is "
+            f"version {MEASURE_VERSION}: run `deepfield curate calibrate` again."
+        )
+    return Classifier(model, forest, review, reject, domain, calibration=calibration)
 
 
 def _calibration(entry: dict[str, Any], where: str) -> Calibration:
