@@ -1,4 +1,4 @@
-"""`deepfield curate`: judge everything that was scraped and write a snapshot."""
+"""`deepfield curate`: judge everything that was scraped and write a snapshot; learn the policy from labels."""
 
 import json
 from collections.abc import Iterator
@@ -9,14 +9,19 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from curation.calibrate import Calibrated
     from curation.curate import CurateSummary, DryRun
     from curation.measuring import Progress
 
 _SHOWN_CHANGES = 20
-_STAGES = {"measure": "Measuring frames", "compare": "Comparing pairs"}
+_STAGES = {"measure": "Measuring frames", "compare": "Comparing pairs", "try": "Learning and trying"}
+
+curate_app = typer.Typer()
 
 
+@curate_app.callback(invoke_without_command=True)
 def curate(
+    context: typer.Context,
     policy: Annotated[
         Path | None, typer.Option(help="Policy file (TOML); the one that comes with Deepfield by default.")
     ] = None,
@@ -29,6 +34,8 @@ def curate(
 
     Killed and started again, it goes on where it was; without news it changes nothing.
     """
+    if context.invoked_subcommand:
+        return
     from curation import curate as work
     from curation.policies import keep_policy
     from curation.policy import DEFAULT_POLICY, load_policy
@@ -53,6 +60,90 @@ def curate(
     _print_summary(summary, as_json)
 
 
+@curate_app.command()
+def calibrate(
+    folder: Annotated[
+        Path | None,
+        typer.Argument(
+            help="Folder with an index.csv of the columns file and label, and group where frames show the same thing; "
+            "by default what reviewers decided."
+        ),
+    ] = None,
+    false_accepts: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of the frames to drop that may be accepted without a look.")
+    ] = 0.05,
+    false_rejects: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of the good frames that may be rejected without a look.")
+    ] = 0.02,
+    good: Annotated[
+        list[str] | None, typer.Option(help="Label of good frames; good and accept by default. May be repeated.")
+    ] = None,
+    drop: Annotated[
+        list[str] | None,
+        typer.Option(help="Label of frames to drop; bad, non_observation and reject by default. May be repeated."),
+    ] = None,
+    spare: Annotated[
+        list[str] | None,
+        typer.Option(help="Label of frames that may be accepted or doubted, not rejected; partial by default."),
+    ] = None,
+    policy: Annotated[
+        Path | None, typer.Option(help="Policy whose rules get new thresholds; Deepfield's own rules by default.")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Policy to write, its classifier beside it; policy.toml under DEEPFIELD_HOME by default."),
+    ] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="Report to write (HTML); calibration.html under DEEPFIELD_HOME by default.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON line for programs.")] = False,
+) -> None:
+    """Learn the policy from labelled frames, for wanted error rates, and report how it does on frames held out."""
+    from datetime import date
+
+    from curation.calibrate import calibrate as learn_and_try
+    from curation.calibrate import summary
+    from curation.calibration_report import write_report
+    from curation.labelled import Words, from_decisions, from_folder
+    from curation.learning import Aims
+    from curation.policy import RULES_ONLY, load_rules
+    from curation.policy_text import write_policy
+    from manifests.database import open_database
+    from manifests.errors import UsageError
+    from manifests.settings import load_settings
+
+    usual = Words()
+    words = Words(tuple(good or usual.keep), tuple(drop or usual.drop), tuple(spare or usual.spare))
+    asked = (*(good or ()), *(drop or ()), *(spare or ()))
+    settings = load_settings()
+    base = load_rules(policy or RULES_ONLY)
+    place = out or settings.home / "policy.toml"
+    with _bars() as show_progress:
+        if folder is None:
+            if asked:
+                raise UsageError("--good, --drop and --spare are for a labelled folder: name one.")
+            labelled = from_decisions(settings, open_database(settings.database))
+        else:
+            labelled = from_folder(folder, words, asked, settings, show_progress)
+        done = learn_and_try(
+            labelled,
+            base,
+            Aims(false_accepts, false_rejects),
+            name=place.stem.removesuffix("_policy"),
+            model=f"{place.stem}_model.json",
+            on=date.today(),
+            on_progress=show_progress,
+        )
+    write_policy(done.policy, place)
+    page = report or settings.home / "calibration.html"
+    write_report(done, page, settings.max_pixels)
+    if as_json:
+        typer.echo(json.dumps(summary(done)))
+        return
+    _print_calibration(done)
+    typer.echo(f"policy {place}, report {page}")
+
+
 @contextmanager
 def _bars() -> Iterator["Progress"]:
     """A function that shows how far each stage is, as bars on a terminal and not at all elsewhere."""
@@ -70,6 +161,14 @@ def _bars() -> Iterator["Progress"]:
             bars.update(tasks[stage], completed=done)
 
         yield update
+
+
+def _print_calibration(done: "Calibrated") -> None:
+    frames = done.labelled.frames
+    typer.echo(f"{len(frames)} labelled frames of {frames['group'].nunique()} groups; on frames held out:")
+    typer.echo(f"  frames to drop that are accepted  {done.share('accept', label='drop')}")
+    typer.echo(f"  good frames that are rejected     {done.share('reject', label='keep')}")
+    typer.echo(f"  all frames that go to review      {done.share('review')}")
 
 
 def _print_summary(summary: "CurateSummary", as_json: bool) -> None:

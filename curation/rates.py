@@ -4,7 +4,6 @@ import math
 from dataclasses import dataclass
 
 _TWO_SIDED_95 = 1.959964
-_ONE_SIDED_84 = 1.0
 
 
 @dataclass(frozen=True)
@@ -29,13 +28,13 @@ class Share:
         return f"{100 * self.value:.1f} % [{100 * low:.1f}, {100 * high:.1f}]"
 
 
-def errors_allowed(total: int, wanted: float) -> int:
-    """How many errors among `total` still show, with 84 % confidence, that the rate is not above `wanted`.
+def errors_allowed(total: int, wanted: float, z: float) -> int:
+    """How many errors among `total` leave Wilson's upper bound, one-sided at `z` deviations, at `wanted` or below.
 
-    None are ever forbidden to a set too small to show anything: then the answer is 0.
+    A set that is too small to show that rate at all is allowed none.
     """
     allowed = 0
-    while allowed < total and _wilson(allowed + 1, total, _ONE_SIDED_84)[1] <= wanted:
+    while allowed < total and _wilson(allowed + 1, total, z)[1] <= wanted:
         allowed += 1
     return allowed
 

@@ -9,9 +9,8 @@ import pandas as pd
 
 from curation.policy import Calibration, Rate, Rule
 
-# A doubt costs a look, a sure rule costs the frame: how far each stands off from the most extreme good frames, as a
-# share of their value.
-_GOOD_BEYOND = 0.005  # so many may be more extreme, as an outlier would make a rule find nothing
+# A doubt costs a look, a sure rule costs the frame: how far each stands off from the most extreme good frame, as a
+# share of its value.
 _REVIEW_STAND_OFF = 0.1
 _REJECT_STAND_OFF = 0.5
 _DIGITS = 3
@@ -60,8 +59,7 @@ def _fit_rule(rule: Rule, frames: pd.DataFrame, label: pd.Series) -> Rule:
     if not len(kept):
         return rule
     sign = 1.0 if rule.side == "above" else -1.0
-    extreme = sign * float(np.sort(sign * kept)[::-1][int(_GOOD_BEYOND * len(kept))])
-    review = _off(extreme, _REVIEW_STAND_OFF, rule.side)
+    review = _off(sign * float((sign * kept).max()), _REVIEW_STAND_OFF, rule.side)
     if not _beyond(rule, review, drop).any():
         return rule
     if rule.reject is None:

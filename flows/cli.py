@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from curation.cli import curate
+from curation.cli import curate_app
 from curation.review.records_cli import review_app
 from flows.local_cli import demo, doctor, down, status, up
 from manifests.cli import manifest_app
@@ -29,7 +29,7 @@ app = typer.Typer(
 DATASET, NETWORKS, MACHINE = "Dataset", "Networks", "This machine"
 
 app.add_typer(scrape_app, name="scrape", rich_help_panel=DATASET)
-app.command(rich_help_panel=DATASET)(curate)
+app.add_typer(curate_app, name="curate", rich_help_panel=DATASET)
 review_app.command()(serve)
 app.add_typer(review_app, name="review", rich_help_panel=DATASET)
 app.add_typer(manifest_app, name="manifest", rich_help_panel=DATASET)

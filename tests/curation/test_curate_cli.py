@@ -3,11 +3,10 @@
 import json
 
 import pytest
-import typer
 from drawn_skies import encoded, page, put, sky
 from typer.testing import CliRunner
 
-from curation.cli import curate
+from curation.cli import curate_app
 from manifests.errors import DeepfieldError, UsageError
 from manifests.settings import load_settings
 
@@ -16,11 +15,9 @@ from manifests.settings import load_settings
 def call(home, monkeypatch):
     monkeypatch.setenv("DEEPFIELD_HOME", str(home.home))
     load_settings.cache_clear()
-    app = typer.Typer()
-    app.command()(curate)
 
     def invoke(*arguments: str):
-        return CliRunner().invoke(app, arguments, catch_exceptions=True)
+        return CliRunner().invoke(curate_app, arguments, catch_exceptions=True)
 
     yield invoke
     load_settings.cache_clear()

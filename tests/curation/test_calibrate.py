@@ -1,0 +1,135 @@
+"""`deepfield curate calibrate`: from labels to a policy that judges, a report, and one sentence for every mistake."""
+
+import json
+from dataclasses import replace
+from datetime import date
+
+import numpy as np
+import pandas as pd
+import pytest
+from drawn_measures import labelled_rows
+from drawn_skies import encoded, page, sky
+from typer.testing import CliRunner
+
+from curation import learning
+from curation.calibrate import calibrate
+from curation.calibration_report import reliability
+from curation.cli import curate_app
+from curation.labelled import FEWEST, Labelled
+from curation.learning import Aims
+from curation.policy import Policy, Rule, load_policy, rule_on
+from curation.rates import Share, errors_allowed
+from curation.rulefit import fit_rules, rate
+from manifests.errors import DeepfieldError, UsageError
+from manifests.settings import load_settings
+
+RULED = Rule("ruled", "line_length", "above", 1.0, 2.0)
+NOISY = Rule("noisy", "noise_sigma_dn", "below", 1.0, 0.5)
+
+
+@pytest.fixture(autouse=True)
+def small_forests(monkeypatch):
+    monkeypatch.setattr(learning, "_TREES", 8)
+    monkeypatch.setattr(learning, "_INNER_REPEATS", 1)
+
+
+def test_a_share_has_wilsons_interval():
+    # Wilson 1927 for 10 of 100, as published tables have it
+    assert Share(10, 100).interval == (pytest.approx(0.0552, abs=1e-4), pytest.approx(0.1744, abs=1e-4))
+    assert str(Share(0, 0)) == "0.0 % [0.0, 100.0]"
+    assert errors_allowed(10, 0.02, 1.0) == 0 and errors_allowed(1000, 0.02, 1.0) < 20
+    assert errors_allowed(10, 1.0, 1.0) == 10
+
+
+def test_rules_stand_off_from_the_most_extreme_good_frame():
+    rows = labelled_rows(40, seed=1, apart=20.0)
+    (ruled, noisy) = fit_rules((RULED, NOISY), rows, rows["label"])
+    good = rows.loc[rows["label"] == "keep", "line_length"].max()
+    assert ruled.review == pytest.approx(1.1 * good, rel=0.01) and ruled.reject > ruled.review
+    found = rate(ruled, ruled.review, rows, rows["label"])
+    assert found is not None and found.precision == 1.0 and found.recall > 0.9
+    assert noisy.review < 40 or noisy == NOISY
+
+
+def test_what_is_learnt_separates_and_is_the_same_again():
+    rows = labelled_rows(40, seed=2, apart=6.0)
+    done = calibrate(
+        Labelled("made-80", rows),
+        Policy("base", 3, (RULED,)),
+        Aims(0.1, 0.1),
+        name="made",
+        model="made_model.json",
+        on=date(2026, 11, 28),
+        repeats=2,
+    )
+    judge = done.policy.classifier
+    assert judge is not None and 0 <= judge.review <= judge.reject <= 1
+    assert done.share("accept", label="drop").value <= 0.1 and done.share("reject", label="keep").value <= 0.1
+    assert sum(done.share(verdict).hits for verdict in ("accept", "review", "reject")) == pytest.approx(80, abs=1)
+    verdicts = [rule_on(done.policy, row).verdict for row in rows.to_dict("records")]
+    assert np.mean([v == "accept" for v, label in zip(verdicts, rows["label"], strict=True) if label == "keep"]) > 0.7
+    assert all(0 <= share <= 1 and number for _, share, number in reliability(done))
+    assert done.policy.rules[0].calibration is not None and judge.calibration is not None
+    again = learning.learn(Policy("base", 3, (RULED,)), rows, Aims(0.1, 0.1), "made_model.json")
+    assert again.digest == replace(done.policy, name="base").digest
+
+
+@pytest.fixture
+def call(home, monkeypatch):
+    monkeypatch.setenv("DEEPFIELD_HOME", str(home.home))
+    load_settings.cache_clear()
+    yield lambda *arguments: CliRunner().invoke(curate_app, ["calibrate", *map(str, arguments)])
+    load_settings.cache_clear()
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Twenty skies and twenty pages, as a labelled folder."""
+    place = tmp_path / "labelled"
+    place.mkdir()
+    rows = []
+    for number in range(FEWEST):
+        for label, drawn in (("good", sky(number, 120, 160)), ("bad", page(200 + number, 260))):
+            name = f"{label}{number}.png"
+            (place / name).write_bytes(encoded(drawn))
+            rows.append({"file": name, "label": label})
+    pd.DataFrame(rows).to_csv(place / "index.csv", index=False)
+    return place
+
+
+def test_a_labelled_folder_becomes_a_policy_and_a_report(call, folder, home, tmp_path):
+    out, report = tmp_path / "own.toml", tmp_path / "report.html"
+    result = call(folder, "--out", out, "--report", report)
+    assert result.exit_code == 0, result.output
+    assert "40 labelled frames of 40 groups" in result.output and "review" in result.output
+    policy = load_policy(out)
+    assert policy.name == "own" and policy.classifier is not None and (tmp_path / "own_model.json").exists()
+    text = report.read_text()
+    for part in ("Labels against verdicts", "reliability curve", "single rules", "good (20)"):
+        assert part in text
+    assert "http://" not in text.replace("http://www.w3.org/2000/svg", "") and "https://" not in text
+    numbers = json.loads(call(folder, "--out", out, "--report", report, "--json").stdout)
+    assert numbers["review_load"]["n"] == 40 and numbers["digest"] == policy.digest
+    assert {"value", "low", "high", "n"} == set(numbers["false_accepts"])
+
+
+def test_mistakes_are_one_sentence(call, folder, tmp_path):
+    index = folder / "index.csv"
+    good = index.read_text()
+    few = "\n".join(good.splitlines()[:20])
+    one_class = "\n".join(line for line in good.splitlines() if not line.endswith("bad"))
+    cases = [
+        ((tmp_path / "none",), good, UsageError, "cannot be read"),
+        ((folder,), good.replace("label", "verdict", 1), UsageError, "no column 'label'"),
+        ((folder,), "", UsageError, "not a table"),
+        ((folder, "--drop", "ugly"), good, UsageError, "label 'ugly'"),
+        ((folder,), good.replace("good3.png", "gone.png"), UsageError, "gone.png"),
+        ((folder,), few, DeepfieldError, f"at least {FEWEST} good frames"),
+        ((folder,), one_class, DeepfieldError, f"at least {FEWEST} frames to drop"),
+        ((), good, DeepfieldError, "snapshot"),
+        (("--good", "fine"), good, UsageError, "labelled folder"),
+    ]
+    for arguments, text, kind, says in cases:
+        index.write_text(text)
+        error = call(*arguments).exception
+        assert isinstance(error, kind) and says in str(error) and "\n" not in str(error), (arguments, error)
