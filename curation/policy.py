@@ -22,6 +22,7 @@ from manifests import schema
 from manifests.errors import UsageError
 
 DEFAULT_POLICY = Path(__file__).with_name("default_policy.toml")
+RULES_ONLY = Path(__file__).with_name("rules.toml")
 
 VERDICTS = ("accept", "review", "reject")
 Verdict = Literal["accept", "review", "reject"]

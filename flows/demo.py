@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from curation.policy import DEFAULT_POLICY, RULES_ONLY
 from flows.local import own_api
 from manifests.settings import Settings, load_settings
 from scrapers.replica.catalogue import Archive
@@ -61,7 +62,8 @@ def run_demo(settings: Settings, *, frames: Path | None, seed: int, say: Callabl
     clock = _Clock(say, [])
     with serve(archive) as server, own_api(load_settings()):
         say(f"Serving {'the synthetic sky' if frames is None else frames} at {server.url}")
-        results = _walk(server.url, seed, clock)
+        # the classifier knows real frames, and drawn ones are unlike them
+        results = _walk(server.url, seed, clock, RULES_ONLY if frames is None else DEFAULT_POLICY)
     from flows.demo_report import report_demo  # noqa: PLC0415  # torch takes seconds to import
 
     with clock.stage("report"):
@@ -79,7 +81,7 @@ def run_demo(settings: Settings, *, frames: Path | None, seed: int, say: Callabl
     return report
 
 
-def _walk(url: str, seed: int, clock: _Clock) -> dict[str, dict[str, Any]]:
+def _walk(url: str, seed: int, clock: _Clock, policy: Path) -> dict[str, dict[str, Any]]:
     with clock.stage("start Prefect"):
         from flows.curate import curate_flow  # noqa: PLC0415  # Prefect and torch take seconds to import
         from flows.scrape import scrape_hla  # noqa: PLC0415
@@ -87,7 +89,7 @@ def _walk(url: str, seed: int, clock: _Clock) -> dict[str, dict[str, Any]]:
     with clock.stage("scrape"):
         scraped = scrape_hla(target=_TARGET, radius=_RADIUS_DEG, archive_url=url)
     with clock.stage("curate"):
-        curated = curate_flow()
+        curated = curate_flow(policy=str(policy))
     with clock.stage("train the colouriser"):
         colour = train_colorizer(settings=[f"seed={seed}"])
     with clock.stage("train the super-resolution network"):

@@ -15,14 +15,14 @@ from drawn_skies import encoded, page, put, sky
 
 from curation.curate import build_snapshot, curate, dry_run, pending_images
 from curation.measuring import measure_batch, read_measures
-from curation.policy import Policy, Rule, load_policy
+from curation.policy import RULES_ONLY, Policy, Rule, load_policy
 from curation.review.queue import Statement, decide, undo
 from manifests.errors import DeepfieldError
 from manifests.schema import conform
 from manifests.settings import Settings
 from manifests.snapshots import read_snapshot
 
-POLICY = load_policy()
+POLICY = load_policy(RULES_ONLY)
 STRICT = Policy("strict", 2, (Rule("noisy", "noise_sigma_dn", "above", 0.5, 1.0),))
 
 
@@ -247,14 +247,14 @@ def test_frames_that_cover_one_place_are_compared_whatever_their_hashes(home, en
 KILLED = """
 import sys
 from curation.curate import curate
-from curation.policy import load_policy
+from curation.policy import RULES_ONLY, load_policy
 from manifests.blobs import BlobStore
 from manifests.database import open_database
 from manifests.settings import load_settings
 if __name__ == "__main__":
     settings = load_settings()
     curate(settings=settings, engine=open_database(settings.database), blobs=BlobStore(settings.blobs_dir),
-           policy=load_policy(), batch=1)
+           policy=load_policy(RULES_ONLY), batch=1)
 """
 
 

@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from curation.policy import Policy, Rule, load_policy, rule_on
+from curation.policy import RULES_ONLY, Policy, Rule, load_policy, load_rules, rule_on
 from manifests.errors import UsageError
 
 NOISY = Rule("noisy", "noise_sigma_dn", "above", 10.0, 20.0)
@@ -60,9 +60,11 @@ def test_a_rule_of_another_domain_says_nothing():
 def test_the_default_policy_loads_and_every_threshold_says_where_it_comes_from():
     policy = load_policy()
     assert policy.doubts_to_reject == 3
-    for rule in policy.rules:
-        assert rule.calibration is not None and isinstance(rule.calibration.on, date)
-        assert rule.calibration.review.precision >= 0.6
+    assert policy.classifier is not None and policy.classifier.domain == "stretched"
+    for judge in (*policy.rules, policy.classifier):
+        assert judge.calibration is not None and isinstance(judge.calibration.on, date)
+        assert judge.calibration.review.precision >= 0.6
+    assert {rule.measure for rule in policy.rules} == {rule.measure for rule in load_rules(RULES_ONLY).rules}
 
 
 def test_the_digest_changes_with_what_decides_and_with_nothing_else(tmp_path):

@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 from typer.testing import CliRunner
 
 from curation.curate import curate
-from curation.policy import load_policy
+from curation.policy import RULES_ONLY, load_policy
 from manifests.blobs import BlobStore
 from manifests.errors import DeepfieldError, UsageError
 from manifests.frames import decode
@@ -185,7 +185,7 @@ def test_composites_are_curated_beside_the_archive_s_pictures(
     for visit in visits:
         for more in ([], ["--fits", "--composite", "asinh"], ["--fits", "--composite", "lupton"]):
             assert scrape(visit, *more).exit_code == 0
-    curate(settings=quick, engine=engine, blobs=blobs, policy=load_policy())
+    curate(settings=quick, engine=engine, blobs=blobs, policy=load_policy(RULES_ONLY))
     rows = read_snapshot(quick.manifest_dir).set_index("product_id")
     for visit in visits:
         of_visit = rows[rows["obs_id"].str.startswith(visit.dataset("")[:-1])]
@@ -218,7 +218,7 @@ def test_a_picture_with_a_half_that_two_filters_saw_gives_way_to_what_knows_it(
     visit = of(sky, kind="lost_chip")
     for more in ([], ["--fits", "--composite", "asinh"]):
         assert scrape(visit, *more).exit_code == 0
-    curate(settings=quick, engine=engine, blobs=blobs, policy=load_policy())
+    curate(settings=quick, engine=engine, blobs=blobs, policy=load_policy(RULES_ONLY))
     rows = read_snapshot(quick.manifest_dir)
     jpeg, ours = (rows[rows["access_format"] == kind].iloc[0] for kind in ("image/jpeg", "image/png"))
     assert (jpeg["duplicate_of"], jpeg["verdict"]) == (ours["image_id"], "reject")

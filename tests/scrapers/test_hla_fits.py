@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 from typer.testing import CliRunner
 
 from curation.curate import curate
-from curation.policy import load_policy
+from curation.policy import RULES_ONLY, load_policy
 from manifests.blobs import BlobStore
 from manifests.errors import UsageError
 from manifests.settings import Settings, load_settings
@@ -194,7 +194,7 @@ def test_files_and_jpegs_of_a_visit_go_through_curation_together(
                 result = CliRunner().invoke(scrape_app, ["hla", *where, "--archive-url", f"{server.url}/mirror", *more])
                 assert result.exit_code == 0, result.exception
     load_settings.cache_clear()
-    curate(settings=quick, engine=engine, blobs=blobs, policy=load_policy())
+    curate(settings=quick, engine=engine, blobs=blobs, policy=load_policy(RULES_ONLY))
     rows = read_snapshot(quick.manifest_dir)
     files, colour = rows[rows["access_format"] == "image/fits"], rows[rows["access_format"] == "image/jpeg"]
     assert len(files) > len(colour) >= 3
