@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 
 from curation.measures import MEASURE_VERSION
 from curation.measuring import measure_all, read_measures
-from curation.review.queue import effective, history
+from curation.review.decisions import effective, history
 from manifests.blobs import BlobStore
 from manifests.errors import DeepfieldError, UsageError
 from manifests.settings import Settings

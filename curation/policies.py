@@ -3,16 +3,14 @@
 from pathlib import Path
 
 from curation.policy import DEFAULT_POLICY, Policy, load_policy
+from curation.policy_text import write_policy
 from manifests.errors import DeepfieldError
-from manifests.files import write_atomic
 
 
 def keep_policy(path: Path, home: Path) -> Policy:
-    """Read a policy file and keep a copy of it in `home`; of files that give equal verdicts the last one used."""
+    """Read a policy and keep it in `home`, its classifier too; of policies that give equal verdicts the last used."""
     policy = load_policy(path)
-    kept, text = _path(home, policy.digest), path.read_text()
-    if not kept.exists() or kept.read_text() != text:
-        write_atomic(kept, text)
+    write_policy(policy, _path(home, policy.digest))
     return policy
 
 

@@ -101,6 +101,10 @@ class Classifier:
     reason: str = "unlike_good"
     calibration: Calibration | None = None
 
+    def speaks_of(self, row: Mapping[str, Any]) -> bool:
+        """Whether a frame is of its domain and has valid pixels."""
+        return self.domain in ("any", row.get("domain")) and _number(row.get("median_level_dn")) is not None
+
     def describe(self, opinion: Opinion) -> str:
         """The score against its threshold and, of a doubtful frame, what moved it most, beside good frames' values."""
         if opinion.score <= self.review:
@@ -195,7 +199,7 @@ def rule_on(policy: Policy, row: Mapping[str, Any]) -> Ruling:
     if doubts:
         badness.append(len(doubts) / policy.doubts_to_reject)
     judge = policy.classifier
-    if judge and judge.domain in ("any", row.get("domain")) and _number(row.get("median_level_dn")) is not None:
+    if judge and judge.speaks_of(row):
         opinion = judge.forest.opinion(row)
         values.append(judge.describe(opinion))
         if opinion.score > judge.review:
@@ -265,8 +269,9 @@ def _policy(document: dict[str, Any]) -> Policy:
     rules = document.get("rules")
     if not isinstance(rules, list) or not rules:
         raise ValueError("it has no [[rules]]")
-    shares = {name: _share(document[name], name) for name in ("audit_rate", "second_opinion_rate") if name in document}
-    return Policy(str(document.get("name", "unnamed")), limit, tuple(_rule(entry) for entry in rules), **shares)
+    audit, second = (_share(document.get(n, getattr(Policy, n)), n) for n in ("audit_rate", "second_opinion_rate"))
+    name, parsed = str(document.get("name", "unnamed")), tuple(_rule(entry) for entry in rules)
+    return Policy(name, limit, parsed, audit_rate=audit, second_opinion_rate=second)
 
 
 def _rule(entry: dict[str, Any]) -> Rule:

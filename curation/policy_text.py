@@ -13,6 +13,8 @@ _HEAD = """\
 # thresholds: past `review` a person decides, past `reject` nobody need look. Rules that share a reason count as one
 # doubt; `doubts_to_reject` different doubts together reject. The classifier's score weighs all measurements: above its
 # `review` a frame is doubtful, above `reject` it is rejected, and what rules reject must be above `review` too.
+# `audit_rate` of the sure verdicts people look at all the same; about `second_opinion_rate` of the decided frames a
+# second person is asked.
 # What each measurement is and its unit: manifests/schema.py.
 #
 # Rates of a rule say how each threshold alone finds frames to drop among those it was calibrated on; rates of the
@@ -31,7 +33,11 @@ def write_policy(policy: Policy, path: Path) -> None:
 
 def to_toml(policy: Policy) -> str:
     """The policy as TOML text."""
-    parts = [_HEAD, f"name = {_quoted(policy.name)}\ndoubts_to_reject = {policy.doubts_to_reject}\n"]
+    parts = [
+        _HEAD,
+        f"name = {_quoted(policy.name)}\ndoubts_to_reject = {policy.doubts_to_reject}\n"
+        f"audit_rate = {policy.audit_rate!r}\nsecond_opinion_rate = {policy.second_opinion_rate!r}\n",
+    ]
     if policy.classifier:
         parts.append(_classifier(policy.classifier))
     parts += [_rule(rule) for rule in policy.rules]

@@ -53,20 +53,34 @@ class Twin:
 
 
 def gauges(policy: Policy, row: Mapping[str, Any]) -> list[Gauge]:
-    """The frame's values against every rule that says something of it, the worst first."""
+    """The frame's values against every rule and the classifier that say something of it, the worst first."""
     found = []
+    state: Literal["fine", "doubtful", "bad"]
     for rule in policy.rules:
         value = row.get(rule.measure)
         if value is None or pd.isna(value) or rule.domain not in ("any", row.get("domain")):
             continue
-        state: Literal["fine", "doubtful", "bad"] = "fine"
+        state = "fine"
         if rule.reject is not None and rule.exceeds(float(value), rule.reject):
             state = "bad"
         elif rule.exceeds(float(value), rule.review):
             state = "doubtful"
         unit = _UNITS[rule.measure]
         found.append(Gauge(rule.reason, rule.measure, unit, rule.side, float(value), rule.review, rule.reject, state))
+    judge = policy.classifier
+    if judge is not None and judge.speaks_of(row):
+        said = judge.forest.opinion(row)
+        state = "bad" if judge.rejects(said) else "doubtful" if said.score > judge.review else "fine"
+        found.append(Gauge(judge.reason, "score", "", "above", said.score, judge.review, judge.reject, state))
     return sorted(found, key=lambda gauge: ("bad", "doubtful", "fine").index(gauge.state))
+
+
+def opinion(policy: Policy, row: Mapping[str, Any]) -> str | None:
+    """What the policy's classifier says of a frame, in words; None where it says nothing, as of counts."""
+    judge = policy.classifier
+    if judge is None or not judge.speaks_of(row):
+        return None
+    return judge.describe(judge.forest.opinion(row))
 
 
 class Lookalikes:

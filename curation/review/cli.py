@@ -244,7 +244,7 @@ def _next(desk: "Desk", reviewer: str, picture: str, open_viewer: bool) -> None:
 
 def _show(desk: "Desk", image_id: str, picture: str, blind: bool) -> None:
     """Print all about a frame; `blind` leaves out what others and the policy said of it."""
-    from curation.review.cards import Lookalikes, gauges
+    from curation.review.cards import Lookalikes, gauges, opinion
     from manifests.blobs import BlobStore
     from manifests.settings import load_settings
 
@@ -261,6 +261,8 @@ def _show(desk: "Desk", image_id: str, picture: str, blind: bool) -> None:
             sure = "" if gauge.reject is None else f", sure {sign} {gauge.reject:g}"
             line = f"{gauge.measure} {gauge.value:.3g}{unit}, doubtful {sign} {gauge.review:g}{sure} ({gauge.reason})"
             typer.echo(f"           {line}")
+    if said := opinion(sheet.policy, row):
+        typer.echo(f"           {said}")
     typer.echo(f"picture    {row['width_px']}x{row['height_px']} px, {row['access_format']}, {row['size_bytes']} bytes")
     for name in ("obs_collection", "target_name", "instrument_name", "filters", "credit", "licence", "access_url"):
         if row[name] is not None:

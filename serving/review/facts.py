@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import pandas as pd
 
-from curation.review.cards import Lookalikes, gauges
+from curation.review.cards import Lookalikes, gauges, opinion
 from curation.review.desk import Sheet
 
 _TOLD = (
@@ -27,6 +27,7 @@ _TOLD = (
 def facts(sheet: Sheet, lookalikes: Lookalikes, row: Mapping[str, Any]) -> dict[str, Any]:
     """What the page shows of a frame, as JSON; without what others or the policy said: people judge alone."""
     image_id = str(row["image_id"])
+    said = opinion(sheet.policy, row)
     return {
         "image_id": image_id,
         "name": row["source_name"] or image_id[:12],
@@ -37,7 +38,10 @@ def facts(sheet: Sheet, lookalikes: Lookalikes, row: Mapping[str, Any]) -> dict[
         "format": row["access_format"] or "",
         "gauges": [asdict(gauge) for gauge in gauges(sheet.policy, row)],
         "twins": [asdict(twin) for twin in lookalikes.of(image_id)],
-        "told": [[label, str(row[name])] for label, name in _TOLD if row[name] is not None],
+        "told": [
+            *([["Classifier", said]] if said else []),
+            *([label, str(row[name])] for label, name in _TOLD if row[name] is not None),
+        ],
         "link": _link(row["access_url"]),
     }
 
