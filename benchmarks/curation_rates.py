@@ -3,20 +3,28 @@
     python benchmarks/curation_rates.py FOLDER [--policy FILE] [--wrong]
 
 FOLDER has an `index.csv` with the columns `file` and `label` (good, partial, bad, non_observation; others are left
-out), and may have a `pairs.csv` with the columns `a` and `b`. Everything goes through the pipeline itself, in a
-temporary home. Intervals are Wilson's at 95 %.
+out) and maybe `group`, and may have a `pairs.csv` with the columns `a` and `b`. Everything goes through the pipeline
+itself, in a temporary home. First come verdicts on frames held out, of policies that `deepfield curate calibrate`
+learns from the others, beside gradient boosting on plain pixel statistics (the means of three partitions); then those
+of the policy itself, which may have been learnt from these very frames. Intervals are Wilson's at 95 %.
 """
 
 import argparse
 import hashlib
-import math
 import tempfile
+from datetime import date
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+from plain_statistics import statistics, verdicts
 
+from curation.calibrate import REPEATS, calibrate
 from curation.curate import curate
-from curation.policy import DEFAULT_POLICY, Policy, load_policy, rule_on
+from curation.labelled import Labelled, Words, from_folder
+from curation.learning import Aims
+from curation.policy import DEFAULT_POLICY, VERDICTS, Policy, load_policy, rule_on
+from curation.rates import Share
 from manifests.blobs import BlobStore
 from manifests.database import open_database
 from manifests.settings import Settings
@@ -25,17 +33,6 @@ from scrapers.folder import scrape_folder
 
 KEEP = ("good", "partial")
 DROP = ("bad", "non_observation")
-VERDICTS = ("accept", "review", "reject")
-
-
-def wilson(hits: int, total: int, z: float = 1.96) -> tuple[float, float]:
-    """Wilson's score interval of a share."""
-    if not total:
-        return 0.0, 1.0
-    share, spread = hits / total, z * z / total
-    centre = share + spread / 2
-    half = z * math.sqrt(share * (1 - share) / total + spread / (4 * total))
-    return (centre - half) / (1 + spread), (centre + half) / (1 + spread)
 
 
 def main() -> None:
@@ -52,12 +49,14 @@ def main() -> None:
         scrape_folder(options.folder, engine=engine, blobs=blobs, settings=settings)
         curate(settings=settings, engine=engine, blobs=blobs, policy=policy)
         rows = read_snapshot(settings.manifest_dir)
+        print_held_out(from_folder(options.folder, Words(), (), settings), policy)
     index = pd.read_csv(options.folder / "index.csv")
     index["image_id"] = [_sha256(options.folder / name) for name in index["file"]]
     frames = index[index["label"].isin(KEEP + DROP)].merge(rows, on="image_id")
     rulings = [rule_on(policy, row) for row in frames.to_dict("records")]
     frames["ruled"] = [ruling.verdict for ruling in rulings]
     frames["why"] = [ruling.values for ruling in rulings]
+    print(f"\nthe policy {policy.name} itself")
     print_verdicts(frames)
     print_rules(frames, policy)
     if (options.folder / "pairs.csv").exists():
@@ -71,6 +70,30 @@ def main() -> None:
             print(f"{row.ruled:7} {row.label:16} {row.file}  {row.why}")
 
 
+def print_held_out(labelled: Labelled, policy: Policy) -> None:
+    """Verdicts on frames whose group was not learnt from: ours, and those of boosting on plain statistics."""
+    aims, frames = Aims(), labelled.frames
+    done = calibrate(labelled, policy, aims, name="tried", model="tried.json", on=date.today())
+    print("Deepfield, calibrated on the other groups")
+    print_trials(frames, [trial.verdict for trial in done.trials])
+    values = np.array([statistics(path) for path in frames["path"]])
+    print("\ngradient boosting on 45 plain pixel statistics, likewise")
+    print_trials(frames, [verdicts(values, frames, aims, seed) for seed in range(REPEATS)])
+
+
+def print_trials(frames: pd.DataFrame, trials: list[np.ndarray]) -> None:
+    """Mean verdicts by label, and by meaning."""
+    print(f"{'label':16}{'n':>5}" + "".join(f"{verdict:>24}" for verdict in VERDICTS))
+    groups = [(label, (frames["given"] == label).to_numpy()) for label in KEEP + DROP]
+    groups += [("to drop", (frames["label"] == "drop").to_numpy()), ("all", np.ones(len(frames), bool))]
+    for name, chosen in groups:
+        hits = [np.mean([((trial == verdict) & chosen).sum() for trial in trials]) for verdict in VERDICTS]
+        cells = [f"{Share(round(float(hit)), int(chosen.sum()))}" for hit in hits]
+        print(f"{name:16}{chosen.sum():5}" + "".join(f"{cell:>24}" for cell in cells))
+    spread = [np.mean(trial == "review") for trial in trials]
+    print("review in each partition: " + ", ".join(f"{100 * share:.1f} %" for share in spread))
+
+
 def print_verdicts(frames: pd.DataFrame) -> None:
     """Verdicts of the rules by label; duplicates count as any other frame."""
     print(f"{'label':16}{'n':>5}" + "".join(f"{verdict:>24}" for verdict in VERDICTS))
@@ -81,8 +104,7 @@ def print_verdicts(frames: pd.DataFrame) -> None:
         cells = []
         for verdict in VERDICTS:
             hits = int((chosen & (frames["ruled"] == verdict)).sum())
-            low, high = wilson(hits, total)
-            cells.append(f"{hits:5} {hits / max(1, total):6.1%} [{low:5.1%}, {high:5.1%}]")
+            cells.append(str(Share(hits, total)))
         print(f"{name:16}{total:5}" + "".join(f"{cell:>24}" for cell in cells))
 
 
@@ -109,9 +131,8 @@ def print_pairs(folder: Path, rows: pd.DataFrame) -> None:
     found = sum(
         kept[_sha256(folder / a)] == kept[_sha256(folder / b)] for a, b in zip(pairs["a"], pairs["b"], strict=True)
     )
-    low, high = wilson(found, len(pairs))
     lost = sum(kept[of] != of for of in kept.values())
-    print(f"\ntwins found: {found} of {len(pairs)} ({found / len(pairs):.0%} [{low:.0%}, {high:.0%}])")
+    print(f"\ntwins found: {found} of {len(pairs)}, {Share(found, len(pairs))}")
     print(f"dropped as duplicates: {int(rows['duplicate_of'].notna().sum())}; pictures lost: {lost}")
 
 

@@ -26,11 +26,11 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from benchmarks.curation_rates import wilson
 from curation.curate import curate
 from curation.hamming import distinct, near_across, near_pairs
 from curation.neighbours import MAX_DISTANCE_256
-from curation.policy import load_policy
+from curation.policy import RULES_ONLY, load_policy
+from curation.rates import Share
 from manifests.blobs import BlobStore
 from manifests.database import open_database
 from manifests.settings import Settings
@@ -146,7 +146,7 @@ def curated(files: Path, home: Path) -> pd.DataFrame:
     settings = Settings(home=home)
     engine, blobs = open_database(settings.database), BlobStore(settings.blobs_dir)
     scrape_folder(files, engine=engine, blobs=blobs, settings=settings)
-    curate(settings=settings, engine=engine, blobs=blobs, policy=load_policy())
+    curate(settings=settings, engine=engine, blobs=blobs, policy=load_policy(RULES_ONLY))
     return read_snapshot(settings.manifest_dir)
 
 
@@ -176,7 +176,7 @@ def _print_scores(
 
 
 def _share(hits: int, total: int) -> str:
-    low, high = wilson(hits, total)
+    low, high = Share(hits, total).interval
     return f"{hits / max(1, total):.3f} [{low:.3f}, {high:.3f}] ({hits} of {total})"
 
 
