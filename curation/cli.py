@@ -44,7 +44,7 @@ def curate(
     from manifests.settings import load_settings
 
     settings = load_settings()
-    chosen = load_policy(policy or DEFAULT_POLICY) if dry_run else keep_policy(policy or DEFAULT_POLICY, settings.home)
+    chosen = load_policy(policy or DEFAULT_POLICY)
     engine = open_database(settings.database)
     if dry_run:
         _print_dry_run(work.dry_run(settings=settings, engine=engine, policy=chosen), as_json)
@@ -57,6 +57,7 @@ def curate(
             policy=chosen,
             on_progress=show_progress,
         )
+    keep_policy(policy or DEFAULT_POLICY, settings.home)
     _print_summary(summary, as_json)
 
 

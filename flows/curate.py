@@ -13,7 +13,7 @@ from prefect.logging import get_run_logger
 from curation.curate import CurateSummary, build_snapshot, pending_images
 from curation.measuring import BatchResult, measure_all, measure_batch
 from curation.policies import keep_policy
-from curation.policy import DEFAULT_POLICY, Policy
+from curation.policy import DEFAULT_POLICY, Policy, load_policy
 from flows.cluster import dask_runner
 from flows.work import BATCH, batches, workplace
 from manifests.settings import Settings
@@ -29,8 +29,9 @@ def curate_flow(policy: str | None = None) -> dict[str, Any]:
     Returns:
         The snapshot's id, the number of images, and counts per verdict and split.
     """
+    path = Path(policy) if policy else DEFAULT_POLICY
+    rules = load_policy(path)
     with workplace() as here:
-        rules = keep_policy(Path(policy) if policy else DEFAULT_POLICY, here.settings.home)
         waiting = pending_images(settings=here.settings, engine=here.engine)
     measured = BatchResult(0, 0, 0)
     if here.settings.dask_address and waiting:
@@ -41,6 +42,7 @@ def curate_flow(policy: str | None = None) -> dict[str, Any]:
         for batch in batches(waiting, BATCH * (os.cpu_count() or 1)):
             measured += measure_frames(batch)
     summary = write(rules, measured)
+    keep_policy(path, here.settings.home)
     logger = get_run_logger()
     verdicts = ", ".join(f"{count} {verdict}" for verdict, count in summary.verdicts.items())
     logger.info("Snapshot %s: %d images, %s", summary.snapshot_id, summary.images, verdicts)
