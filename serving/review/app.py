@@ -176,7 +176,7 @@ def make_app(desk: Desk, engine: Engine, renditions: Renditions, guard: Guard) -
 
     @app.get("/frame/{image_id}/preview")
     def preview(image_id: str) -> Response:
-        return Response(renditions.views(known(image_id)).preview, media_type="image/jpeg", headers=_FOR_GOOD)
+        return Response(renditions.preview(known(image_id)), media_type="image/jpeg", headers=_FOR_GOOD)
 
     @app.get("/frame/{image_id}/thumb")
     def thumb(image_id: str) -> Response:

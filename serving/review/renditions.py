@@ -76,9 +76,18 @@ class Renditions:
         self._analyses = _Shelf(lambda image_id: analyse(decode(blobs.read(image_id), max_pixels)), self._pools[1])
 
     def warm(self, image_ids: Iterable[str]) -> None:
-        """Begin with the views of frames that will be asked for soon."""
+        """Begin with the views of frames that will be asked for soon and that take time."""
         for image_id in image_ids:
-            self._views.begin(image_id)
+            self._pools[0].submit(self._prepare, image_id)
+
+    def preview(self, image_id: str) -> bytes:
+        """The frame at the size of a screen, JPEG; one of that size as it is, without waiting for its decoding.
+
+        Raises:
+            DeepfieldError: as `views`.
+        """
+        data = self._blobs.read(image_id)
+        return data if _fits_screen(data) else self.views(image_id).preview
 
     def views(self, image_id: str) -> Views:
         """The pictures of a frame.
@@ -109,6 +118,10 @@ class Renditions:
         Image.fromarray(decode(data, self._max_pixels).rgb).save(out, "PNG", compress_level=1)
         return out.getvalue(), "image/png"
 
+    def _prepare(self, image_id: str) -> None:
+        if image_id in self._blobs and not _fits_screen(self._blobs.read(image_id)):
+            self._views.begin(image_id)
+
     def close(self) -> None:
         """Stop the workers."""
         for pool in self._pools:
@@ -120,11 +133,8 @@ def views(data: bytes, max_pixels: int) -> Views:
     image = _reduced_jpeg(data)
     if image is None:
         image = Image.fromarray(decode(data, max_pixels).rgb)
-        as_it_is = False
-    else:
-        as_it_is = len(data) <= _PREVIEW_BYTES and max(_size(data)) <= _PREVIEW_PX
     image.thumbnail((_PREVIEW_PX, _PREVIEW_PX), reducing_gap=2.0)
-    preview = data if as_it_is else _jpeg(image, 88)
+    preview = _jpeg(image, 88)
     image.thumbnail((_THUMB_PX, _THUMB_PX), reducing_gap=2.0)
     return Views(preview, _jpeg(image, 80))
 
@@ -152,9 +162,15 @@ def _reduced_jpeg(data: bytes) -> Image.Image | None:
         return None
 
 
-def _size(data: bytes) -> tuple[int, int]:
-    with Image.open(io.BytesIO(data)) as image:
-        return image.size
+def _fits_screen(data: bytes) -> bool:
+    """Whether bytes are a JPEG in colour that a browser may have as it is."""
+    if sniff(data[:16]) != "image/jpeg" or len(data) > _PREVIEW_BYTES:
+        return False
+    try:
+        with Image.open(io.BytesIO(data), formats=["JPEG"]) as image:
+            return image.mode == "RGB" and max(image.size) <= _PREVIEW_PX
+    except (OSError, SyntaxError, ValueError):  # as below
+        return False
 
 
 def _jpeg(image: Image.Image, quality: int) -> bytes:
