@@ -27,7 +27,6 @@ _TOLD = (
 def facts(sheet: Sheet, lookalikes: Lookalikes, row: Mapping[str, Any]) -> dict[str, Any]:
     """What the page shows of a frame, as JSON; without what others or the policy said: people judge alone."""
     image_id = str(row["image_id"])
-    said = opinion(sheet.policy, row)
     return {
         "image_id": image_id,
         "name": row["source_name"] or image_id[:12],
@@ -37,11 +36,9 @@ def facts(sheet: Sheet, lookalikes: Lookalikes, row: Mapping[str, Any]) -> dict[
         "bytes": int(row["size_bytes"]),
         "format": row["access_format"] or "",
         "gauges": [asdict(gauge) for gauge in gauges(sheet.policy, row)],
+        "opinion": opinion(sheet.policy, row),
         "twins": [asdict(twin) for twin in lookalikes.of(image_id)],
-        "told": [
-            *([["Classifier", said]] if said else []),
-            *([label, str(row[name])] for label, name in _TOLD if row[name] is not None),
-        ],
+        "told": [[label, str(row[name])] for label, name in _TOLD if row[name] is not None],
         "link": _link(row["access_url"]),
     }
 

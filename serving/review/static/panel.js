@@ -9,6 +9,7 @@ export function tell(card, onTwin) {
   $("size").textContent = `${card.width} × ${card.height} px, ${(card.bytes / 1e6).toFixed(2)} MB, ${card.format}${emptiness(card)}`;
   $("gauges").tBodies[0].replaceChildren(...card.gauges.map(gauge));
   if (!card.gauges.some((one) => one.state !== "fine")) $("gauges").tBodies[0].prepend(remark("No threshold is passed."));
+  if (card.opinion) $("gauges").tBodies[0].append(remark(`Classifier: ${card.opinion}`));
   $("told").replaceChildren(...card.told.flatMap(([label, text]) => [element("dt", label), element("dd", text)]));
   $("link").hidden = !card.link;
   if (card.link) $("link").href = card.link;
@@ -28,7 +29,8 @@ function gauge(one) {
   row.className = one.state;
   const sign = one.side === "above" ? ">" : "<";
   const name = element("td", one.reason.replaceAll("_", " "));
-  const measure = element("span", one.measure);
+  const measure = element("span", "");
+  for (const part of one.measure.split(/(?<=_)/)) measure.append(part, document.createElement("wbr")); // breaks there only
   measure.className = "measure";
   name.append(measure);
   const limits = one.reject === null ? `${sign} ${short(one.review)}` : `${sign} ${short(one.review)} / ${short(one.reject)}`;
