@@ -86,8 +86,8 @@ class BlobStore:
         kept = False
         while not kept:
             with NamedTemporaryFile(dir=folder, suffix=".part", delete=False) as handle:
-                _lock(handle.file)
-                # it may have been swept away before it was locked
+                # a sweep may have it in hand for a moment, and may have taken it away before it was locked
+                _lock(handle.file, wait=True)
                 kept = os.fstat(handle.fileno()).st_nlink > 0
                 if kept:
                     yield handle.file, Path(handle.name)
@@ -120,10 +120,10 @@ class BlobStore:
         yield from sorted(path.name for path in self.root.glob("[0-9a-f][0-9a-f]/[0-9a-f][0-9a-f]/*"))
 
 
-def _lock(handle: IO[bytes]) -> bool:
+def _lock(handle: IO[bytes], *, wait: bool = False) -> bool:
     """Lock an open file, for as long as this process lives and has it open; whether that went well."""
     try:
-        fcntl.flock(handle.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(handle.fileno(), fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
     except OSError:
         return False  # another one holds it, or the file system knows no locks: then nothing is swept
     return True

@@ -16,7 +16,7 @@ from drawn_skies import encoded, page, put, sky
 from curation.curate import build_snapshot, curate, dry_run, pending_images
 from curation.measuring import measure_batch, read_measures
 from curation.policy import RULES_ONLY, Policy, Rule, load_policy
-from curation.review.queue import Statement, decide, undo
+from curation.review.decisions import Statement, Subject, decide, undo
 from manifests.errors import DeepfieldError
 from manifests.schema import conform
 from manifests.settings import Settings
@@ -171,7 +171,7 @@ def test_pictures_of_one_object_are_kept_and_share_a_group(home, engine, blobs):
 def test_decisions_are_in_the_next_snapshot_and_undo_takes_them_out(home, engine, blobs):
     ids = filled(engine, blobs)
     first, _ = run(home, engine, blobs)
-    decide(engine, [ids["page"]], Statement("reject", "ann", reasons=("chart",)))
+    decide(engine, [Subject(ids["page"])], Statement("reject", "ann", reasons=("chart",)))
     second, rows = run(home, engine, blobs)
     row = rows.loc[ids["page"]]
     assert (row["decision"], row["decided_by"], second.decided) == ("reject", "ann", 1)
@@ -183,9 +183,9 @@ def test_decisions_are_in_the_next_snapshot_and_undo_takes_them_out(home, engine
 
 def test_an_accepted_frame_is_kept_over_its_larger_twin(home, engine, blobs):
     ids = filled(engine, blobs)
-    decide(engine, [ids["sky-small"]], Statement("accept", "ann"))
+    decide(engine, [Subject(ids["sky-small"])], Statement("accept", "ann"))
     for name in ("sky", "sky-again", "sky-mirrored"):
-        decide(engine, [ids[name]], Statement("reject", "ann"))
+        decide(engine, [Subject(ids[name])], Statement("reject", "ann"))
     _, rows = run(home, engine, blobs)
     assert pd.isna(rows.loc[ids["sky-small"], "duplicate_of"])
     assert rows.loc[ids["sky"], "duplicate_of"] == ids["sky-small"]

@@ -21,8 +21,9 @@ export function pending() {
   return outbox.length;
 }
 
+// Those taken back count too: an answer that was on its way may still call them lost.
 export function pendingIds() {
-  return outbox.flatMap((entry) => entry.body.image_ids || []);
+  return outbox.flatMap(({ body }) => body.image_ids || (body.image_id ? [body.image_id] : []));
 }
 
 // What is sent at last is asked of `fill` at that moment: how many frames are wanted depends on what is in view then.
