@@ -45,6 +45,8 @@ docs: $(VENV)/.installed ## write the tables of docs/ from the code
 bench: setup ## print the figures that the README quotes; LABELLED=DIR adds the curation policy's on labelled frames
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/pipeline.py
+	$(BIN)/python benchmarks/crawl_rate.py
+	$(BIN)/python benchmarks/ledger_scale.py
 	$(BIN)/python benchmarks/duplicates.py
 	$(BIN)/python benchmarks/measuring_rate.py
 	$(if $(LABELLED),$(BIN)/python benchmarks/curation_rates.py '$(LABELLED)')
