@@ -291,10 +291,8 @@ def _in_rounds(
         # who is told how it stands must not take these few for all
         later = len(answered.tiles) - len(first.tiles)
         tally.tiles_asked -= later
-        stopped = bring(first, seen=seen).stopped
+        bring(first, seen=seen)
         tally.tiles_asked += later
-        if stopped:
-            return
     if answered.tiles:
         bring(answered, seen=seen)
     for part in rounds:
