@@ -10,7 +10,6 @@ of the policy itself, which may have been learnt from these very frames. Interva
 """
 
 import argparse
-import hashlib
 import tempfile
 from datetime import date
 from pathlib import Path
@@ -27,6 +26,7 @@ from curation.policy import DEFAULT_POLICY, VERDICTS, Policy, load_policy, rule_
 from curation.rates import Share
 from manifests.blobs import BlobStore
 from manifests.database import open_database
+from manifests.files import file_sha256
 from manifests.settings import Settings
 from manifests.snapshots import read_snapshot
 from scrapers.folder import scrape_folder
@@ -51,7 +51,7 @@ def main() -> None:
         rows = read_snapshot(settings.manifest_dir)
         print_held_out(from_folder(options.folder, Words(), (), settings), policy)
     index = pd.read_csv(options.folder / "index.csv")
-    index["image_id"] = [_sha256(options.folder / name) for name in index["file"]]
+    index["image_id"] = [file_sha256(options.folder / name) for name in index["file"]]
     frames = index[index["label"].isin(KEEP + DROP)].merge(rows, on="image_id")
     rulings = [rule_on(policy, row) for row in frames.to_dict("records")]
     frames["ruled"] = [ruling.verdict for ruling in rulings]
@@ -129,15 +129,12 @@ def print_pairs(folder: Path, rows: pd.DataFrame) -> None:
     pairs = pd.read_csv(folder / "pairs.csv")
     kept = dict(zip(rows["image_id"], rows["duplicate_of"].fillna(rows["image_id"]), strict=True))
     found = sum(
-        kept[_sha256(folder / a)] == kept[_sha256(folder / b)] for a, b in zip(pairs["a"], pairs["b"], strict=True)
+        kept[file_sha256(folder / a)] == kept[file_sha256(folder / b)]
+        for a, b in zip(pairs["a"], pairs["b"], strict=True)
     )
     lost = sum(kept[of] != of for of in kept.values())
     print(f"\ntwins found: {found} of {len(pairs)}, {Share(found, len(pairs))}")
     print(f"dropped as duplicates: {int(rows['duplicate_of'].notna().sum())}; pictures lost: {lost}")
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 if __name__ == "__main__":

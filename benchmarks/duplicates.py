@@ -10,7 +10,6 @@ and one in a hundred equal; 256-bit hashes under the eight symmetries. With FOLD
 """
 
 import argparse
-import hashlib
 import importlib.util
 import io
 import resource
@@ -33,6 +32,7 @@ from curation.policy import RULES_ONLY, load_policy
 from curation.rates import Share
 from manifests.blobs import BlobStore
 from manifests.database import open_database
+from manifests.files import file_sha256
 from manifests.settings import Settings
 from manifests.snapshots import read_snapshot
 from scrapers.folder import scrape_folder
@@ -99,7 +99,7 @@ def print_copies(folder: Path, number: int) -> None:
     start = time.perf_counter()
     rows = curated(files, folder / "home")
     seconds = time.perf_counter() - start
-    ids = {name: _sha256(files / name) for name in truth}
+    ids = {name: file_sha256(files / name) for name in truth}
     kept = dict(zip(rows["image_id"], rows["duplicate_of"].fillna(rows["image_id"]), strict=True))
     _print_scores("Deepfield", truth, {name: kept[image_id] for name, image_id in ids.items()}, ids, seconds)
     if importlib.util.find_spec(PEER) is None:
@@ -244,7 +244,8 @@ def print_real(folder: Path) -> None:
     pairs = pd.read_csv(folder / "pairs.csv")
     kept = dict(zip(rows["image_id"], rows["duplicate_of"].fillna(rows["image_id"]), strict=True))
     found = sum(
-        kept[_sha256(folder / a)] == kept[_sha256(folder / b)] for a, b in zip(pairs["a"], pairs["b"], strict=True)
+        kept[file_sha256(folder / a)] == kept[file_sha256(folder / b)]
+        for a, b in zip(pairs["a"], pairs["b"], strict=True)
     )
     lost = sum(kept[of] != of for of in kept.values())
     print(f"real pairs of {folder.name}: recall {_share(found, len(pairs))}, pictures lost entirely {lost}")
@@ -269,10 +270,6 @@ def _cpu_s() -> float:
 
 def _peak_mb() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 if __name__ == "__main__":

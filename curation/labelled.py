@@ -1,6 +1,5 @@
 """Labelled frames to learn a policy from: a folder with an index, or what reviewers decided."""
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from curation.measuring import measure_all, read_measures
 from curation.review.decisions import effective, history
 from manifests.blobs import BlobStore
 from manifests.errors import DeepfieldError, UsageError
+from manifests.files import file_sha256
 from manifests.settings import Settings
 from manifests.snapshots import read_snapshot, resolve
 
@@ -71,7 +71,7 @@ def from_folder(
     if absent:
         raise UsageError(f"{folder / 'index.csv'} names {absent[0]}, which is not in {folder}: correct the list.")
     index["path"] = [folder / name for name in index["file"]]
-    index["image_id"] = [_sha256(path) for path in index["path"]]
+    index["image_id"] = [file_sha256(path) for path in index["path"]]
     index = index.drop_duplicates("image_id").rename(columns={"file": "source"})
     with TemporaryDirectory() as links:
         for row in index.itertuples():
@@ -145,8 +145,3 @@ def _checked(name: str, frames: pd.DataFrame) -> Labelled:
                 f"there are {len(chosen)} of {chosen['group'].nunique()}: label more, or look at your labels' names."
             )
     return Labelled(name, usable)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()

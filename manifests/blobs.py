@@ -11,7 +11,7 @@ from tempfile import NamedTemporaryFile
 from typing import IO
 
 from manifests.errors import DeepfieldError
-from manifests.files import sync_folder
+from manifests.files import file_sha256, sync_folder
 
 _INCOMING = "incoming"
 
@@ -108,8 +108,7 @@ class BlobStore:
         path = self.path(sha256)
         if not path.exists():
             return False
-        with path.open("rb") as handle:
-            return hashlib.file_digest(handle, "sha256").hexdigest() == sha256
+        return file_sha256(path) == sha256
 
     def __contains__(self, sha256: str) -> bool:
         # asked a hundred thousand times when a crawl goes on: paths as objects would take most of that time

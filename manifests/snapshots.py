@@ -12,7 +12,7 @@ from tempfile import mkdtemp
 import pandas as pd
 
 from manifests.errors import DeepfieldError
-from manifests.files import sync_folder, write_atomic
+from manifests.files import file_sha256, sync_folder, write_atomic
 from manifests.parquet import read_parquet, write_parquet
 from manifests.schema import SCHEMA_VERSION, complete, conform
 
@@ -205,7 +205,7 @@ def verify(manifest_dir: Path, snapshot_id: str | None = None) -> list[str]:
         path = folder / part.name
         if not path.exists():
             faults.append(f"{path} is missing.")
-        elif _file_digest(path) != part.sha256:
+        elif file_sha256(path) != part.sha256:
             faults.append(f"{path} has changed since it was written: restore it from a copy.")
     # whoever reads the folder as a whole would read these too
     known = {"snapshot.json", *(part.name for part in info.parts)}
@@ -257,7 +257,7 @@ def _pieces(rows: pd.DataFrame) -> Iterator[pd.DataFrame]:
 def _write_part(rows: pd.DataFrame, folder: Path, number: int) -> Part:
     path = folder / f"part-{number:05d}.parquet"
     write_parquet(rows, path)
-    return Part(path.name, len(rows), path.stat().st_size, _file_digest(path))
+    return Part(path.name, len(rows), path.stat().st_size, file_sha256(path))
 
 
 def _content_digest(rows: pd.DataFrame) -> str:
@@ -265,8 +265,3 @@ def _content_digest(rows: pd.DataFrame) -> str:
     for piece in _pieces(rows):
         digest.update(piece.to_csv(index=False, header=False).encode())
     return digest.hexdigest()
-
-
-def _file_digest(path: Path) -> str:
-    with path.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
