@@ -57,7 +57,7 @@ def curate(
             policy=chosen,
             on_progress=show_progress,
         )
-    keep_policy(policy or DEFAULT_POLICY, settings.home)
+    keep_policy(chosen, settings.home)
     _print_summary(summary, as_json)
 
 

@@ -7,11 +7,9 @@ from curation.policy_text import write_policy
 from manifests.errors import DeepfieldError
 
 
-def keep_policy(path: Path, home: Path) -> Policy:
-    """Read a policy and keep it in `home`, its classifier too; of policies that give equal verdicts the last used."""
-    policy = load_policy(path)
+def keep_policy(policy: Policy, home: Path) -> None:
+    """Keep a policy in `home`, its classifier too; of policies that give equal verdicts the last used."""
     write_policy(policy, _path(home, policy.digest))
-    return policy
 
 
 def policy_of(digest: str, home: Path) -> Policy:

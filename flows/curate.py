@@ -29,8 +29,7 @@ def curate_flow(policy: str | None = None) -> dict[str, Any]:
     Returns:
         The snapshot's id, the number of images, and counts per verdict and split.
     """
-    path = Path(policy) if policy else DEFAULT_POLICY
-    rules = load_policy(path)
+    rules = load_policy(Path(policy) if policy else DEFAULT_POLICY)
     with workplace() as here:
         waiting = pending_images(settings=here.settings, engine=here.engine)
     measured = BatchResult(0, 0, 0)
@@ -42,7 +41,7 @@ def curate_flow(policy: str | None = None) -> dict[str, Any]:
         for batch in batches(waiting, BATCH * (os.cpu_count() or 1)):
             measured += measure_frames(batch)
     summary = write(rules, measured)
-    keep_policy(path, here.settings.home)
+    keep_policy(rules, here.settings.home)
     logger = get_run_logger()
     verdicts = ", ".join(f"{count} {verdict}" for verdict, count in summary.verdicts.items())
     logger.info("Snapshot %s: %d images, %s", summary.snapshot_id, summary.images, verdicts)

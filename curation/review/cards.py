@@ -29,7 +29,10 @@ _UNITS = {column.name: column.unit for _, group in schema.GROUPS for column in g
 
 @dataclass(frozen=True)
 class Gauge:
-    """A measurement against the thresholds of a rule: on the suspect `side` of `review` doubtful, of `reject` bad."""
+    """A value against its thresholds: on the suspect `side` of `review` doubtful, of `reject` bad.
+
+    `words` say of the classifier's score what moved it.
+    """
 
     reason: str
     measure: str
@@ -39,6 +42,7 @@ class Gauge:
     review: float
     reject: float | None
     state: Literal["fine", "doubtful", "bad"]
+    words: str = ""
 
 
 @dataclass(frozen=True)
@@ -71,16 +75,9 @@ def gauges(policy: Policy, row: Mapping[str, Any]) -> list[Gauge]:
     if judge is not None and judge.speaks_of(row):
         said = judge.forest.opinion(row)
         state = "bad" if judge.rejects(said) else "doubtful" if said.score > judge.review else "fine"
-        found.append(Gauge(judge.reason, "score", "", "above", said.score, judge.review, judge.reject, state))
+        limits = judge.review, judge.reject
+        found.append(Gauge(judge.reason, "score", "", "above", said.score, *limits, state, judge.describe(said)))
     return sorted(found, key=lambda gauge: ("bad", "doubtful", "fine").index(gauge.state))
-
-
-def opinion(policy: Policy, row: Mapping[str, Any]) -> str | None:
-    """What the policy's classifier says of a frame, in words; None where it says nothing, as of counts."""
-    judge = policy.classifier
-    if judge is None or not judge.speaks_of(row):
-        return None
-    return judge.describe(judge.forest.opinion(row))
 
 
 class Lookalikes:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 if TYPE_CHECKING:
+    from curation.review.cards import Gauge
     from curation.review.decisions import Action
     from curation.review.desk import Desk
     from curation.review.queue import Item
@@ -244,7 +245,7 @@ def _next(desk: "Desk", reviewer: str, picture: str, open_viewer: bool) -> None:
 
 def _show(desk: "Desk", image_id: str, picture: str, blind: bool) -> None:
     """Print all about a frame; `blind` leaves out what others and the policy said of it."""
-    from curation.review.cards import Lookalikes, gauges, opinion
+    from curation.review.cards import Lookalikes, gauges
     from manifests.blobs import BlobStore
     from manifests.settings import load_settings
 
@@ -255,14 +256,7 @@ def _show(desk: "Desk", image_id: str, picture: str, blind: bool) -> None:
     typer.echo(f"{image_id}  {row['source_name']}")
     if not blind:
         typer.echo(f"verdict    {row['verdict']}")
-    for gauge in gauges(sheet.policy, row):
-        if gauge.state != "fine":
-            sign, unit = (">" if gauge.side == "above" else "<"), f" {gauge.unit}" if gauge.unit else ""
-            sure = "" if gauge.reject is None else f", sure {sign} {gauge.reject:g}"
-            line = f"{gauge.measure} {gauge.value:.3g}{unit}, doubtful {sign} {gauge.review:g}{sure} ({gauge.reason})"
-            typer.echo(f"           {line}")
-    if said := opinion(sheet.policy, row):
-        typer.echo(f"           {said}")
+    _print_gauges(gauges(sheet.policy, row))
     typer.echo(f"picture    {row['width_px']}x{row['height_px']} px, {row['access_format']}, {row['size_bytes']} bytes")
     for name in ("obs_collection", "target_name", "instrument_name", "filters", "credit", "licence", "access_url"):
         if row[name] is not None:
@@ -283,6 +277,19 @@ def _show(desk: "Desk", image_id: str, picture: str, blind: bool) -> None:
         reasons = f" ({decision.reasons})" if decision.reasons else ""
         note = f": {decision.note}" if decision.note else ""
         typer.echo(f"said       {decision.decided_at} {decision.reviewer} {decision.action}{reasons}{note}")
+
+
+def _print_gauges(measured: "list[Gauge]") -> None:
+    """Print the values beyond a threshold, and what the classifier says."""
+    for gauge in measured:
+        if gauge.state != "fine":
+            sign, unit = (">" if gauge.side == "above" else "<"), f" {gauge.unit}" if gauge.unit else ""
+            sure = "" if gauge.reject is None else f", sure {sign} {gauge.reject:g}"
+            line = f"{gauge.measure} {gauge.value:.3g}{unit}, doubtful {sign} {gauge.review:g}{sure} ({gauge.reason})"
+            typer.echo(f"           {line}")
+    for gauge in measured:
+        if gauge.words:
+            typer.echo(f"           {gauge.words}")
 
 
 def _draw(image_id: str, picture: str) -> None:

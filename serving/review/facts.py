@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import pandas as pd
 
-from curation.review.cards import Lookalikes, gauges, opinion
+from curation.review.cards import Lookalikes, gauges
 from curation.review.desk import Sheet
 
 _TOLD = (
@@ -36,7 +36,6 @@ def facts(sheet: Sheet, lookalikes: Lookalikes, row: Mapping[str, Any]) -> dict[
         "bytes": int(row["size_bytes"]),
         "format": row["access_format"] or "",
         "gauges": [asdict(gauge) for gauge in gauges(sheet.policy, row)],
-        "opinion": opinion(sheet.policy, row),
         "twins": [asdict(twin) for twin in lookalikes.of(image_id)],
         "told": [[label, str(row[name])] for label, name in _TOLD if row[name] is not None],
         "link": _link(row["access_url"]),

@@ -13,6 +13,7 @@ import pandas as pd
 from manifest_rows import frames
 
 from curation.policies import keep_policy
+from curation.policy import load_policy
 from manifests.blobs import BlobStore
 from manifests.schema import conform
 from manifests.settings import Settings
@@ -40,7 +41,8 @@ def write_home(home: Path, rows: pd.DataFrame, audit: float = 0.0, second: float
     home.mkdir(parents=True, exist_ok=True)
     path = home / "policy.toml"
     path.write_text(POLICY.format(audit=audit, second=second))
-    policy = keep_policy(path, home)
+    policy = load_policy(path)
+    keep_policy(policy, home)
     return write_snapshot(conform(rows), manifest_dir=settings.manifest_dir, policy_digest=policy.digest).snapshot_id
 
 

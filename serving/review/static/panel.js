@@ -9,7 +9,7 @@ export function tell(card, onTwin) {
   $("size").textContent = `${card.width} × ${card.height} px, ${(card.bytes / 1e6).toFixed(2)} MB, ${card.format}${emptiness(card)}`;
   $("gauges").tBodies[0].replaceChildren(...card.gauges.map(gauge));
   if (!card.gauges.some((one) => one.state !== "fine")) $("gauges").tBodies[0].prepend(remark("No threshold is passed."));
-  if (card.opinion) $("gauges").tBodies[0].append(remark(`Classifier: ${card.opinion}`));
+  $("gauges").tBodies[0].append(...card.gauges.filter((one) => one.words).map((one) => remark(`Classifier: ${one.words}`)));
   $("told").replaceChildren(...card.told.flatMap(([label, text]) => [element("dt", label), element("dd", text)]));
   $("link").hidden = !card.link;
   if (card.link) $("link").href = card.link;
