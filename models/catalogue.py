@@ -8,12 +8,14 @@ from torch import nn
 from models.discriminators import PatchGAN, PatchGANConfig, SRGANDiscriminator, SRGANDiscriminatorConfig
 from models.srresnet import SRResNet, SRResNetConfig
 from models.unet import UNet, UNetConfig
+from models.wdsr import WDSR, WDSRConfig
 
-NetworkConfig = UNetConfig | SRResNetConfig | PatchGANConfig | SRGANDiscriminatorConfig
+NetworkConfig = UNetConfig | SRResNetConfig | WDSRConfig | PatchGANConfig | SRGANDiscriminatorConfig
 
 _CATALOGUE: dict[str, tuple[type[Any], type[nn.Module]]] = {
     "unet": (UNetConfig, UNet),
     "srresnet": (SRResNetConfig, SRResNet),
+    "wdsr": (WDSRConfig, WDSR),
     "patchgan": (PatchGANConfig, PatchGAN),
     "srgan_discriminator": (SRGANDiscriminatorConfig, SRGANDiscriminator),
 }

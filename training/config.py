@@ -11,6 +11,7 @@ from models import catalogue
 from models.discriminators import PatchGANConfig, SRGANDiscriminatorConfig
 from models.srresnet import SRResNetConfig
 from models.unet import UNetConfig
+from models.wdsr import WDSRConfig
 
 Task = Literal["colorizer", "superres"]
 TASKS: tuple[Task, ...] = ("colorizer", "superres")
@@ -71,7 +72,7 @@ class TrainConfig:
     task: Task
     recipe: str
     source: str
-    generator: UNetConfig | SRResNetConfig
+    generator: UNetConfig | SRResNetConfig | WDSRConfig
     discriminator: PatchGANConfig | SRGANDiscriminatorConfig
     data: DataConfig
     pretrain: PhaseConfig
@@ -89,7 +90,7 @@ class TrainConfig:
     precision: Literal["fp32", "bf16"] = "fp32"
 
     def __post_init__(self) -> None:
-        scale = self.generator.scale if isinstance(self.generator, SRResNetConfig) else 1
+        scale = 1 if isinstance(self.generator, UNetConfig) else self.generator.scale
         if self.data.crop_px % scale:
             raise ValueError(f"data.crop_px {self.data.crop_px} must be a multiple of the scale {scale}")
         if self.pretrain.steps + self.adversarial.steps < 1:

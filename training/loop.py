@@ -18,7 +18,7 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.optim import Adam
 
 from manifests.errors import DeepfieldError, UsageError
-from models.srresnet import SRResNetConfig
+from models.unet import UNetConfig
 from training import checkpoints
 from training.checkpoints import State
 from training.config import PhaseConfig, TrainConfig, from_dict, to_dict
@@ -284,9 +284,9 @@ def _objective(config: TrainConfig, state: State, place: Place) -> Objective:
     if place.world > 1:
         generator, discriminator = DistributedDataParallel(generator), DistributedDataParallel(discriminator)
     weights = {"l1_weight": config.l1_weight, "adversarial_weight": config.adversarial_weight}
-    if isinstance(config.generator, SRResNetConfig):
-        return SuperresObjective(generator, discriminator, scale=config.generator.scale, **weights)
-    return ColorizerObjective(generator, discriminator, **weights)
+    if isinstance(config.generator, UNetConfig):
+        return ColorizerObjective(generator, discriminator, **weights)
+    return SuperresObjective(generator, discriminator, scale=config.generator.scale, **weights)
 
 
 def _describe(config: TrainConfig, pack: Pack, folder: Path, place: Place) -> None:

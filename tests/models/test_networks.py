@@ -3,10 +3,11 @@ import torch
 from sample_networks import UNETS, awake
 from torch import nn
 
-from models.catalogue import from_dict, to_dict
+from models.catalogue import build, from_dict, to_dict
 from models.discriminators import PatchGAN, PatchGANConfig, SRGANDiscriminator, SRGANDiscriminatorConfig
-from models.srresnet import SRResNet, SRResNetConfig, prime_factors
+from models.srresnet import SRResNetConfig, prime_factors
 from models.unet import AB_LIMIT, UNet, UNetConfig
+from models.wdsr import WDSRConfig
 
 
 def reach(network: nn.Module, given: torch.Tensor, scale: int, rows: range) -> int:
@@ -29,9 +30,13 @@ def test_unet_sees_no_farther_than_it_says(config):
     assert network.receptive_radius - 2 <= seen <= network.receptive_radius
 
 
+ENLARGERS = {"srresnet": lambda scale: SRResNetConfig(scale, 4, 1, 3), "wdsr": lambda scale: WDSRConfig(scale, 4, 2)}
+
+
+@pytest.mark.parametrize("kind", ENLARGERS)
 @pytest.mark.parametrize("scale", [2, 3, 7, 12])
-def test_srresnet_sees_no_farther_than_it_says(scale):
-    network = awake(SRResNetConfig(scale, 4, 1, 3))
+def test_enlargers_see_no_farther_than_they_say(kind, scale):
+    network = awake(ENLARGERS[kind](scale))
     seen = reach(network, torch.rand(1, 3, 40, 4), scale, range(20 * scale, 21 * scale))
     assert network.receptive_radius - 1 <= seen <= network.receptive_radius
 
@@ -46,11 +51,12 @@ def test_unet_takes_any_size_and_stays_in_range(config, size):
     assert ab.abs().max() <= AB_LIMIT
 
 
+@pytest.mark.parametrize("kind", ENLARGERS)
 @pytest.mark.parametrize("scale", range(2, 13))
-def test_srresnet_enlarges_by_any_whole_number_and_starts_as_bicubic(scale):
+def test_enlargers_enlarge_by_any_whole_number_and_start_as_bicubic(kind, scale):
     torch.manual_seed(0)
     given = torch.rand(1, 3, 9, 7)
-    out = SRResNet(SRResNetConfig(scale, 4, 1, 3))(given)
+    out = build(ENLARGERS[kind](scale))(given)
     assert out.shape == (1, 3, 9 * scale, 7 * scale)
     plain = nn.functional.interpolate(given, scale_factor=float(scale), mode="bicubic", align_corners=False)
     assert (out - plain).abs().max() < 0.05
@@ -80,7 +86,9 @@ def test_prime_factors_multiply_to_the_number():
         assert all(all(p % d for d in range(2, p)) for p in factors)
 
 
-@pytest.mark.parametrize("config", [UNETS[2], SRResNetConfig(3, 4, 1), PatchGANConfig(), SRGANDiscriminatorConfig()])
+@pytest.mark.parametrize(
+    "config", [UNETS[2], SRResNetConfig(3, 4, 1), WDSRConfig(3), PatchGANConfig(), SRGANDiscriminatorConfig()]
+)
 def test_config_survives_a_file(config):
     values = to_dict(config)
     as_in_a_file = {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}
@@ -105,6 +113,8 @@ def test_bad_config_is_refused(values):
         (UNetConfig, {"reduce": 0}),
         (SRResNetConfig, {"scale": 1}),
         (SRResNetConfig, {"end_kernel": 4}),
+        (WDSRConfig, {"scale": 13}),
+        (WDSRConfig, {"linear": 0.0}),
         (PatchGANConfig, {"layers": 0}),
         (SRGANDiscriminatorConfig, {"levels": 9}),
     ],

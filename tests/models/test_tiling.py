@@ -8,6 +8,7 @@ from models.predict import colorize, predict_ab, scale_of, upscale
 from models.srresnet import SRResNetConfig
 from models.tiling import tiles
 from models.unet import UNetConfig
+from models.wdsr import WDSRConfig
 
 
 @given(
@@ -54,9 +55,9 @@ def test_tiles_that_ignore_margin_or_stride_do_not():
     assert (shifted - whole[..., 64:, :]).abs().max() > 0.1
 
 
-@pytest.mark.parametrize("scale", [3, 4])
-def test_a_picture_enlarged_in_tiles_equals_the_whole(scale):
-    network = awake(SRResNetConfig(scale, 6, 2, 5))
+@pytest.mark.parametrize("config", [SRResNetConfig(3, 6, 2, 5), SRResNetConfig(4, 6, 2, 5), WDSRConfig(4, 6, 3)])
+def test_a_picture_enlarged_in_tiles_equals_the_whole(config):
+    network, scale = awake(config), config.scale
     rgb = torch.rand(3, 61, 50)
     whole = upscale(network, rgb)
     joined = torch.full_like(whole, torch.nan)
