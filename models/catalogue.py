@@ -6,15 +6,17 @@ from typing import Any
 from torch import nn
 
 from models.discriminators import PatchGAN, PatchGANConfig, SRGANDiscriminator, SRGANDiscriminatorConfig
+from models.edsr import EDSR, EDSRConfig
 from models.srresnet import SRResNet, SRResNetConfig
 from models.unet import UNet, UNetConfig
 from models.wdsr import WDSR, WDSRConfig
 
-NetworkConfig = UNetConfig | SRResNetConfig | WDSRConfig | PatchGANConfig | SRGANDiscriminatorConfig
+NetworkConfig = UNetConfig | SRResNetConfig | EDSRConfig | WDSRConfig | PatchGANConfig | SRGANDiscriminatorConfig
 
 _CATALOGUE: dict[str, tuple[type[Any], type[nn.Module]]] = {
     "unet": (UNetConfig, UNet),
     "srresnet": (SRResNetConfig, SRResNet),
+    "edsr": (EDSRConfig, EDSR),
     "wdsr": (WDSRConfig, WDSR),
     "patchgan": (PatchGANConfig, PatchGAN),
     "srgan_discriminator": (SRGANDiscriminatorConfig, SRGANDiscriminator),

@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from manifests.errors import DeepfieldError, UsageError
 from models import catalogue
 from models.discriminators import PatchGANConfig, SRGANDiscriminatorConfig
+from models.edsr import EDSRConfig
 from models.srresnet import SRResNetConfig
 from models.unet import UNetConfig
 from models.wdsr import WDSRConfig
@@ -72,7 +73,7 @@ class TrainConfig:
     task: Task
     recipe: str
     source: str
-    generator: UNetConfig | SRResNetConfig | WDSRConfig
+    generator: UNetConfig | SRResNetConfig | EDSRConfig | WDSRConfig
     discriminator: PatchGANConfig | SRGANDiscriminatorConfig
     data: DataConfig
     pretrain: PhaseConfig

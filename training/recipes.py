@@ -9,9 +9,9 @@ from pathlib import Path
 
 from manifests.errors import UsageError
 from models.discriminators import PatchGANConfig, SRGANDiscriminatorConfig
+from models.edsr import EDSRConfig
 from models.srresnet import SRResNetConfig
 from models.unet import UNetConfig
-from models.wdsr import WDSRConfig
 from training.config import DataConfig, PhaseConfig, Task, TrainConfig, override, parse_assignments, read_toml
 
 
@@ -89,20 +89,21 @@ def demo_superres() -> TrainConfig:
 
 
 def default_superres() -> TrainConfig:
-    """WDSR-B 4x, trained first to the least L1 error, then a little adversarially: the best of the families named."""
+    """EDSR 4x, narrow and with one shuffle at its end: of the families, most decibels for an hour of a CPU."""
     return TrainConfig(
         task="superres",
         recipe="default_superres",
-        source="Yu et al. 2018, arXiv 1808.08718 (WDSR-B); Ledig et al. 2017, arXiv 1609.04802 (adversarial)",
-        generator=WDSRConfig(scale=4, width=32, blocks=16),
+        source="Lim et al. 2017, arXiv 1707.02921 (EDSR); Ledig et al. 2017, arXiv 1609.04802 (adversarial)",
+        generator=EDSRConfig(scale=4, width=32, blocks=16, tail="direct"),
         discriminator=SRGANDiscriminatorConfig(width=32, levels=4, spectral=True),
-        data=DataConfig(frame_px=1024, crop_px=192, batch=16),
-        pretrain=PhaseConfig(steps=100_000, lr_generator=1e-3, decay="cosine"),
-        adversarial=PhaseConfig(steps=10_000, lr_generator=1e-4, lr_discriminator=2e-4, decay="cosine"),
+        data=DataConfig(frame_px=1024, crop_px=192, batch=4),
+        pretrain=PhaseConfig(steps=7_000, lr_generator=1e-3, decay="cosine", patience=0),
+        adversarial=PhaseConfig(steps=500, lr_generator=1e-4, lr_discriminator=2e-4, decay="cosine", patience=0),
         l1_weight=1.0,
         adversarial_weight=2e-3,
-        discriminator_first=300,
+        discriminator_first=100,
         betas=(0.9, 0.99),
+        eval_every=500,
     )
 
 

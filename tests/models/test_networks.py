@@ -5,6 +5,7 @@ from torch import nn
 
 from models.catalogue import build, from_dict, to_dict
 from models.discriminators import PatchGAN, PatchGANConfig, SRGANDiscriminator, SRGANDiscriminatorConfig
+from models.edsr import EDSRConfig
 from models.srresnet import SRResNetConfig, prime_factors
 from models.unet import AB_LIMIT, UNet, UNetConfig
 from models.wdsr import WDSRConfig
@@ -30,7 +31,12 @@ def test_unet_sees_no_farther_than_it_says(config):
     assert network.receptive_radius - 2 <= seen <= network.receptive_radius
 
 
-ENLARGERS = {"srresnet": lambda scale: SRResNetConfig(scale, 4, 1, 3), "wdsr": lambda scale: WDSRConfig(scale, 4, 2)}
+ENLARGERS = {
+    "srresnet": lambda scale: SRResNetConfig(scale, 4, 1, 3),
+    "edsr": lambda scale: EDSRConfig(scale, 4, 1),
+    "edsr, direct": lambda scale: EDSRConfig(scale, 4, 2, 0.5, "direct"),
+    "wdsr": lambda scale: WDSRConfig(scale, 4, 2),
+}
 
 
 @pytest.mark.parametrize("kind", ENLARGERS)
@@ -87,7 +93,8 @@ def test_prime_factors_multiply_to_the_number():
 
 
 @pytest.mark.parametrize(
-    "config", [UNETS[2], SRResNetConfig(3, 4, 1), WDSRConfig(3), PatchGANConfig(), SRGANDiscriminatorConfig()]
+    "config",
+    [UNETS[2], SRResNetConfig(3, 4, 1), EDSRConfig(3), WDSRConfig(3), PatchGANConfig(), SRGANDiscriminatorConfig()],
 )
 def test_config_survives_a_file(config):
     values = to_dict(config)
@@ -113,6 +120,8 @@ def test_bad_config_is_refused(values):
         (UNetConfig, {"reduce": 0}),
         (SRResNetConfig, {"scale": 1}),
         (SRResNetConfig, {"end_kernel": 4}),
+        (EDSRConfig, {"tail": "long"}),
+        (EDSRConfig, {"residual_scale": 0.0}),
         (WDSRConfig, {"scale": 13}),
         (WDSRConfig, {"linear": 0.0}),
         (PatchGANConfig, {"layers": 0}),
