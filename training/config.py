@@ -13,6 +13,7 @@ from models.edsr import EDSRConfig
 from models.srresnet import SRResNetConfig
 from models.unet import UNetConfig
 from models.wdsr import WDSRConfig
+from training.degradation import AREA, DegradationConfig
 
 Task = Literal["colorizer", "superres"]
 TASKS: tuple[Task, ...] = ("colorizer", "superres")
@@ -27,12 +28,14 @@ class DataConfig:
 
     `frame_px`: longer side above which a frame is shrunk, once, into the pack. `crop_px`: side of a training crop.
     `batch`: crops a step, over all processes together. `min_valid`: share of a crop that should hold data.
+    `degradation`: how super-resolution makes its small pictures.
     """
 
     frame_px: int
     crop_px: int
     batch: int
     min_valid: float = 0.5
+    degradation: DegradationConfig = AREA
 
     def __post_init__(self) -> None:
         if self.frame_px < 32 or self.crop_px < 16 or self.batch < 1:
@@ -122,7 +125,7 @@ def from_dict(values: Mapping[str, Any]) -> TrainConfig:
         parts = {
             "generator": catalogue.from_dict(values["generator"]),
             "discriminator": catalogue.from_dict(values["discriminator"]),
-            "data": DataConfig(**values["data"]),
+            "data": DataConfig(**{**values["data"], "degradation": _degradation(values["data"])}),
             "pretrain": PhaseConfig(**values["pretrain"]),
             "adversarial": PhaseConfig(**values["adversarial"]),
             "betas": tuple(values["betas"]),
@@ -132,6 +135,16 @@ def from_dict(values: Mapping[str, Any]) -> TrainConfig:
         raise DeepfieldError(
             f"The run's config.json cannot be used ({error}): it is damaged or another version's."
         ) from None
+
+
+def degradation_of(meta: Mapping[str, Any]) -> DegradationConfig:
+    """How the small pictures of a model were made, as its registered `meta` or an exported file's says; else area."""
+    return _degradation(meta.get("training", {}).get("data", {}))
+
+
+def _degradation(data: Mapping[str, Any]) -> DegradationConfig:
+    # runs of earlier versions do not name it: they took the area mean
+    return DegradationConfig(**data.get("degradation", {}))
 
 
 def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:

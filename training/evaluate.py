@@ -9,6 +9,7 @@ import torch
 
 from manifests.errors import DeepfieldError
 from models.predict import scale_of
+from training.config import degradation_of
 from training.data import whole
 from training.metrics import bootstrap
 from training.pack import SPLITS, Pack
@@ -68,6 +69,7 @@ def evaluate(
         )
     vivid, faithful = model.network(1.0, device), model.network(0.0, device)
     constant = mean_colour(pack, pack.select("train", color_only=True), device) if colour else torch.zeros(2)
+    degradation = degradation_of(model.meta)
     rows: list[Scores] = []
     for done, frame in enumerate(frames, start=1):
         rgb, valid = whole(pack, frame, device)
@@ -77,8 +79,8 @@ def evaluate(
             gains = _gains(plain, other, beside, "mae_ab", "all_gray", sign=-1.0)
         else:
             scale = scale_of(vivid)
-            plain, other = superres_scores(vivid, rgb, valid), superres_scores(faithful, rgb, valid)
-            beside = superres_baselines(scale, rgb, valid)
+            plain, other = (superres_scores(network, rgb, valid, degradation) for network in (vivid, faithful))
+            beside = superres_baselines(scale, rgb, valid, degradation)
             gains = _gains(plain, other, beside, f"psnr_y_crop{scale}", "bicubic", sign=1.0)
         rows.append(plain | {f"{name}_faithful": value for name, value in other.items()} | beside | gains)
         if on_progress:

@@ -208,7 +208,9 @@ def _evaluate(run: _Run) -> Scores:
             progress.best[progress.phase] = {"score": score, "step": progress.step, "scores": scores}
             progress.stale = 0
         samples = run.held_out[:_SAMPLES]
-        sheet = sample_sheet(run.config.task, run.state.ema, run.pack, samples, run.place.device)
+        sheet = sample_sheet(
+            run.config.task, run.state.ema, run.pack, samples, run.config.data.degradation, run.place.device
+        )
         save_png(run.folder / "samples" / f"{progress.step:07d}.png", sheet)
         if run.log:
             run.log.picture(progress.step, sheet)
@@ -217,7 +219,7 @@ def _evaluate(run: _Run) -> Scores:
 
 
 def _held_out(config: TrainConfig, state: State, pack: Pack, frames: tuple[PackedFrame, ...], place: Place) -> Scores:
-    return held_out_scores(config.task, state.ema, pack, frames, place.device)
+    return held_out_scores(config.task, state.ema, pack, frames, config.data.degradation, place.device)
 
 
 def _next_phase(run: _Run) -> None:
@@ -286,7 +288,9 @@ def _objective(config: TrainConfig, state: State, place: Place) -> Objective:
     weights = {"l1_weight": config.l1_weight, "adversarial_weight": config.adversarial_weight}
     if isinstance(config.generator, UNetConfig):
         return ColorizerObjective(generator, discriminator, **weights)
-    return SuperresObjective(generator, discriminator, scale=config.generator.scale, **weights)
+    return SuperresObjective(
+        generator, discriminator, scale=config.generator.scale, degradation=config.data.degradation, **weights
+    )
 
 
 def _describe(config: TrainConfig, pack: Pack, folder: Path, place: Place) -> None:

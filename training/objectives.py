@@ -9,12 +9,12 @@ from typing import Protocol
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from models.color import rgb_to_lab
 from models.predict import blank
 from models.unet import AB_LIMIT
 from training.data import Batch
+from training.degradation import DegradationConfig, degrade
 from training.losses import bce, logit_weights, masked_l1
 
 Terms = dict[str, Tensor]
@@ -79,7 +79,7 @@ class ColorizerObjective:
 
 
 class SuperresObjective:
-    """SRGAN (Ledig et al. 2017) with L1 on RGB as content loss; the input is the area mean, which keeps flux."""
+    """SRGAN (Ledig et al. 2017) with L1 on RGB as content loss; the input is the degraded picture."""
 
     def __init__(
         self,
@@ -87,15 +87,17 @@ class SuperresObjective:
         discriminator: nn.Module,
         *,
         scale: int,
+        degradation: DegradationConfig,
         l1_weight: float,
         adversarial_weight: float,
     ) -> None:
-        self.generator, self.discriminator, self.scale = generator, discriminator, scale
+        self.generator, self.discriminator = generator, discriminator
+        self.scale, self.degradation = scale, degradation
         self.l1_weight, self.adversarial_weight = l1_weight, adversarial_weight
 
     def prepare(self, batch: Batch) -> Example:
         """The small picture and the large one."""
-        return Example(degrade(batch.rgb, self.scale), batch.rgb, batch.valid)
+        return Example(degrade(batch.rgb, self.scale, self.degradation), batch.rgb, batch.valid)
 
     def generator_terms(self, example: Example, made: Tensor, *, adversarial: bool) -> Terms:
         """`g_l1` and, if `adversarial`, `g_adversarial`."""
@@ -111,14 +113,6 @@ class SuperresObjective:
         pictures = torch.cat((example.truth, made.detach()))
         logits = self.discriminator(_seen_picture(pictures, example.valid.repeat(2, 1, 1, 1)))
         return _discriminator_bce(logits, example.valid)
-
-
-def degrade(rgb: Tensor, scale: int) -> Tensor:
-    """The picture (N, 3, H, W) as a detector with `scale` times larger pixels shows it, in 8-bit steps.
-
-    The mean over each area keeps the flux. Rows and columns beyond a multiple of `scale` are left out.
-    """
-    return (F.avg_pool2d(rgb, scale) * 255.0).round() / 255.0
 
 
 def _seen_colours(example: Example, ab: Tensor) -> Tensor:

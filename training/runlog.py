@@ -18,8 +18,8 @@ from models.color import rgb_to_lightness
 from models.predict import colorize, scale_of, upscale
 from training.config import Task
 from training.data import whole
+from training.degradation import DegradationConfig, degrade
 from training.files import write_atomic, write_text
-from training.objectives import degrade
 from training.pack import Pack, PackedFrame
 
 _THUMB_PX = 256
@@ -80,7 +80,12 @@ def _read(path: Path) -> list[dict[str, str]]:
 
 
 def sample_sheet(
-    task: Task, network: nn.Module, pack: Pack, frames: Sequence[PackedFrame], device: torch.device
+    task: Task,
+    network: nn.Module,
+    pack: Pack,
+    frames: Sequence[PackedFrame],
+    degradation: DegradationConfig,
+    device: torch.device,
 ) -> np.ndarray:
     """Input, output and truth side by side, a row per frame, as uint8 (H, W, 3); longer sides shrunk to 256 px."""
     rows = []
@@ -91,7 +96,7 @@ def sample_sheet(
             panels = [gray.expand(3, -1, -1), colorize(network, rgb, valid), rgb]
         else:
             scale = scale_of(network)
-            small = degrade(rgb, scale)
+            small = degrade(rgb, scale, degradation, seed=0)
             size = [small.shape[1] * scale, small.shape[2] * scale]
             enlarged = F.interpolate(small.unsqueeze(0), size=size, mode="nearest").squeeze(0)
             panels = [enlarged, upscale(network, small), rgb]

@@ -16,8 +16,8 @@ from models.color import rgb_to_lab
 from models.predict import colorize, scale_of, upscale
 from training.config import Task
 from training.data import whole
+from training.degradation import AREA, DegradationConfig, degrade
 from training.metrics import colourfulness, detail, luma, psnr, ssim, to_8bit
-from training.objectives import degrade
 from training.pack import Pack, PackedFrame
 
 Scores = dict[str, float]
@@ -72,17 +72,19 @@ def mean_colour(pack: Pack, frames: Sequence[PackedFrame], device: torch.device,
     return total / max(len(chosen), 1)
 
 
-def superres_scores(network: nn.Module, rgb: Tensor, valid: Tensor) -> Scores:
-    """PSNR in dB, SSIM and detail of a frame that was shrunk by area mean and enlarged by the network."""
+def superres_scores(network: nn.Module, rgb: Tensor, valid: Tensor, degradation: DegradationConfig = AREA) -> Scores:
+    """PSNR in dB, SSIM and detail of a frame that was degraded and enlarged by the network."""
     scale = scale_of(network)
     truth, mask = _whole_cells(rgb, scale), _whole_cells(valid, scale)
-    return _superres_scores(to_8bit(upscale(network, degrade(truth, scale))), truth, mask, scale, "")
+    return _superres_scores(
+        to_8bit(upscale(network, degrade(truth, scale, degradation, seed=0))), truth, mask, scale, ""
+    )
 
 
-def superres_baselines(scale: int, rgb: Tensor, valid: Tensor) -> Scores:
+def superres_baselines(scale: int, rgb: Tensor, valid: Tensor, degradation: DegradationConfig = AREA) -> Scores:
     """The same scores for nearest, bicubic and Lanczos enlargement (Pillow's), and the detail of the truth."""
     truth, mask = _whole_cells(rgb, scale), _whole_cells(valid, scale)
-    small = to_8bit(degrade(truth, scale)).byte().permute(1, 2, 0).cpu().numpy()
+    small = to_8bit(degrade(truth, scale, degradation, seed=0)).byte().permute(1, 2, 0).cpu().numpy()
     size = (truth.shape[2], truth.shape[1])
     scores: Scores = {"detail_truth": detail(luma(_cut(to_8bit(truth), scale)), _cut(mask, scale))}
     for name, filter_ in _RESAMPLING.items():
@@ -124,7 +126,12 @@ def measurable(pack: Pack, frames: Sequence[PackedFrame]) -> tuple[PackedFrame, 
 
 
 def held_out_scores(
-    task: Task, network: nn.Module, pack: Pack, frames: Sequence[PackedFrame], device: torch.device
+    task: Task,
+    network: nn.Module,
+    pack: Pack,
+    frames: Sequence[PackedFrame],
+    degradation: DegradationConfig,
+    device: torch.device,
 ) -> Scores:
     """Mean scores over held-out frames during training, with the one baseline that training is compared to."""
     rows = []
@@ -136,9 +143,9 @@ def held_out_scores(
             rows.append(colour_scores(network, rgb, valid) | {key: baseline[key] for key in kept})
         else:
             scale = scale_of(network)
-            baseline = superres_baselines(scale, rgb, valid)
+            baseline = superres_baselines(scale, rgb, valid, degradation)
             kept = (f"psnr_y_crop{scale}_bicubic", "detail_truth")
-            rows.append(superres_scores(network, rgb, valid) | {key: baseline[key] for key in kept})
+            rows.append(superres_scores(network, rgb, valid, degradation) | {key: baseline[key] for key in kept})
     return {name: float(np.nanmean([row[name] for row in rows])) for name in rows[0]}
 
 
