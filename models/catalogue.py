@@ -5,20 +5,40 @@ from typing import Any
 
 from torch import nn
 
-from models.discriminators import PatchGAN, PatchGANConfig, SRGANDiscriminator, SRGANDiscriminatorConfig
+from models.discriminators import (
+    DiscriminatorConfig,
+    PatchGAN,
+    PatchGANConfig,
+    ResidualVGG,
+    ResidualVGGConfig,
+    ResNetPatch,
+    ResNetPatchConfig,
+    SRGANDiscriminator,
+    SRGANDiscriminatorConfig,
+)
 from models.edsr import EDSR, EDSRConfig
+from models.nafnet import NAFNet, NAFNetConfig
+from models.resnet_unet import ResNetUNet, ResNetUNetConfig
+from models.span import SPAN, SPANConfig
 from models.srresnet import SRResNet, SRResNetConfig
 from models.unet import UNet, UNetConfig
 from models.wdsr import WDSR, WDSRConfig
 
-NetworkConfig = UNetConfig | SRResNetConfig | EDSRConfig | WDSRConfig | PatchGANConfig | SRGANDiscriminatorConfig
+ColouriserConfig = UNetConfig | ResNetUNetConfig | NAFNetConfig
+EnlargerConfig = SRResNetConfig | EDSRConfig | WDSRConfig | SPANConfig
+NetworkConfig = ColouriserConfig | EnlargerConfig | DiscriminatorConfig
 
 _CATALOGUE: dict[str, tuple[type[Any], type[nn.Module]]] = {
     "unet": (UNetConfig, UNet),
+    "resnet_unet": (ResNetUNetConfig, ResNetUNet),
+    "nafnet": (NAFNetConfig, NAFNet),
     "srresnet": (SRResNetConfig, SRResNet),
     "edsr": (EDSRConfig, EDSR),
     "wdsr": (WDSRConfig, WDSR),
+    "span": (SPANConfig, SPAN),
     "patchgan": (PatchGANConfig, PatchGAN),
+    "resnet_patch": (ResNetPatchConfig, ResNetPatch),
+    "residual_vgg": (ResidualVGGConfig, ResidualVGG),
     "srgan_discriminator": (SRGANDiscriminatorConfig, SRGANDiscriminator),
 }
 

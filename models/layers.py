@@ -2,6 +2,7 @@
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 # of the leaky ReLU that follows
 _SLOPE = 0.2
@@ -20,6 +21,24 @@ class ChannelNorm(nn.Module):
         centred = features - features.mean(dim=1, keepdim=True)
         variance = centred.square().mean(dim=1, keepdim=True)
         return centred * torch.rsqrt(variance + 1e-6) * self.weight + self.bias
+
+
+def norm_of(channels: int, norm: str) -> nn.Module:
+    """The normalisation that a config names: "channel", or anything else for none."""
+    return ChannelNorm(channels) if norm == "channel" else nn.Identity()
+
+
+class Up(nn.Module):
+    """Twice the size: 3x3 convolution and pixel shuffle."""
+
+    def __init__(self, inputs: int, outputs: int, norm: str) -> None:
+        super().__init__()
+        self.conv = icnr_(nn.Conv2d(inputs, 4 * outputs, 3, padding=1), 2)
+        self.norm = norm_of(outputs, norm)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(N, inputs, H, W) to (N, outputs, 2H, 2W)."""
+        return F.leaky_relu(self.norm(F.pixel_shuffle(self.conv(features), 2)), _SLOPE)
 
 
 def kaiming_(conv: nn.Conv2d) -> nn.Conv2d:

@@ -7,16 +7,18 @@ on the whole of it. For pictures too large for that, cut tiles (`models.tiling`)
 import torch
 from torch import Tensor, nn
 
-from models.color import paint, rgb_to_lightness
+from models.color import paint, rgb_to_lab, rgb_to_lightness
 
 
 @torch.no_grad()
 def predict_ab(network: nn.Module, lightness: Tensor, valid: Tensor) -> Tensor:
     """a*b* (2, H, W) for L* (1, H, W) in [0, 100]; 0 where `valid`, bool (1, H, W), is False.
 
-    The network sees black where there is no data, whatever fill the archive uses.
+    The network sees black where there is no data, whatever fill the archive uses. Of one that predicts RGB the chroma
+    is taken.
     """
-    ab = network(blank(lightness, valid).unsqueeze(0)).squeeze(0).float()
+    colour = network(blank(lightness, valid).unsqueeze(0)).squeeze(0).float()
+    ab = rgb_to_lab(colour)[1:] if colour.shape[0] == 3 else colour
     return ab.masked_fill(~valid, 0.0)
 
 

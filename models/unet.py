@@ -1,4 +1,4 @@
-"""The colouriser's U-Net: lightness in, a*b* out, on pictures of any size from 64x64 up.
+"""The colouriser's U-Net: lightness in, a*b* or RGB out, on pictures of any size from 64x64 up.
 
 The shape is pix2pix's (Isola et al. 2017, arXiv 1611.07004): stride-2 4x4 convolutions down, skips across. What
 differs, and why: pixel-shuffle ups with ICNR start (Aitken et al. 2017, arXiv 1707.02937) against checkerboards; no
@@ -13,10 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from models.layers import ChannelNorm, icnr_, kaiming_, near_zero_
-
-# a*b* of all sRGB colours lies within -107.9 .. 98.3
-AB_LIMIT = 110.0
+from models.colouriser import CHANNELS, Colouriser, Output, check_common
+from models.layers import Up, kaiming_, near_zero_, norm_of
 
 
 @dataclass(frozen=True)
@@ -26,7 +24,8 @@ class UNetConfig:
     `context` lists dilations of 3x3 residual convolutions at the bottom, each widening the view by its dilation
     times 2**depth pixels. `norm` "channel" normalises over the channels of each pixel. With `reduce` above 1 the
     network works on means over squares of so many pixels, and its a*b* is enlarged linearly: chroma is the coarser
-    part of a picture, and the same work then overlooks more of it.
+    part of a picture, and the same work then overlooks more of it. `output` "rgb" predicts whole colours, of which
+    only the chroma is used.
     """
 
     width: int = 64
@@ -35,6 +34,7 @@ class UNetConfig:
     context: tuple[int, ...] = ()
     norm: Literal["none", "channel"] = "none"
     reduce: int = 1
+    output: Output = "ab"
 
     def __post_init__(self) -> None:
         if self.width < 2 or self.max_width < self.width:
@@ -45,15 +45,14 @@ class UNetConfig:
             raise ValueError(f"U-Net context {self.context} must hold dilations of 1 and more")
         if self.norm not in ("none", "channel"):
             raise ValueError(f"U-Net norm {self.norm!r} is neither none nor channel")
-        if not 1 <= self.reduce <= 8:
-            raise ValueError(f"U-Net reduce {self.reduce} is outside 1 to 8")
+        check_common("U-Net", self.output, self.reduce)
 
 
-class UNet(nn.Module):
-    """L* (N, 1, H, W) in [0, 100] to a*b* (N, 2, H, W) in L*a*b* units, within +-110."""
+class UNet(Colouriser):
+    """The U-Net of a config."""
 
     def __init__(self, config: UNetConfig) -> None:
-        super().__init__()
+        super().__init__(config.output, config.reduce)
         self.config = config
         widths = [1] + [min(config.width * 2**level, config.max_width) for level in range(config.depth)]
         self.downs = nn.ModuleList(
@@ -64,36 +63,29 @@ class UNet(nn.Module):
         ups = []
         for level in reversed(range(config.depth)):
             arriving = widths[level + 1] * (1 if level == config.depth - 1 else 2)
-            ups.append(_Up(arriving, widths[max(level, 1)], config.norm))
+            ups.append(Up(arriving, widths[max(level, 1)], config.norm))
         self.ups = nn.ModuleList(ups)
         self.mix = kaiming_(nn.Conv2d(widths[1] + 1, widths[1], 3, padding=1))
-        self.out = near_zero_(nn.Conv2d(widths[1], 2, 1))
+        self.out = near_zero_(nn.Conv2d(widths[1], CHANNELS[config.output], 1))
 
     @property
-    def stride(self) -> int:
-        """Pixels of the input to one at the bottom: tile origins must be multiples of it."""
-        return self.config.reduce * 2**self.config.depth
+    def inner_stride(self) -> int:
+        """Pixels to one at the bottom."""
+        return 2**self.config.depth
 
     @property
-    def receptive_radius(self) -> int:
-        """No input pixel farther than this, by row or by column, has any effect on an output pixel."""
+    def inner_radius(self) -> int:
+        """How far `raw` sees."""
         radius = sum(self.config.context)
         for _ in range(self.config.depth):
             # at the lower level the up convolution sees 1 more; then a 4x4 kernel of stride 2, seen from either of
             # the two pixels that a lower one spans, reaches 2
             radius = 2 * (radius + 1) + 2
-        radius += 1
-        # the linear enlargement looks one coarse pixel further, and a coarse pixel is `reduce` fine ones wide
-        return radius if self.config.reduce == 1 else (radius + 2) * self.config.reduce - 1
+        return radius + 1
 
-    def forward(self, lightness: Tensor) -> Tensor:
-        """Predict a*b*; sides are padded inside to multiples of `stride` by repeating the last row and column."""
-        height, width = lightness.shape[-2:]
-        scaled = lightness / 50.0 - 1.0
-        features = F.pad(scaled, (0, -width % self.stride, 0, -height % self.stride), mode="replicate")
-        if self.config.reduce > 1:
-            features = F.avg_pool2d(features, self.config.reduce)
-        skips = []
+    def raw(self, scaled: Tensor) -> Tensor:
+        """From scaled lightness to unbounded channels."""
+        features, skips = scaled, []
         for down in self.downs:
             skips.append(features)
             features = down(features)
@@ -101,11 +93,7 @@ class UNet(nn.Module):
             features = block(features)
         for up, skip in zip(self.ups, reversed(skips), strict=True):
             features = torch.cat((up(features), skip), dim=1)
-        features = F.leaky_relu(self.mix(features), 0.2)
-        ab = AB_LIMIT * torch.tanh(self.out(features))
-        if self.config.reduce > 1:
-            ab = F.interpolate(ab, scale_factor=float(self.config.reduce), mode="bilinear", align_corners=False)
-        return ab[..., :height, :width]
+        return self.out(F.leaky_relu(self.mix(features), 0.2))
 
 
 class _Down(nn.Module):
@@ -114,7 +102,7 @@ class _Down(nn.Module):
     def __init__(self, inputs: int, outputs: int, norm: str) -> None:
         super().__init__()
         self.conv = kaiming_(nn.Conv2d(inputs, outputs, 4, stride=2, padding=1))
-        self.norm = ChannelNorm(outputs) if norm == "channel" else nn.Identity()
+        self.norm = norm_of(outputs, norm)
 
     def forward(self, features: Tensor) -> Tensor:
         return F.leaky_relu(self.norm(self.conv(features)), 0.2)
@@ -126,19 +114,7 @@ class _Context(nn.Module):
     def __init__(self, width: int, dilation: int, norm: str) -> None:
         super().__init__()
         self.conv = kaiming_(nn.Conv2d(width, width, 3, padding=dilation, dilation=dilation))
-        self.norm = ChannelNorm(width) if norm == "channel" else nn.Identity()
+        self.norm = norm_of(width, norm)
 
     def forward(self, features: Tensor) -> Tensor:
         return features + F.leaky_relu(self.norm(self.conv(features)), 0.2)
-
-
-class _Up(nn.Module):
-    """Twice the size: 3x3 convolution and pixel shuffle."""
-
-    def __init__(self, inputs: int, outputs: int, norm: str) -> None:
-        super().__init__()
-        self.conv = icnr_(nn.Conv2d(inputs, 4 * outputs, 3, padding=1), 2)
-        self.norm = ChannelNorm(outputs) if norm == "channel" else nn.Identity()
-
-    def forward(self, features: Tensor) -> Tensor:
-        return F.leaky_relu(self.norm(F.pixel_shuffle(self.conv(features), 2)), 0.2)

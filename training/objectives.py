@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from models.color import rgb_to_lab
+from models.colouriser import AB_LIMIT
 from models.predict import blank
-from models.unet import AB_LIMIT
 from training.data import Batch
 from training.degradation import DegradationConfig, degrade
 from training.losses import bce, logit_weights, masked_l1

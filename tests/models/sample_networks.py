@@ -4,6 +4,8 @@ import torch
 from torch import nn
 
 from models.catalogue import NetworkConfig, build
+from models.nafnet import NAFNetConfig
+from models.resnet_unet import ResNetUNetConfig
 from models.unet import UNetConfig
 
 UNETS = [
@@ -12,6 +14,13 @@ UNETS = [
     UNetConfig(4, 2, 8, context=(1, 2)),
     UNetConfig(4, 2, 8, reduce=4),
 ]
+COLOURISERS = [
+    *UNETS,
+    NAFNetConfig(4, (1, 1), (1, 0), (1, 2)),
+    NAFNetConfig(4, (1,), (2,), (), reduce=2),
+    ResNetUNetConfig(4),
+    ResNetUNetConfig(4, norm="channel"),
+]
 
 
 def awake(config: NetworkConfig) -> nn.Module:
@@ -19,4 +28,8 @@ def awake(config: NetworkConfig) -> nn.Module:
     torch.manual_seed(0)
     network = build(config)
     nn.init.normal_(network.out.weight, std=0.3)
+    for name, parameter in network.named_parameters():
+        # NAFNet's blocks start as nothing
+        if name.endswith(("weight_look", "weight_mix")):
+            nn.init.constant_(parameter, 0.5)
     return network.requires_grad_(False)

@@ -1,13 +1,25 @@
+from dataclasses import replace
+
 import pytest
 import torch
-from sample_networks import UNETS, awake
+from sample_networks import COLOURISERS, UNETS, awake
 from torch import nn
 
 from models.catalogue import build, from_dict, to_dict
-from models.discriminators import PatchGAN, PatchGANConfig, SRGANDiscriminator, SRGANDiscriminatorConfig
+from models.colouriser import AB_LIMIT
+from models.discriminators import (
+    PatchGAN,
+    PatchGANConfig,
+    ResidualVGGConfig,
+    ResNetPatchConfig,
+    SRGANDiscriminatorConfig,
+)
 from models.edsr import EDSRConfig
+from models.nafnet import NAFNetConfig
+from models.resnet_unet import ResNetUNet, ResNetUNetConfig
+from models.span import SPAN, SPANConfig
 from models.srresnet import SRResNetConfig, prime_factors
-from models.unet import AB_LIMIT, UNet, UNetConfig
+from models.unet import UNet, UNetConfig
 from models.wdsr import WDSRConfig
 
 
@@ -23,10 +35,10 @@ def reach(network: nn.Module, given: torch.Tensor, scale: int, rows: range) -> i
     return farthest
 
 
-@pytest.mark.parametrize("config", UNETS)
-def test_unet_sees_no_farther_than_it_says(config):
+@pytest.mark.parametrize("config", COLOURISERS)
+def test_colourisers_see_no_farther_than_they_say(config):
     network = awake(config)
-    middle = network.stride * 8
+    middle = network.stride * (network.receptive_radius // network.stride + 2)
     seen = reach(network, torch.rand(1, 1, 2 * middle, 32) * 100, 1, range(middle, middle + network.stride))
     assert network.receptive_radius - 2 <= seen <= network.receptive_radius
 
@@ -36,6 +48,8 @@ ENLARGERS = {
     "edsr": lambda scale: EDSRConfig(scale, 4, 1),
     "edsr, direct": lambda scale: EDSRConfig(scale, 4, 2, 0.5, "direct"),
     "wdsr": lambda scale: WDSRConfig(scale, 4, 2),
+    "span": lambda scale: SPANConfig(scale, 4, 2),
+    "span, plain": lambda scale: SPANConfig(scale, 4, 2, 0),
 }
 
 
@@ -48,13 +62,24 @@ def test_enlargers_see_no_farther_than_they_say(kind, scale):
 
 
 @pytest.mark.parametrize(
-    "config", [UNetConfig(4, 4, 8), UNetConfig(4, 8, 8, norm="channel"), UNetConfig(4, 2, reduce=4)]
+    "config",
+    [
+        UNetConfig(4, 4, 8),
+        UNetConfig(4, 8, 8, norm="channel"),
+        UNetConfig(4, 2, reduce=4),
+        NAFNetConfig(4),
+        ResNetUNetConfig(4),
+    ],
 )
 @pytest.mark.parametrize("size", [(64, 64), (65, 97), (70, 64)])
-def test_unet_takes_any_size_and_stays_in_range(config, size):
-    ab = awake(config)(torch.rand(2, 1, *size) * 100)
+def test_colourisers_take_any_size_and_stay_in_range(config, size):
+    lightness = torch.rand(2, 1, *size) * 100
+    ab = awake(config)(lightness)
     assert ab.shape == (2, 2, *size)
     assert ab.abs().max() <= AB_LIMIT
+    rgb = awake(replace(config, output="rgb"))(lightness)
+    assert rgb.shape == (2, 3, *size)
+    assert 0 <= rgb.min() < rgb.max() <= 1
 
 
 @pytest.mark.parametrize("kind", ENLARGERS)
@@ -79,10 +104,92 @@ def test_patchgan_of_three_layers_judges_70_pixels_in_30_by_30_patches():
     assert int(touched.max() - touched.min()) + 1 == 70
 
 
-@pytest.mark.parametrize("size", [(16, 16), (48, 33)])
-def test_srgan_discriminator_takes_any_size(size):
-    network = SRGANDiscriminator(SRGANDiscriminatorConfig(4, 3))
-    assert network(torch.rand(2, 3, *size)).shape == (2, 1, 1, 1)
+@pytest.mark.parametrize("size", [(32, 32), (48, 35)])
+@pytest.mark.parametrize("config", [SRGANDiscriminatorConfig(4, 3), ResidualVGGConfig(width=2)])
+def test_whole_picture_discriminators_take_any_size(config, size):
+    assert build(config)(torch.rand(2, 3, *size)).shape == (2, 1, 1, 1)
+
+
+@pytest.mark.parametrize("spectral", [False, True])
+def test_resnet_50_judges_cells_of_32_pixels(spectral):
+    network = build(ResNetPatchConfig(width=2, spectral=spectral))
+    assert network(torch.rand(1, 3, 256, 256)).shape == (1, 1, 8, 8)
+    # a stem, three convolutions to a bottleneck, and the logits in place of the classes
+    convs = [
+        name for name, module in network.named_modules() if isinstance(module, nn.Conv2d) and "shortcut" not in name
+    ]
+    assert len(convs) == 50
+
+
+def test_residual_vgg_has_the_13_convolutions_of_vgg_16():
+    shapes = [m.weight.shape for m in build(ResidualVGGConfig()).modules() if isinstance(m, nn.Conv2d)]
+    assert [shape[0] for shape in shapes if shape[2] == 3] == [64] * 2 + [128] * 2 + [256] * 3 + [512] * 6
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        PatchGANConfig(width=4, norm="none"),
+        SRGANDiscriminatorConfig(4),
+        ResNetPatchConfig(width=2, blocks=(1,)),
+        ResidualVGGConfig(width=2),
+    ],
+)
+def test_more_power_iterations_find_the_largest_singular_value_sooner(config):
+    norms = []
+    for iterations in (1, 40):
+        torch.manual_seed(0)
+        network = build(replace(config, spectral=True, power_iterations=iterations))
+        with torch.no_grad():
+            network(torch.rand(2, 3, 64, 64))
+        conv = next(module for module in network.modules() if isinstance(module, nn.Conv2d))
+        with torch.no_grad():
+            norms.append(float(torch.linalg.matrix_norm(conv.eval().weight.flatten(1), 2)))
+    assert abs(norms[1] - 1) < 1e-3
+    assert abs(norms[1] - 1) <= abs(norms[0] - 1)
+
+
+def test_the_folded_kernel_of_span_is_the_stack_it_stands_for():
+    torch.manual_seed(0)
+    folded = SPAN(SPANConfig(2, 6, 2)).body[0].first
+    nn.init.normal_(folded.shortcut)
+    given = torch.rand(1, 6, 9, 9)
+    wide = nn.functional.conv2d(given, folded.widen[..., None, None])
+    stack = nn.functional.conv2d(nn.functional.conv2d(wide, folded.look, padding=1), folded.narrow[..., None, None])
+    stack = stack + nn.functional.conv2d(given, folded.shortcut[..., None, None])
+    assert (folded(given) - stack).abs().max() < 1e-5
+
+
+def test_resnet_encoder_starts_as_torchvisions():
+    import torchvision
+
+    torch.manual_seed(0)
+    theirs = torchvision.models.resnet18().eval()
+    for module in theirs.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.uniform_(module.running_mean, -0.2, 0.2)
+            nn.init.uniform_(module.running_var, 0.5, 2.0)
+            nn.init.uniform_(module.weight, 0.5, 1.5)
+    ours = ResNetUNet(ResNetUNetConfig())
+    ours.load_encoder(theirs.state_dict())
+    gray = torch.rand(1, 1, 96, 96)
+    with torch.no_grad():
+        given = ((gray - 0.449) / 0.226).expand(-1, 3, -1, -1)
+        aim = theirs.layer1(theirs.maxpool(theirs.relu(theirs.bn1(theirs.conv1(given)))))
+        _, made, *_ = ours.encoder(gray * 2 - 1)
+        # what pads the borders is another gray
+        assert torch.allclose(made[..., 8:-8, 8:-8], aim[..., 8:-8, 8:-8], atol=1e-3)
+        for group in ("layer2", "layer3", "layer4"):
+            made = getattr(ours.encoder, group)(aim)
+            aim = getattr(theirs, group)(aim)
+            assert torch.allclose(made, aim, atol=1e-3)
+
+
+def test_weights_of_another_network_are_refused():
+    with pytest.raises(ValueError, match=r"lack conv1\.weight"):
+        ResNetUNet(ResNetUNetConfig(4)).load_encoder({})
+    with pytest.raises(ValueError, match="folded"):
+        ResNetUNet(ResNetUNetConfig(4, norm="channel")).load_encoder({})
 
 
 def test_prime_factors_multiply_to_the_number():
@@ -94,7 +201,19 @@ def test_prime_factors_multiply_to_the_number():
 
 @pytest.mark.parametrize(
     "config",
-    [UNETS[2], SRResNetConfig(3, 4, 1), EDSRConfig(3), WDSRConfig(3), PatchGANConfig(), SRGANDiscriminatorConfig()],
+    [
+        UNETS[2],
+        SRResNetConfig(3, 4, 1),
+        EDSRConfig(3),
+        WDSRConfig(3),
+        SPANConfig(3),
+        PatchGANConfig(),
+        SRGANDiscriminatorConfig(),
+        NAFNetConfig(),
+        ResNetUNetConfig(output="rgb"),
+        ResNetPatchConfig(),
+        ResidualVGGConfig(),
+    ],
 )
 def test_config_survives_a_file(config):
     values = to_dict(config)
@@ -126,6 +245,12 @@ def test_bad_config_is_refused(values):
         (WDSRConfig, {"linear": 0.0}),
         (PatchGANConfig, {"layers": 0}),
         (SRGANDiscriminatorConfig, {"levels": 9}),
+        (ResidualVGGConfig, {"levels": ()}),
+        (ResNetPatchConfig, {"power_iterations": 0}),
+        (NAFNetConfig, {"down": (1, 1)}),
+        (ResNetUNetConfig, {"norm": "batch"}),
+        (ResNetUNetConfig, {"output": "hsv"}),
+        (SPANConfig, {"blocks": 1}),
     ],
 )
 def test_sizes_out_of_range_are_refused(kind, values):
