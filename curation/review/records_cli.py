@@ -9,7 +9,7 @@ import typer
 from curation.review.cli import JsonOption, review_app
 
 if TYPE_CHECKING:
-    from curation.review.statistics import Share
+    from curation.rates import Share
 
 
 @review_app.command()
@@ -26,7 +26,8 @@ def stats(as_json: JsonOption = False) -> None:
     sheet = Desk(settings, open_database(settings.database)).sheet
     numbers = statistics(sheet.queue)
     if as_json:
-        typer.echo(json.dumps({"snapshot_id": sheet.snapshot_id, **asdict(numbers)}))
+        errors = {name: _figures(getattr(numbers, name)) for name in ("false_accept", "false_reject")}
+        typer.echo(json.dumps({"snapshot_id": sheet.snapshot_id, **asdict(numbers), **errors}))
         return
     pace = ""
     if numbers.per_hour and numbers.hours_left is not None:
@@ -82,6 +83,9 @@ def import_file(
 
 
 def _rate(share: "Share") -> str:
-    if share.share is None:
-        return "none was checked yet"
-    return f"{share.found} of {share.looked_at}, {share.share:.1%} [{share.low:.1%}, {share.high:.1%}]"
+    return f"{share.hits} of {share.total}, {share}" if share.total else "none was checked yet"
+
+
+def _figures(share: "Share") -> dict[str, float | None]:
+    low, high = share.interval
+    return {"value": share.value if share.total else None, "low": low, "high": high, "n": share.total}

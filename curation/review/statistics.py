@@ -4,25 +4,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from scipy.special import betaincinv
-
+from curation.rates import Share
 from curation.review.agreement import Agreement, independent_opinions, krippendorffs_alpha, pairwise
 from curation.review.decisions import Decision, not_taken_back, standing
 from curation.review.queue import Queue
 
 _LATEST = 200  # decisions that the pace is taken from
 _ELSEWHERE_S = 300.0  # who takes longer than this was not looking
-
-
-@dataclass(frozen=True)
-class Share:
-    """`found` of `looked_at`, as a share with its 95 % interval; None where nobody looked."""
-
-    found: int
-    looked_at: int
-    share: float | None
-    low: float | None
-    high: float | None
 
 
 @dataclass(frozen=True)
@@ -74,15 +62,6 @@ def statistics(queue: Queue) -> Statistics:
     )
 
 
-def share(found: int, looked_at: int) -> Share:
-    """A share with its exact 95 % interval (Clopper and Pearson 1934, Biometrika 26, 404)."""
-    if looked_at == 0:
-        return Share(0, 0, None, None, None)
-    low = float(betaincinv(found, looked_at - found + 1, 0.025)) if found else 0.0
-    high = float(betaincinv(found + 1, looked_at - found, 0.975)) if found < looked_at else 1.0
-    return Share(found, looked_at, found / looked_at, low, high)
-
-
 def _errors(said: Mapping[str, Sequence[Decision]], held: Mapping[str, Decision | None], verdict: str) -> Share:
     """Of the audited frames on which the policy said this, those that people hold otherwise."""
     audited = [
@@ -91,7 +70,7 @@ def _errors(said: Mapping[str, Sequence[Decision]], held: Mapping[str, Decision 
         if decision is not None
         and any(one.role == "audit" and one.policy_verdict == verdict for one in not_taken_back(said[image_id]))
     ]
-    return share(sum(action != verdict for action in audited), len(audited))
+    return Share(sum(action != verdict for action in audited), len(audited))
 
 
 def _per_hour(everything: Sequence[Decision]) -> float | None:

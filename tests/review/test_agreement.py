@@ -5,7 +5,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curation.review.agreement import cohens_kappa, krippendorffs_alpha
-from curation.review.statistics import share
 
 
 def test_cohens_kappa_of_a_printed_example():
@@ -39,9 +38,3 @@ def test_agreement_is_symmetric_and_one_where_all_agree(pairs):
     assert krippendorffs_alpha(pairs) == pytest.approx(krippendorffs_alpha(turned))
     if len({word for pair in pairs for word in pair}) == 2:
         assert krippendorffs_alpha([(one, one) for one, _ in [*pairs, ("a", "a"), ("b", "b")]]) == pytest.approx(1.0)
-
-
-def test_an_interval_holds_its_share():
-    found = share(3, 40)
-    assert (round(found.low, 4), round(found.high, 4)) == (0.0157, 0.2039)
-    assert share(0, 40).high == pytest.approx(0.0881, abs=1e-4) and share(0, 0).share is None

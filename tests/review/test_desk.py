@@ -134,9 +134,10 @@ def test_the_audit_draws_sure_frames_and_measures_the_policys_errors(desk):
         one.say(Statement(word, "ann", seconds=10.0), [item.image_id])
     found = statistics(one.sheet.queue)
     accepted = sum(item.verdict == "accept" for item in drawn)
-    assert found.false_accept.looked_at == accepted and found.false_accept.found > 0
-    assert found.false_accept.low < found.false_accept.share < found.false_accept.high
-    assert (found.false_reject.found, found.false_reject.low) == (0, 0.0)
+    assert found.false_accept.total == accepted and found.false_accept.hits > 0
+    low, high = found.false_accept.interval
+    assert low < found.false_accept.value < high
+    assert (found.false_reject.hits, found.false_reject.interval[0]) == (0, 0.0)
     assert found.per_hour == pytest.approx(360.0) and found.hours_left == pytest.approx(10 / 360)
 
 

@@ -45,6 +45,7 @@ def test_next_shows_values_and_the_decision_needs_no_id(call, engine):
     assert "took back accept" in call("undo", "--as", "ann").stdout
     numbers = json.loads(call("stats", "--json").stdout)
     assert (numbers["waiting"], numbers["rejected"], numbers["reviewers"]) == (2, 1, {"ann": 3})
+    assert numbers["false_accept"] == {"value": None, "low": 0.0, "high": 1.0, "n": 0}
     assert "frames wait" in call("stats").stdout
 
 
