@@ -127,16 +127,16 @@ def skip(
 
 @review_app.command()
 def undo(
-    image: Annotated[str | None, typer.Argument(help="A frame; by default the one you decided last.")] = None,
+    images: Annotated[list[str] | None, typer.Argument(help="Frames; by default the one you decided last.")] = None,
     reviewer: ReviewerOption = None,
 ) -> None:
     """Take back your last decision. The frame is in your hand again; both rows are kept."""
     from curation.review.queue import find
 
     desk = _open()
-    image_id = str(find(desk.sheet.rows, image)["image_id"]) if image else None
-    undone = desk.undo(_reviewer(reviewer), image_id, origin="cli")
-    typer.echo(f"{undone.image_id[:12]}  took back {undone.action} of {undone.decided_at}")
+    chosen = [str(find(desk.sheet.rows, image)["image_id"]) for image in images or ()]
+    for undone in desk.undo(_reviewer(reviewer), chosen, origin="cli"):
+        typer.echo(f"{undone.image_id[:12]}  took back {undone.action} of {undone.decided_at}")
 
 
 def _open() -> "Desk":

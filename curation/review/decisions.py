@@ -193,14 +193,16 @@ def append(
 def undo(
     engine: Engine,
     reviewer: str,
-    image_id: str | None = None,
+    image_ids: Sequence[str] = (),
     origin: str = "cli",
     request_id: str | None = None,
     snapshot_id: str | None = None,
     policy_digest: str | None = None,
     now: datetime | None = None,
-) -> Decision:
-    """Take back the reviewer's last decision, on one frame or on any; returns what was taken back.
+) -> list[Decision]:
+    """Take back the reviewer's last decision on each of these frames or, where none is named, the last on any.
+
+    All are taken back or, where one frame has none, none is. Returns what was taken back.
 
     Raises:
         DeepfieldError: there is none to take back.
@@ -208,26 +210,31 @@ def undo(
     request_id = request_id or uuid.uuid4().hex
     with alone(engine, REVIEW_LOCK) as connection:
         own = select(decisions).where(decisions.c.reviewer == reviewer).order_by(decisions.c.decision_id)
-        if image_id is not None:
-            own = own.where(decisions.c.image_id == image_id)
+        if image_ids:
+            own = own.where(decisions.c.image_id.in_(image_ids))
         said = [Decision(**row) for row in connection.execute(own).mappings()]
-        before = next((one for one in said if one.request_id == request_id and one.action == "undo"), None)
-        if before is not None:  # asked again: what it took back then
-            return next(one for one in said if one.decision_id == before.undoes)
+        before = {one.undoes for one in said if one.request_id == request_id and one.action == "undo"}
+        if before:  # asked again: what it took back then
+            return [one for one in said if one.decision_id in before]
         left = not_taken_back(said)
+        last = {one.image_id: one for one in left}
+        for image_id in image_ids:
+            if image_id not in last:
+                raise _nothing_to_take_back(reviewer, f" on {image_id[:12]}")
         if not left:
-            where = f" on {image_id[:12]}" if image_id else ""
-            raise DeepfieldError(
-                f"{reviewer} has no decision{where} to take back: `deepfield review stats` counts them."
-            )
-        last = left[-1]
+            raise _nothing_to_take_back(reviewer)
+        undone = [last[image_id] for image_id in dict.fromkeys(image_ids)] or left[-1:]
         row: dict[str, Any] = dict.fromkeys(_NAMES)
         del row["decision_id"]
-        row |= {"image_id": last.image_id, "action": "undo", "reasons": "", "note": "", "reviewer": reviewer}
-        row |= {"origin": origin, "undoes": last.decision_id, "request_id": request_id}
-        row |= {"snapshot_id": snapshot_id, "policy_digest": policy_digest}
-        _insert(connection, [{**row, "decided_at": iso(now or datetime.now(UTC))}])
-    return last
+        row |= {"action": "undo", "reasons": "", "note": "", "reviewer": reviewer, "origin": origin}
+        row |= {"request_id": request_id, "snapshot_id": snapshot_id, "policy_digest": policy_digest}
+        row |= {"decided_at": iso(now or datetime.now(UTC))}
+        _insert(connection, [row | {"image_id": one.image_id, "undoes": one.decision_id} for one in undone])
+    return undone
+
+
+def _nothing_to_take_back(reviewer: str, where: str = "") -> DeepfieldError:
+    return DeepfieldError(f"{reviewer} has no decision{where} to take back: `deepfield review stats` counts them.")
 
 
 def iso(moment: datetime) -> str:

@@ -138,20 +138,22 @@ class Desk:
             return Said(tuple(made), refused, hand)
 
     def undo(
-        self, reviewer: str, image_id: str | None = None, *, origin: str, request_id: str | None = None
-    ) -> Decision:
-        """Take back the reviewer's last decision, on one frame or on any, and hand the frame out again.
+        self, reviewer: str, image_ids: Sequence[str] = (), *, origin: str, request_id: str | None = None
+    ) -> list[Decision]:
+        """Take back the reviewer's last decisions on frames, or the last on any, and hand the frames out again.
 
         Raises:
-            DeepfieldError: there is none to take back.
+            DeepfieldError: there is none to take back, on one of them.
         """
         with self._lock:
             seen = self._sheet.snapshot_id, self._sheet.policy.digest
-            undone = take_back(self._engine, reviewer, image_id, origin, request_id, *seen)
+            undone = take_back(self._engine, reviewer, image_ids, origin, request_id, *seen)
             with alone(self._engine, REVIEW_LOCK) as connection:
                 self._catch_up(connection)
-                if undone.image_id not in running(connection) and self._sheet.queue.role(undone.image_id, reviewer):
-                    claim(connection, reviewer, [undone.image_id], self._minutes)
+                held = running(connection)
+                free = [one.image_id for one in undone if one.image_id not in held]
+                queue = self._sheet.queue
+                claim(connection, reviewer, [one for one in free if queue.role(one, reviewer)], self._minutes)
             return undone
 
     def release(self, reviewer: str, image_ids: Sequence[str] | None = None) -> None:

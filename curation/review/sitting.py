@@ -39,7 +39,8 @@ def sit(
         action, reasons = chosen
         if action == "undo":
             try:
-                say(f"took back {desk.undo(reviewer, origin='cli').action}")
+                (undone,) = desk.undo(reviewer, origin="cli")
+                say(f"took back {undone.action}")
                 made = max(0, made - 1)
             except DeepfieldError as error:
                 say(str(error))

@@ -161,7 +161,8 @@ def make_app(desk: Desk, engine: Engine, renditions: Renditions, guard: Guard) -
 
     @app.post("/api/undo")
     def undo(request: Undo) -> dict[str, Any]:
-        undone = desk.undo(request.reviewer, request.image_id, origin="web", request_id=request.request_id)
+        wanted = [request.image_id] if request.image_id else []
+        undone = desk.undo(request.reviewer, wanted, origin="web", request_id=request.request_id)[0]
         return {"undone": undone.image_id, "action": undone.action, **handed_out(request)}
 
     @app.post("/api/release")

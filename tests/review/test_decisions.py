@@ -49,13 +49,25 @@ def test_undo_takes_back_ones_own_last_word_and_keeps_both_rows(engine):
     say(engine, "accept", "ann")
     say(engine, "reject", "bob", role="override")
     assert effective(history(engine))[IDS[0]].action == "reject"
-    assert undo(engine, "bob").action == "reject"
+    assert [one.action for one in undo(engine, "bob")] == ["reject"]
     assert effective(history(engine))[IDS[0]].action == "accept"
     with pytest.raises(DeepfieldError, match="bob has no decision"):
         undo(engine, "bob")
-    undo(engine, "ann", IDS[0])
+    undo(engine, "ann", [IDS[0]])
     assert effective(history(engine)) == {}
     assert len(history(engine)) == 4
+
+
+def test_several_are_taken_back_at_once_or_none_is(engine):
+    for image_id in IDS[:3]:
+        say(engine, "accept", "ann", image_id)
+    with pytest.raises(DeepfieldError, match="no decision on dddd"):
+        undo(engine, "ann", [IDS[0], IDS[3]])
+    assert len(effective(history(engine))) == 3
+    taken = undo(engine, "ann", [IDS[2], IDS[0]], request_id="u1")
+    assert [one.image_id for one in taken] == [IDS[2], IDS[0]] and set(effective(history(engine))) == {IDS[1]}
+    assert {one.image_id for one in undo(engine, "ann", [IDS[2], IDS[0]], request_id="u1")} == {IDS[0], IDS[2]}
+    assert len(history(engine)) == 5
 
 
 def test_blind_opinions_are_counted_and_a_third_one_settles(engine):
@@ -82,7 +94,7 @@ def test_any_sequence_equals_a_stack_per_frame(tmp_path_factory, sequence):
             say(engine, action, "ann", image_id)
             stacks[image_id].append(action)
         elif stacks[image_id]:
-            undo(engine, "ann", image_id)
+            undo(engine, "ann", [image_id])
             stacks[image_id].pop()
     expected = {
         i: [a for a in stack if a != "skip"][-1] for i, stack in stacks.items() if set(stack) & {"accept", "reject"}

@@ -80,7 +80,7 @@ def test_undo_puts_the_frame_back_into_ones_hand(desk):
     one = desk(frames(9))
     first, second = one.take("ann", 2)
     one.say(Statement("accept", "ann"), [first.image_id])
-    assert one.undo("ann", origin="cli").image_id == first.image_id
+    assert [undone.image_id for undone in one.undo("ann", origin="cli")] == [first.image_id]
     assert {item.image_id for item in one.take("ann", 2)} == {first.image_id, second.image_id}
 
 
