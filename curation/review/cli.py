@@ -39,27 +39,31 @@ DrawOption = Annotated[
 def list_items(
     reason: Annotated[str | None, typer.Option(help="Only frames doubted for this reason.")] = None,
     archive: Annotated[str | None, typer.Option(help="Only frames of this archive, as in obs_collection.")] = None,
+    disputed: Annotated[bool, typer.Option("--disputed", help="Only frames on which people disagree.")] = False,
     min_age: Annotated[float | None, typer.Option(min=0, help="Only frames fetched so many days ago or more.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List the frames that wait, in the order in which they are handed out."""
-    from dataclasses import asdict
+    """List the frames that wait, in the order in which they are handed out.
 
+    Of those that wait for a check it does not say what the policy thinks of them, in --json neither (null): whoever
+    reads this may be asked about them. A program that needs it reads the manifest.
+    """
     desk = _open()
     items = [
         item
         for item in desk.sheet.queue.waiting()
-        if (reason is None or reason in item.reasons)
+        if (reason is None or (reason in item.reasons and not item.blind))
+        and (not disputed or item.role == "third")
         and (archive is None or archive.lower() == item.obs_collection.lower())
         and (min_age is None or _age_days(item) >= min_age)
     ][:limit]
     for item in items:
         if as_json:
-            typer.echo(json.dumps({**asdict(item), "reasons": ",".join(item.reasons)}))
+            typer.echo(json.dumps(_told(item)))
         else:
-            why = item.rule_values or {"accept": "accepted, to check", "reject": "rejected, to check"}.get(item.verdict)
-            typer.echo(f"{item.image_id[:12]}  {item.doubt:4.2f}  {item.source_name}  {why}")
+            doubt, why = ("  ? ", "for a check") if item.blind else (f"{item.doubt:4.2f}", item.rule_values)
+            typer.echo(f"{item.image_id[:12]}  {doubt}  {item.source_name}  {why}")
     if not items and not as_json:
         typer.echo("Nothing waits for a decision.", err=True)
 
@@ -69,11 +73,15 @@ def show(
     image: Annotated[str, typer.Argument(help="Id of a frame, or its first six digits or more.")],
     picture: DrawOption = "auto",
 ) -> None:
-    """Show all about one frame: values against thresholds, provenance, duplicates, decisions, where its bytes are."""
+    """Show all about one frame: values against thresholds, provenance, duplicates, decisions, where its bytes are.
+
+    While it waits for a check, its verdict and what was said of it stay hidden.
+    """
     from curation.review.queue import find
 
     desk = _open()
-    _show(desk, str(find(desk.sheet.rows, image)["image_id"]), picture, blind=False)
+    image_id = str(find(desk.sheet.rows, image)["image_id"])
+    _show(desk, image_id, picture, blind=desk.sheet.queue.role(image_id, None) not in (None, "doubt"))
 
 
 @review_app.command("next")
@@ -159,6 +167,14 @@ def _reviewer(name: str | None) -> str:
     return chosen
 
 
+def _told(item: "Item") -> dict[str, object]:
+    """An item as a reviewer may read it: of a check, nothing of what the policy thinks."""
+    from dataclasses import asdict
+
+    told = {**asdict(item), "reasons": ",".join(item.reasons)}
+    return told | dict.fromkeys(("verdict", "reasons", "rule_values", "doubt")) if item.blind else told
+
+
 def _age_days(item: "Item") -> float:
     from datetime import UTC, datetime
 
@@ -237,7 +253,7 @@ def _next(desk: "Desk", reviewer: str, picture: str, open_viewer: bool) -> None:
         )
         return
     image_id = taken[0].image_id
-    _show(desk, image_id, picture, blind=taken[0].role != "doubt")
+    _show(desk, image_id, picture, blind=taken[0].blind)
     typer.echo(f"\n{waiting} wait. Say: deepfield review accept | reject --reason WORD | skip   (--next for the next)")
     if open_viewer:
         typer.launch(str(BlobStore(load_settings().blobs_dir).path(image_id)))

@@ -36,6 +36,11 @@ class Item:
     role: Role
     fetched_at: str | None
 
+    @property
+    def blind(self) -> bool:
+        """Whether a person is to judge it without knowing what the policy or others said."""
+        return self.role != "doubt"
+
 
 class Queue:
     """The frames of one snapshot that people are asked about. It learns of decisions as they are made."""

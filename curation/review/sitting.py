@@ -30,7 +30,7 @@ def sit(
     made = 0
     while taken := desk.take(reviewer):
         (item,) = taken
-        show(item.image_id, item.role != "doubt")
+        show(item.image_id, item.blind)
         say(f"{desk.sheet.queue.count(reviewer)} wait, {made} done.  {KEYS}")
         begun = time.monotonic()
         chosen = _choice(read_key, say)

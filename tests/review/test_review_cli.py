@@ -59,6 +59,26 @@ def test_several_ids_are_decided_at_once_or_not_at_all(call, engine):
     assert call("accept", *ids, "--as", "bob", "--override").exit_code == 0
     assert len(effective(history(engine))) == 3
     assert call("list", "--reason", "blurred", "--archive", "hla", "--min-age", "2").stdout == ""
+    assert call("undo", *ids[:2], "--as", "bob").stdout.count("took back") == 2
+
+
+def test_what_waits_for_a_check_is_listed_and_shown_without_what_was_thought_of_it(call, snapshot, engine):
+    snapshot(pd.concat([frames(1, "accept", reasons=""), frames(1, "reject")]), audit=1.0, second=1.0)
+    lines = [json.loads(line) for line in call("list", "--json").stdout.splitlines()]
+    hidden = {"verdict": None, "reasons": None, "rule_values": None, "doubt": None, "role": "audit"}
+    assert len(lines) == 2 and all(line | hidden == line for line in lines)
+    assert call("list").stdout.count("for a check") == 2
+    for text in (call("list").stdout, call("show", lines[0]["image_id"]).stdout):
+        assert "verdict" not in text and "accepted" not in text and "rejected" not in text
+    assert call("list", "--reason", "noisy").stdout == "" and call("list", "--disputed").stdout == ""
+    one = lines[0]["image_id"]
+    call("accept", one, "--as", "ann", "--note", "fine")
+    assert "fine" not in call("show", one).stdout  # a second opinion is wanted
+    call("reject", one, "--as", "bob")
+    assert call("list", "--disputed").stdout.startswith(one[:12])
+    call("accept", one, "--as", "cid")
+    shown = call("show", one).stdout
+    assert "verdict" in shown and "ann accept: fine" in shown
 
 
 def test_the_terminal_draws_the_picture(call, home, snapshot):
