@@ -17,6 +17,7 @@ from models.discriminators import (
     SRGANDiscriminatorConfig,
 )
 from models.edsr import EDSR, EDSRConfig
+from models.guided import GuidedUNet, GuidedUNetConfig
 from models.nafnet import NAFNet, NAFNetConfig
 from models.resnet_unet import ResNetUNet, ResNetUNetConfig
 from models.span import SPAN, SPANConfig
@@ -24,7 +25,7 @@ from models.srresnet import SRResNet, SRResNetConfig
 from models.unet import UNet, UNetConfig
 from models.wdsr import WDSR, WDSRConfig
 
-ColouriserConfig = UNetConfig | ResNetUNetConfig | NAFNetConfig
+ColouriserConfig = UNetConfig | ResNetUNetConfig | NAFNetConfig | GuidedUNetConfig
 EnlargerConfig = SRResNetConfig | EDSRConfig | WDSRConfig | SPANConfig
 NetworkConfig = ColouriserConfig | EnlargerConfig | DiscriminatorConfig
 
@@ -32,6 +33,7 @@ _CATALOGUE: dict[str, tuple[type[Any], type[nn.Module]]] = {
     "unet": (UNetConfig, UNet),
     "resnet_unet": (ResNetUNetConfig, ResNetUNet),
     "nafnet": (NAFNetConfig, NAFNet),
+    "guided_unet": (GuidedUNetConfig, GuidedUNet),
     "srresnet": (SRResNetConfig, SRResNet),
     "edsr": (EDSRConfig, EDSR),
     "wdsr": (WDSRConfig, WDSR),

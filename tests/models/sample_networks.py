@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from models.catalogue import NetworkConfig, build
+from models.guided import GuidedUNetConfig
 from models.nafnet import NAFNetConfig
 from models.resnet_unet import ResNetUNetConfig
 from models.unet import UNetConfig
@@ -20,6 +21,7 @@ COLOURISERS = [
     NAFNetConfig(4, (1,), (2,), (), reduce=2),
     ResNetUNetConfig(4),
     ResNetUNetConfig(4, norm="channel"),
+    GuidedUNetConfig(4, 2, (1, 2), reduce=2, surround_px=1.5),
 ]
 
 
@@ -32,4 +34,7 @@ def awake(config: NetworkConfig) -> nn.Module:
         # NAFNet's blocks start as nothing
         if name.endswith(("weight_look", "weight_mix")):
             nn.init.constant_(parameter, 0.5)
+        # so do those of the guided U-Net
+        if name.endswith("second.weight") and not parameter.any():
+            nn.init.normal_(parameter, std=0.1)
     return network.requires_grad_(False)
