@@ -1,21 +1,18 @@
 """A pack: the decoded frames of a snapshot in two flat files, from which training runs on a bare machine.
 
 A folder with `pack.json` (what is in it), `pixels.u8` (RGB bytes of all frames, one after another, row by row) and
-`valid.u8` (one byte a pixel, 1 where there is data). Needs numpy only.
+`valid.u8` (one byte a pixel, 1 where there is data). Needs numpy only. `training.pack_write` writes it.
 """
 
 import json
-import shutil
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from tempfile import mkdtemp
 
 import numpy as np
 
 from manifests.errors import DeepfieldError
 
-FORMAT = 1
+FORMAT = 2
 SPLITS = ("train", "val", "test")
 
 
@@ -34,11 +31,17 @@ class FrameInfo:
 
 @dataclass(frozen=True)
 class PackedFrame(FrameInfo):
-    """A frame of a pack: `offset` counts pixels from the start of the files."""
+    """A frame of a pack: `offset` counts pixels from the start of the files, `valid_px` those that hold data."""
 
     offset: int
     height: int
     width: int
+    valid_px: int
+
+    @property
+    def full(self) -> bool:
+        """Whether every pixel holds data."""
+        return self.valid_px == self.height * self.width
 
 
 @dataclass(frozen=True)
@@ -67,83 +70,48 @@ class Pack:
         return tuple(f for f in self.frames if f.split == split and (f.color or not color_only))
 
 
-def write_pack(
-    folder: Path,
-    frames: Iterable[tuple[FrameInfo, np.ndarray, np.ndarray]],
-    *,
-    snapshot_id: str,
-    max_side_px: int,
-) -> Path:
-    """Write frames, each with its pixels, uint8 (H, W, 3), and mask, bool (H, W), as the pack `folder`.
-
-    Made under another name and renamed at the end; if someone else finished the same pack meanwhile, theirs stays.
-
-    Raises:
-        DeepfieldError: there is no frame.
-    """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
-        packed, offset = [], 0
-        with (partial / "pixels.u8").open("wb") as pixels, (partial / "valid.u8").open("wb") as mask:
-            for info, rgb, valid in frames:
-                height, width = valid.shape
-                pixels.write(np.ascontiguousarray(rgb, dtype=np.uint8).data)
-                mask.write(np.ascontiguousarray(valid, dtype=np.uint8).data)
-                packed.append(PackedFrame(**asdict(info), offset=offset, height=height, width=width))
-                offset += height * width
-        if not packed:
-            raise DeepfieldError(
-                f"Snapshot {snapshot_id} has no accepted frame in a train, val or test split: scrape or review more."
-            )
-        described = {
-            "format": FORMAT,
-            "snapshot_id": snapshot_id,
-            "max_side_px": max_side_px,
-            "frames": [asdict(frame) for frame in packed],
-        }
-        (partial / "pack.json").write_text(json.dumps(described, indent=1))
-        partial.chmod(0o755)
-        try:
-            partial.rename(folder)
-        except OSError:
-            if not (folder / "pack.json").exists():
-                raise
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-    return folder
-
-
 def open_pack(folder: Path) -> Pack:
     """Open a pack for reading.
 
     Raises:
         DeepfieldError: the folder holds no pack, one of another format, or one whose files are cut short.
     """
-    try:
-        described = json.loads((folder / "pack.json").read_text())
-    except FileNotFoundError:
-        raise DeepfieldError(f"{folder} holds no pack (pack.json is missing): train again to build it.") from None
-    except ValueError as error:
-        raise DeepfieldError(f"{folder / 'pack.json'} is damaged ({error}): delete the folder.") from None
-    if described.get("format") != FORMAT:
-        raise DeepfieldError(
-            f"The pack {folder} has format {described.get('format')}, this version reads {FORMAT}: delete the folder."
-        )
+    described = read_description(folder)
     frames = tuple(PackedFrame(**frame) for frame in described["frames"])
     total = sum(frame.height * frame.width for frame in frames)
     for name, size in (("pixels.u8", 3 * total), ("valid.u8", total)):
         path = folder / name
         if not path.exists() or path.stat().st_size != size:
             raise DeepfieldError(f"The pack file {path} is missing or cut short: delete the folder {folder}.")
+    # plain arrays over the maps: numpy's own memmap type makes every slice several times as dear
     return Pack(
         folder=folder,
         snapshot_id=described["snapshot_id"],
         max_side_px=described["max_side_px"],
         frames=frames,
-        pixels=np.memmap(folder / "pixels.u8", np.uint8, "r").reshape(-1, 3),
-        mask=np.memmap(folder / "valid.u8", np.uint8, "r"),
+        pixels=np.asarray(np.memmap(folder / "pixels.u8", np.uint8, "r")).reshape(-1, 3),
+        mask=np.asarray(np.memmap(folder / "valid.u8", np.uint8, "r")),
     )
+
+
+def read_description(folder: Path) -> dict:
+    """What a pack's `pack.json` says.
+
+    Raises:
+        DeepfieldError: there is none, it is damaged, or of another format.
+    """
+    try:
+        described = json.loads((folder / "pack.json").read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        raise DeepfieldError(
+            f"{folder} holds no pack (pack.json is missing): `deepfield pack --out {folder}` makes one."
+        ) from None
+    except ValueError as error:
+        raise DeepfieldError(f"{folder / 'pack.json'} is damaged ({error}): delete the folder.") from None
+    if not isinstance(described, dict) or described.get("format") != FORMAT:
+        found = described.get("format") if isinstance(described, dict) else None
+        raise DeepfieldError(f"The pack {folder} has format {found}, this version reads {FORMAT}: delete the folder.")
+    return described
 
 
 def hold_out(pack: Pack, *, color_only: bool) -> tuple[tuple[PackedFrame, ...], tuple[PackedFrame, ...], bool]:

@@ -1,6 +1,6 @@
 """Making a pack from a snapshot: which frames are trained on, decoded once and shrunk to the size asked for."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,8 @@ from manifests.frames import Frame, decode
 from manifests.resize import shrink
 from manifests.settings import Settings
 from manifests.snapshots import read_snapshot, resolve
-from training.pack import SPLITS, FrameInfo, open_pack, write_pack
+from training.pack import SPLITS, FrameInfo, open_pack
+from training.pack_write import Item, PackWriter
 
 # enough to keep the cores busy, few enough to hold in memory
 _AT_ONCE = 16
@@ -24,8 +25,20 @@ _AT_ONCE = 16
 _GRAY_SPREAD_DN = 2.0
 
 
-def pack_for_snapshot(settings: Settings, snapshot_id: str | None, max_side_px: int) -> Path:
+OnProgress = Callable[[int, int], None]
+
+
+def pack_for_snapshot(
+    settings: Settings,
+    snapshot_id: str | None,
+    max_side_px: int,
+    *,
+    folder: Path | None = None,
+    on_progress: OnProgress | None = None,
+) -> Path:
     """The folder of the pack of a snapshot (the newest by default), built if it is not there yet.
+
+    Without `folder` it stands among the packs of the home, under the snapshot's id and the size.
 
     Raises:
         DeepfieldError: there is no such snapshot, or nothing in it to train on.
@@ -33,24 +46,45 @@ def pack_for_snapshot(settings: Settings, snapshot_id: str | None, max_side_px: 
     name = resolve(settings.manifest_dir, snapshot_id)
     rows = read_snapshot(settings.manifest_dir, name)
     blobs = BlobStore(settings.blobs_dir)
-    return build_pack(rows, blobs, settings.packs_dir, snapshot_id=name, max_side_px=max_side_px)
+    target = folder or settings.packs_dir / f"{name}-{max_side_px}px"
+    return build_pack(rows, blobs, target, snapshot_id=name, max_side_px=max_side_px, on_progress=on_progress)
 
 
-def build_pack(rows: pd.DataFrame, blobs: BlobStore, folder: Path, *, snapshot_id: str, max_side_px: int) -> Path:
-    """Write the trainable frames of a snapshot's rows as `folder/<snapshot>-<size>px`, and return that folder.
+def build_pack(
+    rows: pd.DataFrame,
+    blobs: BlobStore,
+    folder: Path,
+    *,
+    snapshot_id: str,
+    max_side_px: int,
+    on_progress: OnProgress | None = None,
+) -> Path:
+    """Write the trainable frames of a snapshot's rows as the pack `folder`, and return it.
 
-    A pack that is there already and intact is returned as it is. Frames larger than `max_side_px` are shrunk by
-    the mean over each area, counting pixels with data only.
+    A pack that is there already and intact is left as it is; one whose building was cut off is gone on with. Frames
+    larger than `max_side_px` are shrunk by the mean over each area, counting pixels with data only.
+    `on_progress(frames done, frames in all)` is called after each.
 
     Raises:
-        DeepfieldError: no row is trainable, or a picture is missing from the blob store or cannot be decoded.
+        DeepfieldError: no row is trainable, a picture is missing from the blob store or cannot be decoded, or
+            the folder holds the pack of another snapshot or size.
     """
-    target = folder / f"{snapshot_id}-{max_side_px}px"
-    if target.exists():
-        open_pack(target)
-        return target
-    chosen = trainable(rows)
-    return write_pack(target, _frames(chosen, blobs, max_side_px), snapshot_id=snapshot_id, max_side_px=max_side_px)
+    with PackWriter(folder, snapshot_id, max_side_px) as writer:
+        if not writer.finished:
+            chosen = trainable(rows)
+            left = chosen[~chosen["image_id"].isin(writer.names)]
+            for done, item in enumerate(_frames(left, blobs, max_side_px), start=1 + len(chosen) - len(left)):
+                writer.add(*item)
+                if on_progress:
+                    on_progress(done, len(chosen))
+            writer.finish()
+    found = open_pack(folder)
+    if (found.snapshot_id, found.max_side_px) != (snapshot_id, max_side_px):
+        raise DeepfieldError(
+            f"{folder} holds the pack of snapshot {found.snapshot_id} at {found.max_side_px} px already: choose "
+            "another folder."
+        )
+    return folder
 
 
 def trainable(rows: pd.DataFrame) -> pd.DataFrame:
@@ -59,9 +93,7 @@ def trainable(rows: pd.DataFrame) -> pd.DataFrame:
     return rows[keep].sort_values("image_id", ignore_index=True)
 
 
-def _frames(
-    rows: pd.DataFrame, blobs: BlobStore, max_side_px: int
-) -> Iterator[tuple[FrameInfo, np.ndarray, np.ndarray]]:
+def _frames(rows: pd.DataFrame, blobs: BlobStore, max_side_px: int) -> Iterator[Item]:
     records = rows.to_dict("records")
     with ThreadPoolExecutor() as pool:
         for start in range(0, len(records), _AT_ONCE):
@@ -69,7 +101,7 @@ def _frames(
             yield from pool.map(lambda row: _frame(row, blobs, max_side_px), batch)
 
 
-def _frame(row: dict[Any, Any], blobs: BlobStore, max_side_px: int) -> tuple[FrameInfo, np.ndarray, np.ndarray]:
+def _frame(row: dict[Any, Any], blobs: BlobStore, max_side_px: int) -> Item:
     name = row["image_id"]
     try:
         frame = decode(blobs.read(name))

@@ -14,7 +14,8 @@ from manifests.errors import DeepfieldError, UsageError
 from manifests.settings import load_settings
 from tests_support import jpeg
 from training.loop import train
-from training.pack import FrameInfo, open_pack, write_pack
+from training.pack import FrameInfo, open_pack
+from training.pack_write import write_pack
 from training.recipes import make_config
 from training.registry import register
 

@@ -3,7 +3,8 @@ import torch
 from tiny import drawn, info
 
 from training.data import CropSampler
-from training.pack import open_pack, write_pack
+from training.pack import open_pack
+from training.pack_write import write_pack
 
 CPU = torch.device("cpu")
 

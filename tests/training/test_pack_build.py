@@ -51,7 +51,7 @@ def test_frames_without_a_split_are_left_out(tmp_path):
 def test_a_pack_is_built_once_and_shrunk(tmp_path):
     blobs = BlobStore(tmp_path / "blobs")
     rows = rows_of(blobs, [picture(0), picture(1, gray=True), picture(2, (30, 40))])
-    folder = build_pack(rows, blobs, tmp_path / "packs", snapshot_id="s1", max_side_px=60)
+    folder = build_pack(rows, blobs, tmp_path / "packs" / "p", snapshot_id="s1", max_side_px=60)
     pack = open_pack(folder)
     by_id = {frame.image_id: frame for frame in pack.frames}
     colour, gray, small = (by_id[name] for name in rows["image_id"])
@@ -59,15 +59,16 @@ def test_a_pack_is_built_once_and_shrunk(tmp_path):
     assert (small.height, small.width) == (30, 40)
     assert (colour.color, gray.color) == (True, False)
     before = (folder / "pixels.u8").stat().st_mtime_ns
-    assert build_pack(rows.iloc[:0], blobs, tmp_path / "packs", snapshot_id="s1", max_side_px=60) == folder
+    assert build_pack(rows.iloc[:0], blobs, folder, snapshot_id="s1", max_side_px=60) == folder
     assert (folder / "pixels.u8").stat().st_mtime_ns == before
-    assert build_pack(rows, blobs, tmp_path / "packs", snapshot_id="s1", max_side_px=50) != folder
+    with pytest.raises(DeepfieldError, match="pack of snapshot s1 at 60 px already"):
+        build_pack(rows, blobs, folder, snapshot_id="s1", max_side_px=50)
 
 
 def test_the_manifest_knows_better_what_is_gray(tmp_path):
     blobs = BlobStore(tmp_path / "blobs")
     rows = rows_of(blobs, [picture(0), picture(1)], grayscale=pd.array([True, None], dtype="boolean"))
-    pack = open_pack(build_pack(rows, blobs, tmp_path / "packs", snapshot_id="s", max_side_px=200))
+    pack = open_pack(build_pack(rows, blobs, tmp_path / "packs" / "p", snapshot_id="s", max_side_px=200))
     assert {f.image_id: f.color for f in pack.frames} == dict(zip(rows["image_id"], [False, True], strict=True))
 
 
@@ -79,8 +80,14 @@ def test_a_missing_or_damaged_blob_names_the_frame(tmp_path, damage):
     if damage == "missing":
         blobs.path(name).unlink()
     with pytest.raises(DeepfieldError, match=f"Frame {name} is accepted but cannot be packed"):
-        build_pack(rows, blobs, tmp_path / "packs", snapshot_id="s", max_side_px=60)
-    assert list((tmp_path / "packs").iterdir()) == []
+        build_pack(rows, blobs, tmp_path / "packs" / "p", snapshot_id="s", max_side_px=60)
+    assert not (tmp_path / "packs" / "p").exists()
+    if damage == "corrupt":
+        rows = rows.assign(image_id=[rows["image_id"][0], blobs.put(picture(1)).sha256])
+    blobs.put(picture(1))
+    pack = open_pack(build_pack(rows, blobs, tmp_path / "packs" / "p", snapshot_id="s", max_side_px=60))
+    assert {frame.image_id for frame in pack.frames} == set(rows["image_id"])
+    assert [path.name for path in (tmp_path / "packs").iterdir()] == ["p"]
 
 
 def test_shrinking_keeps_flux_and_lets_no_fill_in():

@@ -1,11 +1,13 @@
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 from tiny import drawn, info, tiny_pack
 
 from manifests.errors import DeepfieldError
-from training.pack import hold_out, open_pack, write_pack
+from training.pack import hold_out, open_pack
+from training.pack_write import PackWriter, write_pack
 
 
 def test_a_pack_gives_back_what_was_written(pack):
@@ -24,18 +26,57 @@ def test_frames_of_different_sizes_lie_one_after_another(tmp_path):
         assert np.array_equal(pack.rgb(frame), drawn(number, side)[0])
 
 
-def test_a_failed_pack_leaves_nothing(tmp_path):
-    def broken():
-        yield info(0, "train"), *drawn(0)
-        raise DeepfieldError("no more")
+@pytest.mark.parametrize("died", ["by an error", "by a power cut", "in its journal", "at another size"])
+def test_a_pack_that_was_cut_off_is_gone_on_with(tmp_path, died, monkeypatch):
+    monkeypatch.setattr("training.pack_write._SYNC_EVERY", 2)
+    asked = []
 
+    def frames(number, broken=False):
+        for n in range(number):
+            asked.append(n)
+            yield info(n, "train"), *drawn(n)
+        if broken:
+            raise DeepfieldError("no more")
+
+    folder, partial = tmp_path / "p", tmp_path / ".p.building"
     with pytest.raises(DeepfieldError, match="no more"):
-        write_pack(tmp_path / "packs" / "p", broken(), snapshot_id="s", max_side_px=64)
-    assert list((tmp_path / "packs").iterdir()) == []
+        write_pack(folder, frames(3, broken=True), snapshot_id="s", max_side_px=64 if died == "at another size" else 80)
+    assert not folder.exists()
+    if died == "by a power cut":
+        with (partial / "pixels.u8").open("r+b") as handle:
+            handle.truncate(2 * 3 * 80 * 80 + 7)
+    if died == "in its journal":
+        journal = (partial / "frames.jsonl").read_bytes()
+        (partial / "frames.jsonl").write_bytes(journal[:-9])
+    with PackWriter(folder, "s", 80) as writer:
+        kept = {"by an error": 3, "by a power cut": 2, "in its journal": 2, "at another size": 0}[died]
+        assert writer.names == {info(n, "train").image_id for n in range(kept)}
+    pack = open_pack(write_pack(folder, frames(5), snapshot_id="s", max_side_px=80))
+    assert len(pack.frames) == 5
+    for n, frame in enumerate(pack.frames):
+        assert np.array_equal(pack.rgb(frame), drawn(n)[0])
+        assert np.array_equal(pack.valid(frame), drawn(n)[1])
+        assert frame.valid_px == drawn(n)[1].sum()
+        assert not frame.full
+    assert [path.name for path in tmp_path.iterdir()] == ["p"]
+
+
+def test_one_writes_while_another_waits(tmp_path):
+    with ThreadPoolExecutor(1) as other, PackWriter(tmp_path / "p", "s", 80) as first:
+        second = other.submit(write_pack, tmp_path / "p", iter(()), snapshot_id="s", max_side_px=80)
+        first.add(info(0, "train"), *drawn(0))
+        assert not second.done()
+        first.finish()
+    assert len(open_pack(second.result()).frames) == 1
 
 
 def test_an_empty_pack_is_refused(tmp_path):
     with pytest.raises(DeepfieldError, match="no accepted frame"):
+        write_pack(tmp_path / "p", iter(()), snapshot_id="s", max_side_px=64)
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "p").mkdir()
+    (tmp_path / "p" / "letter.txt").touch()
+    with pytest.raises(DeepfieldError, match="exists and is no pack"):
         write_pack(tmp_path / "p", iter(()), snapshot_id="s", max_side_px=64)
 
 

@@ -7,7 +7,8 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from training.config import Task, TrainConfig, override
-from training.pack import FrameInfo, Pack, open_pack, write_pack
+from training.pack import FrameInfo, Pack, open_pack
+from training.pack_write import write_pack
 from training.recipes import make_config
 
 
