@@ -10,6 +10,10 @@ from torch import Tensor
 from training.pack import Pack, PackedFrame
 
 _TRIES = 8
+# the share of valid pixels in a crop is counted on a grid of about so many rows and columns
+_GRID = 32
+# which draws a crop needs: its symmetry, then row and column of each try
+_DRAWS = 1 + 2 * _TRIES
 
 
 @dataclass(frozen=True)
@@ -18,6 +22,29 @@ class Batch:
 
     rgb: Tensor
     valid: Tensor
+
+
+@dataclass(frozen=True)
+class RawCrops:
+    """Crops as they lie in the pack: `rgb` uint8 (N, S, S, 3), `valid` bool (N, S, S).
+
+    `symmetries`, each in 0 to 7, say how they are to be turned: twice as cheap where they become floats anyway.
+    """
+
+    rgb: Tensor
+    valid: Tensor
+    symmetries: tuple[int, ...]
+
+    def on(self, device: torch.device) -> Batch:
+        """The crops as floats on a device, each turned by its symmetry."""
+        planes = self.rgb.to(device).permute(0, 3, 1, 2)
+        masks = self.valid.to(device).unsqueeze(1)
+        rgb = torch.empty(planes.shape, dtype=torch.float32, device=device)
+        valid = torch.empty_like(masks)
+        for place, symmetry in enumerate(self.symmetries):
+            rgb[place].copy_(turned(planes[place], symmetry))
+            valid[place].copy_(turned(masks[place], symmetry))
+        return Batch(rgb.div_(255.0), valid)
 
 
 class CropSampler:
@@ -50,32 +77,49 @@ class CropSampler:
 
     def next(self, device: torch.device) -> Batch:
         """The next batch, on a device."""
-        mine = range(self.position + self.rank, self.position + self.batch, self.world)
-        crops = [self._crop(number) for number in mine]
-        self.position += self.batch
-        rgb = torch.from_numpy(np.stack([rgb for rgb, _ in crops])).to(device)
-        valid = torch.from_numpy(np.stack([valid for _, valid in crops])).to(device)
-        return Batch(rgb.permute(0, 3, 1, 2).float() / 255.0, valid.unsqueeze(1))
+        return self.draw().on(device)
 
-    def _crop(self, number: int) -> tuple[np.ndarray, np.ndarray]:
-        frame = self._frame(number)
-        rng = np.random.default_rng([self.seed, 1, number])
-        rgb, valid, size = self.pack.rgb(frame), self.pack.valid(frame), self.crop_px
-        best, top, left = -1.0, 0, 0
-        for _ in range(_TRIES):
-            y = int(rng.integers(max(frame.height - size, 0) + 1))
-            x = int(rng.integers(max(frame.width - size, 0) + 1))
-            share = float(valid[y : y + size, x : x + size].sum()) / size**2
-            if share > best:
-                best, top, left = share, y, x
-            if best >= self.min_valid:
+    def draw(self) -> RawCrops:
+        """The next batch, as it lies in the pack."""
+        numbers = np.arange(self.position + self.rank, self.position + self.batch, self.world)
+        self.position += self.batch
+        size = self.crop_px
+        draws = _uniform(self.seed, numbers)
+        pixels = np.empty((len(numbers), size, size, 3), np.uint8)
+        masks = np.empty((len(numbers), size, size), np.bool_)
+        for place, number in enumerate(numbers):
+            frame = self._frame(int(number))
+            top, left = self._corner(frame, draws[place, 1:])
+            height, width = min(size, frame.height), min(size, frame.width)
+            if (height, width) != (size, size):
+                # the rest of a crop from a smaller frame is black, and not valid
+                pixels[place], masks[place] = 0, False
+            pixels[place, :height, :width] = self.pack.rgb(frame)[top : top + size, left : left + size]
+            if frame.full:
+                masks[place, :height, :width] = True
+            else:
+                masks[place, :height, :width] = self.pack.valid(frame)[top : top + size, left : left + size]
+        symmetries = tuple(int(value) for value in draws[:, 0] * 8)
+        return RawCrops(torch.from_numpy(pixels), torch.from_numpy(masks), symmetries)
+
+    def _corner(self, frame: PackedFrame, draws: np.ndarray) -> tuple[int, int]:
+        """The first place with enough data, or the best of the tries."""
+        size = self.crop_px
+        rows = (draws[0::2] * (max(frame.height - size, 0) + 1)).astype(int).tolist()
+        columns = (draws[1::2] * (max(frame.width - size, 0) + 1)).astype(int).tolist()
+        if frame.full:
+            return rows[0], columns[0]
+        valid = self.pack.valid(frame)
+        step = max(1, size // _GRID)
+        needed = self.min_valid * len(range(0, size, step)) ** 2
+        best, chosen = -1, (0, 0)
+        for top, left in zip(rows, columns, strict=True):
+            found = int(np.count_nonzero(valid[top : top + size : step, left : left + size : step]))
+            if found > best:
+                best, chosen = found, (top, left)
+            if best >= needed:
                 break
-        turn, mirror = int(rng.integers(4)), bool(rng.integers(2))
-        pixels = _pad(rgb[top : top + size, left : left + size], size)
-        mask = _pad(valid[top : top + size, left : left + size], size)
-        if mirror:
-            pixels, mask = pixels[:, ::-1], mask[:, ::-1]
-        return np.rot90(pixels, turn).copy(), np.rot90(mask, turn).copy()
+        return chosen
 
     def _frame(self, number: int) -> PackedFrame:
         epoch, place = divmod(number, len(self.frames))
@@ -84,11 +128,26 @@ class CropSampler:
         return self.frames[int(self._order[1][place])]
 
 
-def _pad(values: np.ndarray, size: int) -> np.ndarray:
-    """Fill a crop of a frame that is smaller than the crop with zeros: black, and not valid."""
-    height, width = values.shape[:2]
-    around = [(0, size - height), (0, size - width)] + [(0, 0)] * (values.ndim - 2)
-    return np.pad(values, around) if (height, width) != (size, size) else values
+def turned(values: Tensor, symmetry: int) -> Tensor:
+    """A view of (..., S, S) under one of the 8 symmetries of the square: transposed, flipped, mirrored, or not."""
+    if symmetry & 4:
+        values = values.transpose(-2, -1)
+    flipped = [axis for axis, bit in ((-2, 2), (-1, 1)) if symmetry & bit]
+    return values.flip(flipped) if flipped else values
+
+
+def _uniform(seed: int, numbers: np.ndarray) -> np.ndarray:
+    """Draws in [0, 1) for each crop number, (N, draws), float64: SplitMix64 (Steele et al. 2014) at counted places.
+
+    A generator object for every crop would take longer than the crop.
+    """
+    start = np.random.SeedSequence([seed, 1]).generate_state(1, np.uint64)
+    places = numbers.astype(np.uint64)[:, None] * np.uint64(_DRAWS) + np.arange(_DRAWS, dtype=np.uint64)
+    state: np.ndarray = start + (places + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
+    state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    state = state ^ (state >> np.uint64(31))
+    return (state >> np.uint64(11)) * 2.0**-53
 
 
 def whole(pack: Pack, frame: PackedFrame, device: torch.device) -> tuple[Tensor, Tensor]:
