@@ -104,3 +104,20 @@ def _roughness() -> Tensor:
     differences = torch.zeros(pairs.shape[1], number.numel(), dtype=torch.float64)
     differences[rows, pairs[0]], differences[rows, pairs[1]] = 1.0, -1.0
     return differences.T @ differences
+
+
+def hubble_palette() -> Tensor:
+    """The look of narrow-band pictures whose red, green and blue are [S II], H alpha and [O III].
+
+    What is faint is teal, what is of middle brightness gold, what is bright pale cyan; a star, far lighter than what is
+    around it, stays nearly white. Drawn after the published look of such pictures, not measured.
+    """
+    lightness = torch.linspace(0.0, 1.0, LIGHTNESS_STEPS)
+    around = torch.linspace(0.0, 1.0, SURROUND_STEPS).unsqueeze(1)
+    anchors = torch.tensor([0.0, 0.2, 0.5, 0.75, 1.0])
+    colours = torch.tensor([[0.0, 0.0], [-9.0, -14.0], [9.0, 38.0], [-6.0, 14.0], [-6.0, -4.0]])
+    upper = torch.bucketize(lightness, anchors).clamp(1, len(anchors) - 1)
+    share = (lightness - anchors[upper - 1]) / (anchors[upper] - anchors[upper - 1])
+    curve = torch.lerp(colours[upper - 1], colours[upper], share.unsqueeze(1)).T
+    contrast = (lightness - around).clamp(min=0.0)
+    return curve.unsqueeze(1) * (1.0 - 1.2 * contrast).clamp(min=0.0)

@@ -12,16 +12,21 @@ from training.pack import Pack, PackedFrame
 _TRIES = 8
 # the share of valid pixels in a crop is counted on a grid of about so many rows and columns
 _GRID = 32
-# which draws a crop needs: its symmetry, then row and column of each try
-_DRAWS = 1 + 2 * _TRIES
+# which draws a crop needs: its symmetry, one for what a task leaves to chance, then row and column of each try
+_DRAWS = 2 + 2 * _TRIES
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Crops: `rgb` float (N, 3, H, W) sRGB in [0, 1], `valid` bool (N, 1, H, W), False where there is no data."""
+    """Crops: `rgb` float (N, 3, H, W) sRGB in [0, 1], `valid` bool (N, 1, H, W), False where there is no data.
+
+    `image_ids` name the frames they are of, `chances` in [0, 1) are drawn for what a task leaves to chance.
+    """
 
     rgb: Tensor
     valid: Tensor
+    image_ids: tuple[str, ...] = ()
+    chances: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -29,11 +34,14 @@ class RawCrops:
     """Crops as they lie in the pack: `rgb` uint8 (N, S, S, 3), `valid` bool (N, S, S).
 
     `symmetries`, each in 0 to 7, say how they are to be turned: twice as cheap where they become floats anyway.
+    `image_ids` and `chances` are as in `Batch`.
     """
 
     rgb: Tensor
     valid: Tensor
     symmetries: tuple[int, ...]
+    image_ids: tuple[str, ...]
+    chances: tuple[float, ...]
 
     def on(self, device: torch.device) -> Batch:
         """The crops as floats on a device, each turned by its symmetry."""
@@ -44,7 +52,7 @@ class RawCrops:
         for place, symmetry in enumerate(self.symmetries):
             rgb[place].copy_(turned(planes[place], symmetry))
             valid[place].copy_(turned(masks[place], symmetry))
-        return Batch(rgb.div_(255.0), valid)
+        return Batch(rgb.div_(255.0), valid, self.image_ids, self.chances)
 
 
 class CropSampler:
@@ -87,9 +95,9 @@ class CropSampler:
         draws = _uniform(self.seed, numbers)
         pixels = np.empty((len(numbers), size, size, 3), np.uint8)
         masks = np.empty((len(numbers), size, size), np.bool_)
-        for place, number in enumerate(numbers):
-            frame = self._frame(int(number))
-            top, left = self._corner(frame, draws[place, 1:])
+        frames = [self._frame(int(number)) for number in numbers]
+        for place, frame in enumerate(frames):
+            top, left = self._corner(frame, draws[place, 2:])
             height, width = min(size, frame.height), min(size, frame.width)
             if (height, width) != (size, size):
                 # the rest of a crop from a smaller frame is black, and not valid
@@ -99,8 +107,13 @@ class CropSampler:
                 masks[place, :height, :width] = True
             else:
                 masks[place, :height, :width] = self.pack.valid(frame)[top : top + size, left : left + size]
-        symmetries = tuple(int(value) for value in draws[:, 0] * 8)
-        return RawCrops(torch.from_numpy(pixels), torch.from_numpy(masks), symmetries)
+        return RawCrops(
+            torch.from_numpy(pixels),
+            torch.from_numpy(masks),
+            symmetries=tuple(int(value) for value in draws[:, 0] * 8),
+            image_ids=tuple(frame.image_id for frame in frames),
+            chances=tuple(draws[:, 1].tolist()),
+        )
 
     def _corner(self, frame: PackedFrame, draws: np.ndarray) -> tuple[int, int]:
         """The first place with enough data, or the best of the tries."""

@@ -1,14 +1,15 @@
 """Registered models: networks with their config, scores and card, by name and version, and which one is in use.
 
 `<models>/<name>/<version>/` holds `weights.safetensors` (the vivid end), `weights_faithful.safetensors` (the end of
-L1 pretraining), `config.json`, `metrics.json` and `card.md`. `<models>/<name>/champion` names the version in use.
+L1 pretraining), `config.json`, `metrics.json` and `card.md`, and `palettes.json` where it can be guided.
+`<models>/<name>/champion` names the version in use.
 """
 
 import json
 import re
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
@@ -27,6 +28,8 @@ from training.config import TASKS, Task, TrainConfig, to_dict
 from training.evaluate import Metric
 from training.files import write_atomic, write_text
 from training.loop import WEIGHTS, read_run
+from training.palettes import FILE as PALETTES
+from training.palettes import load_palettes, save_palettes
 
 FORMAT = 1
 _VIVID, _FAITHFUL = "weights.safetensors", "weights_faithful.safetensors"
@@ -36,7 +39,10 @@ _VERSION = re.compile(r"v[1-9][0-9]*")
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A model in memory, on the CPU. `meta` has snapshot_id, recipe, frame_px, licences and what else was noted."""
+    """A model in memory, on the CPU. `meta` has snapshot_id, recipe, frame_px, licences and what else was noted.
+
+    `palettes` are the presets of a colouriser that can be guided, by name (see `models.palette`).
+    """
 
     name: str
     version: str
@@ -45,6 +51,7 @@ class LoadedModel:
     vivid: dict[str, Tensor]
     faithful: dict[str, Tensor]
     meta: dict[str, Any]
+    palettes: dict[str, Tensor] = field(default_factory=dict)
 
     def network(self, strength: float = 1.0, device: torch.device | str = "cpu") -> nn.Module:
         """The network, ready for inference; `strength` 0 is faithful (L1), 1 vivid (adversarial).
@@ -99,6 +106,8 @@ def register(run_dir: Path, models_dir: Path, name: str, metrics: Sequence[Metri
     try:
         save_file(model.vivid, str(draft / _VIVID))
         save_file(model.faithful, str(draft / _FAITHFUL))
+        if model.palettes:
+            save_palettes(draft / PALETTES, model.palettes)
         write_text(draft / "config.json", json.dumps(meta, indent=1) + "\n")
         scores = {"split": split, "metrics": [asdict(metric) for metric in metrics]}
         write_text(draft / "metrics.json", json.dumps(scores, indent=1) + "\n")
@@ -229,7 +238,8 @@ def load_run(folder: Path) -> LoadedModel:
         raise DeepfieldError(f"The run {folder} has no weights yet: resume it.")
     config: TrainConfig = described["config"]
     faithful, vivid = _weights(present[0], config.generator), _weights(present[-1], config.generator)
-    return LoadedModel(folder.name, "run", config.task, config.generator, vivid, faithful, _meta(described))
+    palettes = load_palettes(folder / PALETTES)
+    return LoadedModel(folder.name, "run", config.task, config.generator, vivid, faithful, _meta(described), palettes)
 
 
 def export(model: LoadedModel, path: Path, strength: float = 1.0) -> None:
@@ -252,7 +262,8 @@ def _load_folder(folder: Path) -> LoadedModel:
     except (KeyError, TypeError, ValueError) as error:
         raise DeepfieldError(f"{folder / 'config.json'} describes no network of this version: {error}.") from None
     vivid, faithful = (_weights(folder / file, config) for file in (_VIVID, _FAITHFUL))
-    return LoadedModel(folder.parent.name, folder.name, meta["task"], config, vivid, faithful, meta)
+    palettes = load_palettes(folder / PALETTES)
+    return LoadedModel(folder.parent.name, folder.name, meta["task"], config, vivid, faithful, meta, palettes)
 
 
 def _load_checkpoint(path: Path) -> LoadedModel:
