@@ -47,13 +47,10 @@ def take_palette(lab: Tensor, valid: Tensor, sigma_px: float) -> Tensor:
     """The palette of a picture L*a*b* (3, H, W) over its pixels with data, bool (1, H, W).
 
     The table with the least absolute error, by iteratively reweighted least squares (Holland and Welsch 1977), smooth
-    across cells that the picture says little of.
-
-    Raises:
-        ValueError: no pixel has data.
+    across cells that the picture says little of. A picture without data gives gray.
     """
     if not bool(valid.any()):
-        raise ValueError("a palette cannot be taken from a picture without data")
+        return torch.zeros(2, SURROUND_STEPS, LIGHTNESS_STEPS)
     lightness = lab[:1].masked_fill(~valid, 0.0)
     around = surround(lightness.unsqueeze(0), sigma_px)[0]
     inside = valid[0]

@@ -8,11 +8,9 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from manifests.errors import DeepfieldError, UsageError
 from models import catalogue
+from models.catalogue import ColouriserConfig, EnlargerConfig
 from models.discriminators import PatchGANConfig, SRGANDiscriminatorConfig
-from models.edsr import EDSRConfig
-from models.srresnet import SRResNetConfig
-from models.unet import UNetConfig
-from models.wdsr import WDSRConfig
+from models.guided import GuidedUNetConfig
 from training.degradation import AREA, DegradationConfig
 
 Task = Literal["colorizer", "superres"]
@@ -70,13 +68,14 @@ class TrainConfig:
     """A whole run. `source` names where the recipe comes from.
 
     `discriminator_first`: steps at the start of the adversarial phase in which only the discriminator learns.
-    `held_out_frames`: how many frames an evaluation during training looks at.
+    `held_out_frames`: how many frames an evaluation during training looks at. `guided`: share of the crops that come
+    with their frame's palette, where the generator takes one.
     """
 
     task: Task
     recipe: str
     source: str
-    generator: UNetConfig | SRResNetConfig | EDSRConfig | WDSRConfig
+    generator: ColouriserConfig | EnlargerConfig
     discriminator: PatchGANConfig | SRGANDiscriminatorConfig
     data: DataConfig
     pretrain: PhaseConfig
@@ -89,12 +88,13 @@ class TrainConfig:
     log_every: int = 100
     eval_every: int = 1000
     held_out_frames: int = 50
+    guided: float = 0.0
     seed: int = 0
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["fp32", "bf16"] = "fp32"
 
     def __post_init__(self) -> None:
-        scale = 1 if isinstance(self.generator, UNetConfig) else self.generator.scale
+        scale = self.generator.scale if isinstance(self.generator, EnlargerConfig) else 1
         if self.data.crop_px % scale:
             raise ValueError(f"data.crop_px {self.data.crop_px} must be a multiple of the scale {scale}")
         if self.pretrain.steps + self.adversarial.steps < 1:
@@ -103,6 +103,10 @@ class TrainConfig:
             raise ValueError("log_every, eval_every and held_out_frames must be 1 or more")
         if not 0.0 <= self.ema_decay < 1.0:
             raise ValueError("ema_decay must be at least 0 and below 1")
+        if self.guided and not isinstance(self.generator, GuidedUNetConfig):
+            raise ValueError("guided is for a generator that takes palettes: guided_unet")
+        if not 0.0 <= self.guided <= 1.0:
+            raise ValueError("guided must lie within 0 and 1")
         if self.seed < 0:
             raise ValueError("seed must be 0 or more")
 

@@ -18,7 +18,8 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.optim import Adam
 
 from manifests.errors import DeepfieldError, UsageError
-from models.unet import UNetConfig
+from models.catalogue import EnlargerConfig
+from models.guided import GuidedUNetConfig
 from training import checkpoints
 from training.checkpoints import State
 from training.config import PhaseConfig, TrainConfig, from_dict, to_dict
@@ -26,6 +27,8 @@ from training.data import CropSampler
 from training.files import write_atomic, write_text
 from training.objectives import ColorizerObjective, Objective, SuperresObjective
 from training.pack import Pack, PackedFrame, hold_out
+from training.palettes import FILE as PALETTES
+from training.palettes import Guide, frame_palettes, presets, save_palettes
 from training.processes import Place, agreed, joined, stop_signals
 from training.runlog import RunLog, sample_sheet, save_png
 from training.scores import Scores, faithful_score, held_out_scores, measurable, vivid_score
@@ -132,7 +135,7 @@ def _step(run: _Run, phase: PhaseConfig) -> dict[str, Tensor]:
 
     example = run.objective.prepare(state.sampler.next(run.place.device))
     with torch.set_grad_enabled(generator_learns), _precision(run):
-        made = run.objective.generator(example.given)
+        made = run.objective.generator(example.given, *example.guidance)
     terms: dict[str, Tensor] = {}
     if adversarial:
         state.discriminator.requires_grad_(True)
@@ -277,20 +280,33 @@ def _start(
         log = RunLog(folder, (*_LOSSES, *first), step=state.progress.step)
         if not resume:
             log.write(0, "start", 0.0, first)
-    return _Run(config, pack, folder, place, held_out, state, _objective(config, state, place), log)
+    guide = _guide(config, pack, learn_from, folder, place)
+    return _Run(config, pack, folder, place, held_out, state, _objective(config, state, place, guide), log)
 
 
-def _objective(config: TrainConfig, state: State, place: Place) -> Objective:
+def _objective(config: TrainConfig, state: State, place: Place, guide: Guide | None) -> Objective:
     """The task's objective on the state's networks, which are synchronised where there are several processes."""
     generator, discriminator = state.generator, state.discriminator
     if place.world > 1:
         generator, discriminator = DistributedDataParallel(generator), DistributedDataParallel(discriminator)
     weights = {"l1_weight": config.l1_weight, "adversarial_weight": config.adversarial_weight}
-    if isinstance(config.generator, UNetConfig):
-        return ColorizerObjective(generator, discriminator, **weights)
-    return SuperresObjective(
-        generator, discriminator, scale=config.generator.scale, degradation=config.data.degradation, **weights
-    )
+    if isinstance(config.generator, EnlargerConfig):
+        return SuperresObjective(
+            generator, discriminator, scale=config.generator.scale, degradation=config.data.degradation, **weights
+        )
+    return ColorizerObjective(generator, discriminator, guide=guide, **weights)
+
+
+def _guide(
+    config: TrainConfig, pack: Pack, frames: tuple[PackedFrame, ...], folder: Path, place: Place
+) -> Guide | None:
+    """The palettes to train by, where the generator takes some; presets made of them go into the run's folder."""
+    if not isinstance(config.generator, GuidedUNetConfig):
+        return None
+    palettes = frame_palettes(pack, frames, config.generator.surround_px)
+    if place.rank == 0:
+        save_palettes(folder / PALETTES, presets(list(palettes.values()), seed=config.seed))
+    return Guide(palettes, config.guided)
 
 
 def _describe(config: TrainConfig, pack: Pack, folder: Path, place: Place) -> None:

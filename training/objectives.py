@@ -16,17 +16,22 @@ from models.predict import blank
 from training.data import Batch
 from training.degradation import DegradationConfig, degrade
 from training.losses import bce, logit_weights, masked_l1
+from training.palettes import Guide
 
 Terms = dict[str, Tensor]
 
 
 @dataclass(frozen=True)
 class Example:
-    """What the generator is given and should give: `given` (N, C, H, W), `truth` and its mask `valid`, bool."""
+    """What the generator is given and should give: `given` (N, C, H, W), `truth` and its mask `valid`, bool.
+
+    `guidance` is what a guided generator is given besides: palettes, and which of them count.
+    """
 
     given: Tensor
     truth: Tensor
     valid: Tensor
+    guidance: tuple[Tensor, ...] = ()
 
 
 class Objective(Protocol):
@@ -52,15 +57,22 @@ class ColorizerObjective:
     """
 
     def __init__(
-        self, generator: nn.Module, discriminator: nn.Module, *, l1_weight: float, adversarial_weight: float
+        self,
+        generator: nn.Module,
+        discriminator: nn.Module,
+        *,
+        l1_weight: float,
+        adversarial_weight: float,
+        guide: Guide | None = None,
     ) -> None:
-        self.generator, self.discriminator = generator, discriminator
+        self.generator, self.discriminator, self.guide = generator, discriminator, guide
         self.l1_weight, self.adversarial_weight = l1_weight, adversarial_weight
 
     def prepare(self, batch: Batch) -> Example:
-        """L*, black where there is no data, and the true a*b*."""
+        """L*, black where there is no data, and the true a*b*; with a guide, the palettes of the frames."""
         lab = rgb_to_lab(batch.rgb)
-        return Example(blank(lab[:, :1], batch.valid), lab[:, 1:], batch.valid)
+        guidance = self.guide.of(batch) if self.guide else ()
+        return Example(blank(lab[:, :1], batch.valid), lab[:, 1:], batch.valid, guidance)
 
     def generator_terms(self, example: Example, made: Tensor, *, adversarial: bool) -> Terms:
         """`g_l1` and, if `adversarial`, `g_adversarial`."""

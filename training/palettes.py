@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor
 from manifests.errors import DeepfieldError
 from models.color import rgb_to_lab
 from models.palette import LIGHTNESS_STEPS, SURROUND_STEPS, take_palette
-from training.data import whole
+from training.data import Batch, whole
 from training.files import write_text
 from training.pack import Pack, PackedFrame
 
@@ -33,13 +34,26 @@ _HUES = (
 )
 
 
+@dataclass(frozen=True)
+class Guide:
+    """The palettes of the training frames, by image_id, and the share of crops that are shown theirs."""
+
+    palettes: Mapping[str, Tensor]
+    share: float
+
+    def of(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """The palettes (N, 2, rows, columns) of a batch, and (N,) 1 where they are shown and 0 where not."""
+        palettes = torch.stack([self.palettes[name] for name in batch.image_ids])
+        shown = torch.tensor([float(chance < self.share) for chance in batch.chances])
+        return palettes.to(batch.rgb.device), shown.to(batch.rgb.device)
+
+
 def frame_palettes(pack: Pack, frames: Sequence[PackedFrame], sigma_px: float) -> dict[str, Tensor]:
-    """The palette of each frame that has data, float (2, rows, columns), by its image_id."""
+    """The palette of each frame, float (2, rows, columns), by its image_id."""
     found = {}
     for frame in frames:
         rgb, valid = whole(pack, frame, torch.device("cpu"))
-        if bool(valid.any()):
-            found[frame.image_id] = take_palette(rgb_to_lab(rgb), valid, sigma_px)
+        found[frame.image_id] = take_palette(rgb_to_lab(rgb), valid, sigma_px)
     return found
 
 

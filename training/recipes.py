@@ -10,6 +10,7 @@ from pathlib import Path
 from manifests.errors import UsageError
 from models.discriminators import PatchGANConfig, SRGANDiscriminatorConfig
 from models.edsr import EDSRConfig
+from models.guided import GuidedUNetConfig
 from models.srresnet import SRResNetConfig
 from models.unet import UNetConfig
 from training.config import DataConfig, PhaseConfig, Task, TrainConfig, override, parse_assignments, read_toml
@@ -88,6 +89,28 @@ def demo_superres() -> TrainConfig:
     )
 
 
+def default_colorizer() -> TrainConfig:
+    """A guided U-Net that sees frames at 256 px and half the crops with their own palette: see `models.guided`."""
+    return TrainConfig(
+        task="colorizer",
+        recipe="default_colorizer",
+        source="palettes after Reinhard et al. 2001; conditional GAN of Isola et al. 2017, arXiv 1611.07004",
+        generator=GuidedUNetConfig(width=20, depth=3, reduce=2, surround_px=16.0),
+        discriminator=PatchGANConfig(channels=3, width=24, layers=3, norm="none", spectral=True),
+        data=DataConfig(frame_px=256, crop_px=192, batch=8, min_valid=0.3),
+        pretrain=PhaseConfig(steps=1200, lr_generator=2e-3, decay="cosine", patience=0),
+        adversarial=PhaseConfig(steps=400, lr_generator=5e-4, lr_discriminator=5e-4, decay="cosine", patience=0),
+        l1_weight=100.0,
+        adversarial_weight=1.0,
+        discriminator_first=50,
+        betas=(0.5, 0.99),
+        ema_decay=0.995,
+        guided=0.35,
+        log_every=50,
+        eval_every=200,
+    )
+
+
 def default_superres() -> TrainConfig:
     """EDSR 4x, narrow and with one shuffle at its end: of the families, most decibels for an hour of a CPU."""
     return TrainConfig(
@@ -108,7 +131,8 @@ def default_superres() -> TrainConfig:
 
 
 RECIPES: dict[str, Callable[[], TrainConfig]] = {
-    recipe.__name__: recipe for recipe in (default_superres, demo_colorizer, demo_superres, pix2pix_lab, srgan_ledig)
+    recipe.__name__: recipe
+    for recipe in (default_colorizer, default_superres, demo_colorizer, demo_superres, pix2pix_lab, srgan_ledig)
 }
 _DEFAULTS: dict[Task, str] = {"colorizer": "demo_colorizer", "superres": "demo_superres"}
 
