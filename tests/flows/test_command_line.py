@@ -1,10 +1,12 @@
 """The command line as a user meets it: help, exit codes, one sentence for what a user did wrong."""
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+import forked
 import numpy as np
 import pytest
 
@@ -15,9 +17,9 @@ from tests_support import jpeg
 DEEPFIELD = Path(sys.executable).with_name("deepfield")
 
 
-def deepfield(*arguments, home, **variables):
-    """Run the installed command; nothing it does may leave this machine."""
-    environment = {
+def environment(home, **variables):
+    """Nothing that a command does may leave this machine."""
+    return {
         **os.environ,
         "DEEPFIELD_HOME": str(home),
         "DEEPFIELD_SESAME_URL": "http://127.0.0.1:9",
@@ -27,9 +29,10 @@ def deepfield(*arguments, home, **variables):
         "COLUMNS": "200",
         **variables,
     }
-    return subprocess.run(
-        [DEEPFIELD, *map(str, arguments)], env=environment, capture_output=True, text=True, timeout=120, check=False
-    )
+
+
+def deepfield(*arguments, home, **variables):
+    return forked.run(arguments, environment(home, **variables))
 
 
 def one_sentence(done, code):
@@ -47,8 +50,10 @@ def archive():
         yield server
 
 
-def test_help_lists_every_command(tmp_path):
-    done = deepfield("--help", home=tmp_path)
+def test_help_of_the_installed_command_lists_every_command(tmp_path):
+    done = subprocess.run(
+        [DEEPFIELD, "--help"], env=environment(tmp_path), capture_output=True, text=True, timeout=120, check=False
+    )
     assert done.returncode == 0
     commands = (
         "scrape curate review manifest train evaluate models colorize upscale enhance demo replica up down status"
@@ -58,10 +63,11 @@ def test_help_lists_every_command(tmp_path):
     assert not (tmp_path / "catalog.db").exists()
 
 
-@pytest.mark.parametrize("module", ["torch", "prefect", "astropy", "pandas", "sqlalchemy", "cv2", "numpy"])
-def test_help_imports_nothing_heavy(module):
-    code = f"import sys, flows.cli; sys.exit({module!r} in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+def test_help_imports_nothing_heavy():
+    heavy = "torch prefect astropy pandas sqlalchemy cv2 numpy"
+    code = f"import sys, flows.cli; print([one for one in {heavy.split()} if one in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
 
 
 @pytest.mark.parametrize(
@@ -133,8 +139,6 @@ def test_list_downloads_and_records_nothing(tmp_path, archive):
         home=tmp_path,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    import json
-
     products = [json.loads(line) for line in done.stdout.splitlines()]
     assert products
     assert {"obs_id", "access_url", "s_ra", "s_dec"} <= set(products[0])

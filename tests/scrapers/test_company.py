@@ -2,8 +2,6 @@
 
 import os
 import signal
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from fake_archive import Answer, FakeHost, picture, sia_reply, sia_row
+from forked import Forked
 from sqlalchemy import Engine, func, select
 
 from manifests.blobs import BlobStore
@@ -26,6 +25,7 @@ PER_TILE = 6
 CONNECTIONS = 3
 CRAWL = f"""
 import sys
+import time
 from pathlib import Path
 from manifests.blobs import BlobStore
 from manifests.database import open_database
@@ -34,18 +34,17 @@ from scrapers.crawl import crawl
 from scrapers.hla import hla_query, open_hla
 from scrapers.sky import Cone
 
-home, url, database, radius = sys.argv[1:]
+home, url, database, radius, begin = sys.argv[1:]
 settings = Settings(home=Path(home), requests_per_second=5000, connections={CONNECTIONS}, attempts=3)
 engine = open_database(database)
 print("ready", flush=True)
-sys.stdin.readline()
+while not Path(begin).exists():
+    time.sleep(0.002)
 summary = crawl(open_hla(settings, hla_query(), url), Cone(210.8, 54.35, float(radius)), engine=engine,
                 blobs=BlobStore(settings.blobs_dir), settings=settings)
 assert not summary.stopped and not summary.tiles_failed, summary
 print(summary.progress.got, summary.progress.found)
 """
-
-Worker = subprocess.Popen[str]
 
 
 @pytest.fixture
@@ -69,26 +68,18 @@ def radius() -> float:
 
 
 @pytest.fixture
-def workers(archive: FakeHost, tmp_path: Path, database: str, radius: float) -> Iterator[list[Worker]]:
-    """Processes that have the catalogue open and wait for a word to begin."""
+def workers(archive: FakeHost, tmp_path: Path, database: str, radius: float) -> Iterator[list[Forked]]:
+    """Processes that have the catalogue open and wait for a file to begin."""
     started = [
-        subprocess.Popen(
-            [sys.executable, "-c", CRAWL, str(tmp_path), archive.url, database, str(radius)],
-            cwd=Path(__file__).parents[2],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for _ in range(WORKERS)
+        Forked([tmp_path, archive.url, database, radius, tmp_path / f"begin-{number}"], script=CRAWL)
+        for number in range(WORKERS)
     ]
     for one in started:
-        assert one.stdout is not None
-        assert one.stdout.readline() == "ready\n", one.communicate()[1]
+        one.wait_for("ready\n")
     yield started
     for one in started:
         one.kill()
-        one.communicate()
+        one.wait()
 
 
 @pytest.fixture
@@ -98,18 +89,15 @@ def engine(database: str) -> Iterator[Engine]:
     one.dispose()
 
 
-def begin(workers: list[Worker]) -> None:
-    for one in workers:
-        assert one.stdin is not None
-        one.stdin.write("\n")
-        one.stdin.flush()
+def begin(folder: Path, numbers: range) -> None:
+    for number in numbers:
+        (folder / f"begin-{number}").touch()
 
 
-def numbers(worker: Worker) -> tuple[int, int]:
+def numbers(worker: Forked) -> tuple[int, int]:
     """How many products a worker brought, and how many it found."""
-    out, errors = worker.communicate(timeout=120)
-    assert worker.returncode == 0, errors
-    got, found = out.split()
+    assert worker.wait(120) == 0, worker.stderr
+    _, got, found = worker.stdout.split()
     return int(got), int(found)
 
 
@@ -139,9 +127,9 @@ def fetched(archive: FakeHost) -> Counter[str]:
 
 @pytest.mark.parametrize("radius", [1.5, 0.5])
 def test_four_workers_ask_for_everything_once(
-    archive: FakeHost, workers: list[Worker], engine: Engine, tmp_path: Path
+    archive: FakeHost, workers: list[Forked], engine: Engine, tmp_path: Path
 ) -> None:
-    begin(workers)
+    begin(tmp_path, range(WORKERS))
     shares, found = zip(*(numbers(one) for one in workers), strict=True)
     number = check_ledger(engine, BlobStore(Settings(home=tmp_path).blobs_dir), archive)
     assert sum(shares) == number
@@ -151,7 +139,7 @@ def test_four_workers_ask_for_everything_once(
 
 
 def test_one_of_four_is_killed_and_the_others_finish_its_work(
-    archive: FakeHost, workers: list[Worker], engine: Engine, tmp_path: Path
+    archive: FakeHost, workers: list[Forked], engine: Engine, tmp_path: Path
 ) -> None:
     victim, *others = workers
     under_way = Event()
@@ -164,13 +152,12 @@ def test_one_of_four_is_killed_and_the_others_finish_its_work(
         return Answer(picture(int(query["red"][0].split("_")[1])))
 
     archive.script(FITSCUT, answer)
-    begin([victim])
+    begin(tmp_path, range(1))
     assert under_way.wait(60)  # the victim has pictures on their way when the others come
-    begin(others)
+    begin(tmp_path, range(1, WORKERS))
     for one in others:
         numbers(one)
-    victim.communicate(timeout=60)
-    assert victim.returncode == -signal.SIGKILL
+    assert victim.wait(60) == -signal.SIGKILL
     number = check_ledger(engine, BlobStore(Settings(home=tmp_path).blobs_dir), archive)
     counts = fetched(archive)
     assert len(counts) == number

@@ -2,8 +2,6 @@
 
 import os
 import signal
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from fake_archive import Answer, FakeHost, picture, serve_colour_rows
+from forked import Forked
 from sqlalchemy import func, select, text
 
 from manifests.blobs import BlobStore
@@ -38,12 +37,8 @@ crawl(open_hla(settings, hla_query(), url), Cone(210.8, 54.35, 0.2), engine=open
 """
 
 
-def start(home: Path, host: FakeHost) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        [sys.executable, "-c", CRAWL, str(home), host.url],
-        cwd=Path(__file__).parents[2],
-        stderr=subprocess.PIPE,
-    )
+def start(home: Path, host: FakeHost) -> Forked:
+    return Forked([home, host.url], script=CRAWL)
 
 
 @pytest.fixture
@@ -82,7 +77,7 @@ def test_killed_at_any_moment_and_started_again(archive: FakeHost, tmp_path: Pat
         count += 1
         if moments and not reached.is_set() and count >= moments[0]:
             moments.pop(0)
-            victim.send_signal(signal.SIGKILL)
+            victim.kill()
             reached.set()
         return Answer(picture(int(query["red"][0].split("_")[1])))
 
@@ -93,11 +88,8 @@ def test_killed_at_any_moment_and_started_again(archive: FakeHost, tmp_path: Pat
         victim = start(tmp_path, archive)
         assert victim.wait(60) == -signal.SIGKILL
         assert reached.is_set()
-        assert victim.stderr is not None
-        victim.stderr.close()
     victim = start(tmp_path, archive)
-    _, errors = victim.communicate(timeout=60)
-    assert victim.returncode == 0, errors.decode()
+    assert victim.wait(60) == 0, victim.stderr
     check_home(tmp_path)
     asked = fetched(archive)
     assert len(asked) == PRODUCTS
@@ -106,17 +98,13 @@ def test_killed_at_any_moment_and_started_again(archive: FakeHost, tmp_path: Pat
     assert sum(asked.values()) <= PRODUCTS + kills * in_flight
     assert len(archive.asked("/cgi-bin/hlaSIAP.cgi")) == 1
     total = sum(asked.values())
-    again = start(tmp_path, archive)
-    assert again.wait(60) == 0
-    assert again.stderr is not None
-    again.stderr.close()
+    assert start(tmp_path, archive).wait(60) == 0
     assert sum(fetched(archive).values()) == total
 
 
 def test_two_crawls_at_once_share_one_ledger(archive: FakeHost, tmp_path: Path) -> None:
     both = [start(tmp_path, archive) for _ in range(2)]
     for one in both:
-        _, errors = one.communicate(timeout=60)
-        assert one.returncode == 0, errors.decode()
+        assert one.wait(60) == 0, one.stderr
     check_home(tmp_path)
     assert set(fetched(archive).values()) <= {1, 2}
