@@ -49,6 +49,8 @@ bench: setup ## print the figures that the README quotes; LABELLED=DIR adds the 
 	$(BIN)/python benchmarks/ledger_scale.py
 	$(BIN)/python benchmarks/duplicates.py
 	$(BIN)/python benchmarks/measuring_rate.py
+	$(BIN)/python benchmarks/review_latency.py
+	$(BIN)/python benchmarks/review_crowd.py
 	$(if $(LABELLED),$(BIN)/python benchmarks/curation_rates.py '$(LABELLED)')
 
 clean: ## remove .venv, caches and the demo's data
