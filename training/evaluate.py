@@ -1,6 +1,6 @@
 """Scores of a model over a split: the mean over frames with a bootstrap interval, always beside baselines."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -8,25 +8,25 @@ import numpy as np
 import torch
 
 from manifests.errors import DeepfieldError
-from models.predict import scale_of
+from training import sources
 from training.config import degradation_of
 from training.data import whole
-from training.metrics import bootstrap
-from training.pack import SPLITS, Pack
-from training.scores import (
-    Scores,
-    colour_baselines,
-    colour_scores,
-    mean_colour,
-    measurable,
-    superres_baselines,
-    superres_scores,
-)
+from training.degradation import DegradationConfig
+from training.distribution import band_features, chroma_features, frechet, kid, standard_error
+from training.inception import InceptionFeatures
+from training.makers import CONSTANTS, RESAMPLING, Maker, colour_baselines, model_makers, superres_baselines
+from training.metrics import bootstrap, colourfulness, detail, luma, to_8bit
+from training.pack import SPLITS, Pack, PackedFrame
+from training.reports import colour_report, superres_report
+from training.scores import Scores, cut, degraded, measurable
 
 if TYPE_CHECKING:
     from training.registry import LoadedModel
 
 _DEVICE = torch.device("cpu")
+# with fewer groups a distance between sets, and its standard error, say nothing
+_LEAST_GROUPS = 4
+_TRUTH = "_truth"
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,26 @@ class Metric:
     n: int
 
 
+@dataclass(frozen=True)
+class Measured:
+    """What was measured of each frame, the rows in the order of the frames, and of all together.
+
+    `makers` are the suffixes of the model's own scores. `features` are, by kind and then by suffix, arrays (N, D), the
+    truth under `_truth`. `blank` are the sources invented in blank noise, by suffix.
+    """
+
+    frames: tuple[PackedFrame, ...]
+    rows: tuple[Scores, ...]
+    makers: tuple[str, ...]
+    features: Mapping[str, Mapping[str, np.ndarray]]
+    blank: Mapping[str, Sequence[float]]
+
+    @property
+    def groups(self) -> list[str]:
+        """The field group of each frame."""
+        return [frame.group_id for frame in self.frames]
+
+
 def evaluate(
     model: "LoadedModel",
     pack: Pack,
@@ -47,61 +67,181 @@ def evaluate(
     *,
     device: torch.device = _DEVICE,
     seed: int = 0,
+    inception: InceptionFeatures | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> list[Metric]:
-    """Score a model on the frames of a split, at both ends of its strength.
-
-    Plain names are the vivid end (strength 1), `_faithful` the other; other suffixes are baselines on the same
-    frames. `<name>_gain_over_<baseline>` is the paired difference per frame, positive where the network is better.
-    The colouriser is not scored on grayscale frames. See `training.scores` for what each name means.
+    """Score a model on the frames of a split, at both ends of its strength: `measure`, then `summary`.
 
     Raises:
         DeepfieldError: the split is unknown or holds no frame that can be scored.
     """
-    if split not in SPLITS:
-        raise DeepfieldError(f"There is no split {split!r}: choose {', '.join(SPLITS)}.")
-    colour = model.task == "colorizer"
-    frames = measurable(pack, pack.select(split, color_only=colour))
-    if not frames:
-        raise DeepfieldError(
-            f"Snapshot {pack.snapshot_id} has no {'colour ' if colour else ''}frame large enough to be scored in its "
-            f"{split} split: choose another --split, or scrape more."
-        )
-    vivid, faithful = model.network(1.0, device), model.network(0.0, device)
-    constant = mean_colour(pack, pack.select("train", color_only=True), device) if colour else torch.zeros(2)
-    degradation = degradation_of(model.meta)
+    measured = measure(model, pack, split, device=device, inception=inception, on_progress=on_progress)
+    return summary(measured, seed=seed)
+
+
+def measure(
+    model: "LoadedModel",
+    pack: Pack,
+    split: str = "test",
+    *,
+    device: torch.device = _DEVICE,
+    inception: InceptionFeatures | None = None,
+    others: Mapping[str, Maker] | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Measured:
+    """Let a model, at both ends of its strength, and the baselines make each frame of a split, and measure that.
+
+    Plain names are the vivid end (strength 1), `_faithful` the other, and `others` under their suffixes; then come
+    the baselines. `training.reports` says what each name means. The colouriser is not scored on grayscale frames.
+
+    Raises:
+        DeepfieldError: the split is unknown or holds no frame that can be scored.
+    """
+    frames = scored_frames(pack, split, color_only=model.task == "colorizer")
+    ours = model_makers(model, device) | dict(others or {})
+    scale = getattr(model.config, "scale", 1)
+    beside = colour_baselines(pack, device) if model.task == "colorizer" else superres_baselines(scale)
+    kinds = ["kid_abhist" if model.task == "colorizer" else "kid_bandhist"]
+    kinds += [inception.name] if inception else []
+    features: dict[str, dict[str, list[np.ndarray]]] = {kind: {} for kind in kinds}
     rows: list[Scores] = []
     for done, frame in enumerate(frames, start=1):
         rgb, valid = whole(pack, frame, device)
-        if colour:
-            plain, other = colour_scores(vivid, rgb, valid), colour_scores(faithful, rgb, valid)
-            beside = colour_baselines(constant, rgb, valid)
-            gains = _gains(plain, other, beside, "mae_ab", "all_gray", sign=-1.0)
-        else:
-            scale = scale_of(vivid)
-            plain, other = (superres_scores(network, rgb, valid, degradation) for network in (vivid, faithful))
-            beside = superres_baselines(scale, rgb, valid, degradation)
-            gains = _gains(plain, other, beside, f"psnr_y_crop{scale}", "bicubic", sign=1.0)
-        rows.append(plain | {f"{name}_faithful": value for name, value in other.items()} | beside | gains)
+        made, truth, mask, row = _made(model.task, ours | beside, rgb, valid, scale, degradation_of(model.meta))
+        rows.append(row)
+        for suffix, picture in (made | {_TRUTH: truth}).items():
+            own = chroma_features(picture, mask) if scale == 1 else band_features(to_8bit(picture), mask)
+            features[kinds[0]].setdefault(suffix, []).append(own)
+            if inception:
+                features[inception.name].setdefault(suffix, []).append(inception(picture, mask))
         if on_progress:
             on_progress(done, len(frames))
-    groups = [frame.group_id for frame in frames]
-    return [metric for name in rows[0] if (metric := _metric(name, rows, groups, seed)) is not None]
+    blank: dict[str, Sequence[float]] = {}
+    if model.task == "superres" and sources.available():
+        for suffix, maker in (ours | beside).items():
+            blank[suffix] = sources.invented_per_mpx(maker, device)
+    stacked = {kind: {suffix: np.stack(one) for suffix, one in by.items()} for kind, by in features.items()}
+    return Measured(frames, tuple(rows), tuple(ours), stacked, blank)
 
 
-def _gains(plain: Scores, other: Scores, beside: Scores, name: str, baseline: str, *, sign: float) -> Scores:
-    against = beside[f"{name}_{baseline}"]
-    return {
-        f"{name}_gain_over_{baseline}": sign * (plain[name] - against),
-        f"{name}_faithful_gain_over_{baseline}": sign * (other[name] - against),
-    }
+def scored_frames(pack: Pack, split: str, *, color_only: bool) -> tuple[PackedFrame, ...]:
+    """The frames of a split that can be scored.
+
+    Raises:
+        DeepfieldError: the split is unknown or has none.
+    """
+    if split not in SPLITS:
+        raise DeepfieldError(f"There is no split {split!r}: choose {', '.join(SPLITS)}.")
+    frames = measurable(pack, pack.select(split, color_only=color_only))
+    if not frames:
+        raise DeepfieldError(
+            f"Snapshot {pack.snapshot_id} has no {'colour ' if color_only else ''}frame large enough to be scored in "
+            f"its {split} split: choose another --split, or scrape more."
+        )
+    return frames
 
 
-def _metric(name: str, rows: list[Scores], groups: list[str], seed: int) -> Metric | None:
+def _made(
+    task: str,
+    makers: Mapping[str, Maker],
+    rgb: torch.Tensor,
+    valid: torch.Tensor,
+    scale: int,
+    degradation: DegradationConfig,
+) -> tuple[dict[str, torch.Tensor], torch.Tensor, torch.Tensor, Scores]:
+    """The pictures by suffix, the truth and mask beside them, and all scores."""
+    row: Scores = {}
+    made: dict[str, torch.Tensor] = {}
+    if task == "colorizer":
+        for suffix, maker in makers.items():
+            made[suffix] = maker(rgb, valid)
+            row |= _suffixed(colour_report(made[suffix], rgb, valid), suffix)
+        return made, rgb, valid, row | {"colourfulness_truth": colourfulness(rgb, valid)}
+    small, small_valid, truth, mask = degraded(rgb, valid, scale, degradation)
+    for suffix, maker in makers.items():
+        made[suffix] = maker(small, small_valid)
+        flux_kept = degradation == DegradationConfig()
+        row |= _suffixed(superres_report(made[suffix], truth, mask, small, flux_kept=flux_kept), suffix)
+    sharp = detail(luma(cut(to_8bit(truth), scale)), cut(mask, scale))
+    return made, truth, mask, row | {"detail_truth": sharp}
+
+
+def _suffixed(scores: Scores, suffix: str) -> Scores:
+    return {f"{name}{suffix}": value for name, value in scores.items()}
+
+
+def main_score(names: Sequence[str]) -> tuple[str, tuple[str, ...], bool]:
+    """The score that decides, the baselines it stands beside, and whether more of it is better."""
+    if "mae_ab" in names:
+        return "mae_ab", CONSTANTS, False
+    return next(name for name in names if name.startswith("psnr_y_crop")), tuple(RESAMPLING), True
+
+
+def summary(measured: Measured, *, seed: int = 0) -> list[Metric]:
+    """The mean of every score with its interval, and what follows from several.
+
+    `<name>_gain_over_<baseline>` is the paired difference per frame, positive where the network is better,
+    `mae_ab_ratio_to_all_gray` and `colourfulness_ratio` are ratios of means; `kid_...` and `fid_...` are distances of
+    the set of outputs from that of truths, with 1.96 standard errors to both sides; `invented_per_mpx` counts sources
+    in blank noise.
+    """
+    rows, groups = measured.rows, measured.groups
+    name, baselines, higher = main_score(list(rows[0]))
+    sign = 1.0 if higher else -1.0
+    values = {key: np.array([row[key] for row in rows]) for key in rows[0]}
+    for suffix in measured.makers:
+        for baseline in baselines:
+            gain = sign * (values[f"{name}{suffix}"] - values[f"{name}_{baseline}"])
+            values[f"{name}{suffix}_gain_over_{baseline}"] = gain
+    found = [metric for key in values if (metric := mean_metric(key, values[key], groups, seed)) is not None]
+    for suffix in measured.makers if name == "mae_ab" else ():
+        for key, over in (("mae_ab", "mae_ab_all_gray"), ("colourfulness", "colourfulness_truth")):
+            title = f"colourfulness{suffix}_ratio" if key == "colourfulness" else f"{key}{suffix}_ratio_to_all_gray"
+            found.append(_ratio(title, values[f"{key}{suffix}"], values[over], groups, seed))
+    if len(set(groups)) >= _LEAST_GROUPS:
+        found += _distances(measured, groups, seed)
+    for suffix, counts in measured.blank.items():
+        pictures = [str(number) for number in range(len(counts))]
+        low, high = bootstrap(counts, pictures, seed=seed)
+        found.append(Metric(f"invented_per_mpx{suffix}", float(np.mean(counts)), low, high, len(counts)))
+    return found
+
+
+def mean_metric(name: str, values: np.ndarray, groups: Sequence[str], seed: int = 0) -> Metric | None:
     """The mean over the frames where the score exists (SSIM needs a full window); None if on no frame."""
-    found = [(row[name], group) for row, group in zip(rows, groups, strict=True) if np.isfinite(row[name])]
-    if not found:
+    there = np.isfinite(values)
+    if not there.any():
         return None
-    values, of_groups = [value for value, _ in found], [group for _, group in found]
-    low, high = bootstrap(values, of_groups, seed=seed)
-    return Metric(name, float(np.mean(values)), low, high, len(values))
+    kept = [group for group, use in zip(groups, there, strict=True) if use]
+    low, high = bootstrap(list(values[there]), kept, seed=seed)
+    return Metric(name, float(values[there].mean()), low, high, int(there.sum()))
+
+
+def _ratio(name: str, values: np.ndarray, over: np.ndarray, groups: Sequence[str], seed: int) -> Metric:
+    over = np.maximum(over, 1e-9)
+    low, high = bootstrap(list(values), groups, over=list(over), seed=seed)
+    return Metric(name, float(values.mean() / over.mean()), low, high, len(values))
+
+
+def _distances(measured: Measured, groups: Sequence[str], seed: int) -> list[Metric]:
+    found = []
+    for kind, by_suffix in measured.features.items():
+        truth = by_suffix[_TRUTH]
+        statistics = {kind: kid} if kind.startswith("kid_") else {f"fid_{kind}": frechet, f"kid_{kind}": kid}
+        for title, statistic in statistics.items():
+            for suffix, made in by_suffix.items():
+                if suffix != _TRUTH:
+                    value = statistic(made, truth)
+                    margin = 1.96 * standard_error(statistic, made, truth, groups, seed=seed)
+                    found.append(Metric(title + suffix, value, value - margin, value + margin, len(made)))
+    return found
+
+
+def left_out(model_task: str, inception: InceptionFeatures | None) -> list[str]:
+    """Sentences on what was not measured, and why."""
+    notes = []
+    if inception is None:
+        notes.append("FID and KID on Inception's features are left out: no weights were given (--inception FILE).")
+    if model_task == "superres" and not sources.available():
+        notes.append("Sources are left out: sep or SciPy is not installed.")
+    return notes

@@ -72,17 +72,24 @@ def detail(levels: Tensor, valid: Tensor) -> float:
 
 
 def bootstrap(
-    values: Sequence[float], groups: Sequence[str], *, seed: int, resamples: int = 1000
+    values: Sequence[float],
+    groups: Sequence[str],
+    *,
+    over: Sequence[float] | None = None,
+    seed: int,
+    resamples: int = 1000,
 ) -> tuple[float, float]:
     """95 % interval of the mean of frame scores: percentiles over resampled groups (Efron and Tibshirani 1993).
 
-    Whole groups are drawn, because frames of one group show the same sky and are not independent.
+    Whole groups are drawn, because frames of one group show the same sky and are not independent. With `over` it is
+    the interval of the mean of `values` divided by that of `over`.
     """
     names = sorted(set(groups))
     place = {name: index for index, name in enumerate(names)}
     member = np.array([place[group] for group in groups])
     sums = np.bincount(member, weights=np.asarray(values, float), minlength=len(names))
-    counts = np.bincount(member, minlength=len(names))
+    weights = np.ones(len(member)) if over is None else np.asarray(over, float)
+    counts = np.bincount(member, weights=weights, minlength=len(names))
     drawn = np.random.default_rng(seed).integers(len(names), size=(resamples, len(names)))
     means = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
     low, high = np.percentile(means, [2.5, 97.5])

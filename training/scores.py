@@ -9,7 +9,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor, nn
 
 from models.color import rgb_to_lab
@@ -17,6 +16,7 @@ from models.predict import colorize, scale_of, upscale
 from training.config import Task
 from training.data import whole
 from training.degradation import AREA, DegradationConfig, degrade
+from training.makers import RESAMPLING, Maker, resampler
 from training.metrics import colourfulness, detail, luma, psnr, ssim, to_8bit
 from training.pack import Pack, PackedFrame
 
@@ -26,19 +26,14 @@ Scores = dict[str, float]
 _MIN_VALID_PX = 256
 _BORDER_PX = 24
 
-_RESAMPLING = {
-    "nearest": Image.Resampling.NEAREST,
-    "bicubic": Image.Resampling.BICUBIC,
-    "lanczos": Image.Resampling.LANCZOS,
-}
 
+def colour_scores(network: nn.Module | Maker, rgb: Tensor, valid: Tensor) -> Scores:
+    """Errors of a frame that was coloured by a network, or by any function of picture and mask.
 
-def colour_scores(network: nn.Module, rgb: Tensor, valid: Tensor) -> Scores:
-    """Errors of a coloured frame. Its colour is measured on the painted picture, after the gamut had its say.
-
-    `mae_ab` is the mean absolute error over a* and b*, `bias_*` the mean signed error, output minus truth.
+    Its colour is measured on the painted picture, after the gamut had its say. `mae_ab` is the mean absolute error
+    over a* and b*, `bias_*` the mean signed error, output minus truth.
     """
-    painted = colorize(network, rgb, valid)
+    painted = colorize(network, rgb, valid) if isinstance(network, nn.Module) else network(rgb, valid)
     error = (rgb_to_lab(painted) - rgb_to_lab(rgb))[1:, valid[0]].double()
     mae_a, mae_b = error.abs().mean(dim=1).tolist()
     bias_a, bias_b = error.mean(dim=1).tolist()
@@ -52,57 +47,30 @@ def colour_scores(network: nn.Module, rgb: Tensor, valid: Tensor) -> Scores:
     }
 
 
-def colour_baselines(mean_ab: Tensor, rgb: Tensor, valid: Tensor) -> Scores:
-    """Errors of painting nothing, and of painting everything in one colour, a*b* (2,)."""
-    ab = rgb_to_lab(rgb)[1:, valid[0]].double()
-    return {
-        "mae_ab_all_gray": float(ab.abs().mean()),
-        "mae_ab_mean_colour": float((mean_ab.reshape(2, 1) - ab).abs().mean()),
-        "colourfulness_truth": colourfulness(rgb, valid),
-    }
-
-
-def mean_colour(pack: Pack, frames: Sequence[PackedFrame], device: torch.device, limit: int = 200) -> Tensor:
-    """The mean a*b* (2,) of at most `limit` frames, evenly chosen, each weighing the same."""
-    chosen = frames[:: max(1, -(-len(frames) // limit))]
-    total = torch.zeros(2, dtype=torch.float64, device=device)
-    for frame in chosen:
-        rgb, valid = whole(pack, frame, device)
-        total += rgb_to_lab(rgb)[1:, valid[0]].double().sum(dim=1) / valid.sum().clamp(min=1)
-    return total / max(len(chosen), 1)
-
-
-def superres_scores(network: nn.Module, rgb: Tensor, valid: Tensor, degradation: DegradationConfig = AREA) -> Scores:
-    """PSNR in dB, SSIM and detail of a frame that was degraded and enlarged by the network."""
-    scale = scale_of(network)
-    truth, mask = _whole_cells(rgb, scale), _whole_cells(valid, scale)
-    return _superres_scores(
-        to_8bit(upscale(network, degrade(truth, scale, degradation, seed=0))), truth, mask, scale, ""
-    )
-
-
-def superres_baselines(scale: int, rgb: Tensor, valid: Tensor, degradation: DegradationConfig = AREA) -> Scores:
-    """The same scores for nearest, bicubic and Lanczos enlargement (Pillow's), and the detail of the truth."""
-    truth, mask = _whole_cells(rgb, scale), _whole_cells(valid, scale)
-    small = to_8bit(degrade(truth, scale, degradation, seed=0)).byte().permute(1, 2, 0).cpu().numpy()
-    size = (truth.shape[2], truth.shape[1])
-    scores: Scores = {"detail_truth": detail(luma(_cut(to_8bit(truth), scale)), _cut(mask, scale))}
-    for name, filter_ in _RESAMPLING.items():
-        enlarged = np.asarray(Image.fromarray(small).resize(size, filter_))
-        levels = torch.from_numpy(enlarged.copy()).to(rgb.device).permute(2, 0, 1).float()
-        scores |= _superres_scores(levels, truth, mask, scale, f"_{name}")
-    return scores
-
-
-def _superres_scores(levels: Tensor, truth: Tensor, mask: Tensor, scale: int, suffix: str) -> Scores:
-    out, aim, valid = _cut(levels, scale), _cut(to_8bit(truth), scale), _cut(mask, scale)
+def superres_scores(
+    network: nn.Module | Maker, rgb: Tensor, valid: Tensor, scale: int, degradation: DegradationConfig = AREA
+) -> Scores:
+    """PSNR in dB, SSIM and detail of a frame that was degraded, and enlarged by a network or any such function."""
+    small, small_valid, truth, mask = degraded(rgb, valid, scale, degradation)
+    large = upscale(network, small) if isinstance(network, nn.Module) else network(small, small_valid)
+    out, aim, inside = cut(to_8bit(large), scale), cut(to_8bit(truth), scale), cut(mask, scale)
     y_out, y_aim = luma(out), luma(aim)
     return {
-        f"psnr_y_crop{scale}{suffix}": psnr(y_out, y_aim, valid),
-        f"psnr_rgb_crop{scale}{suffix}": psnr(out, aim, valid),
-        f"ssim_y_crop{scale}{suffix}": ssim(y_out, y_aim, valid),
-        f"detail{suffix}": detail(y_out, valid),
+        f"psnr_y_crop{scale}": psnr(y_out, y_aim, inside),
+        f"psnr_rgb_crop{scale}": psnr(out, aim, inside),
+        f"ssim_y_crop{scale}": ssim(y_out, y_aim, inside),
+        "detail": detail(y_out, inside),
+        "detail_truth": detail(y_aim, inside),
     }
+
+
+def degraded(
+    rgb: Tensor, valid: Tensor, scale: int, degradation: DegradationConfig
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The small picture and its mask, and the truth with its, cut to a multiple of the scale; same noise each time."""
+    truth, mask = _whole_cells(rgb, scale), _whole_cells(valid, scale)
+    small_valid = mask.reshape(1, mask.shape[1] // scale, scale, -1, scale).all(dim=4).all(dim=2)
+    return degrade(truth, scale, degradation, seed=0), small_valid, truth, mask
 
 
 def _whole_cells(values: Tensor, scale: int) -> Tensor:
@@ -111,7 +79,8 @@ def _whole_cells(values: Tensor, scale: int) -> Tensor:
     return values[..., : height - height % scale, : width - width % scale]
 
 
-def _cut(values: Tensor, border: int) -> Tensor:
+def cut(values: Tensor, border: int) -> Tensor:
+    """Without so many pixels at each side."""
     return values[..., border:-border, border:-border]
 
 
@@ -138,14 +107,14 @@ def held_out_scores(
     for frame in frames:
         rgb, valid = whole(pack, frame, device)
         if task == "colorizer":
-            baseline = colour_baselines(torch.zeros(2, device=device), rgb, valid)
-            kept = ("mae_ab_all_gray", "colourfulness_truth")
-            rows.append(colour_scores(network, rgb, valid) | {key: baseline[key] for key in kept})
+            truth = rgb_to_lab(rgb)[1:, valid[0]].double()
+            beside = {"mae_ab_all_gray": float(truth.abs().mean()), "colourfulness_truth": colourfulness(rgb, valid)}
+            rows.append(colour_scores(network, rgb, valid) | beside)
         else:
             scale = scale_of(network)
-            baseline = superres_baselines(scale, rgb, valid, degradation)
-            kept = (f"psnr_y_crop{scale}_bicubic", "detail_truth")
-            rows.append(superres_scores(network, rgb, valid, degradation) | {key: baseline[key] for key in kept})
+            bicubic = superres_scores(resampler(RESAMPLING["bicubic"], scale), rgb, valid, scale, degradation)
+            beside = {f"psnr_y_crop{scale}_bicubic": bicubic[f"psnr_y_crop{scale}"]}
+            rows.append(superres_scores(network, rgb, valid, scale, degradation) | beside)
     return {name: float(np.nanmean([row[name] for row in rows])) for name in rows[0]}
 
 

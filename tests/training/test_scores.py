@@ -3,26 +3,21 @@ import math
 import numpy as np
 import pytest
 import torch
+from skimage.color import deltaE_ciede2000, rgb2lab
 from skimage.metrics import structural_similarity
 from tiny import drawn, tiny_config, tiny_pack
 from torch import nn
 
 from manifests.errors import DeepfieldError
 from models.color import rgb_to_lab
+from training.degradation import DegradationConfig
 from training.evaluate import evaluate
 from training.loop import train
+from training.makers import RESAMPLING, colourer, one_colour, resampler, typical_colours
 from training.metrics import bootstrap, colourfulness, detail, luma, psnr, ssim, to_8bit
 from training.registry import load_run
-from training.scores import (
-    colour_baselines,
-    colour_scores,
-    faithful_score,
-    mean_colour,
-    measurable,
-    superres_baselines,
-    superres_scores,
-    vivid_score,
-)
+from training.reports import colour_report, superres_report
+from training.scores import colour_scores, degraded, faithful_score, measurable, superres_scores, vivid_score
 
 
 def frame(number: int = 0, side: int = 80) -> tuple[torch.Tensor, torch.Tensor]:
@@ -104,36 +99,77 @@ def test_bootstrap_draws_groups_and_covers_the_mean():
     low, high = bootstrap(values, [str(n) for n in range(100)], seed=0)
     assert 1.5 < low < 2.0 < high < 2.5
     assert bootstrap(values, groups, seed=1) == bootstrap(values, groups, seed=1)
+    halves = [2 * value for value in values]
+    assert bootstrap(values, groups, over=halves, seed=0) == (0.5, 0.5)
 
 
 def test_painting_nothing_scores_as_the_gray_baseline():
     rgb, valid = frame()
-    scores, beside = colour_scores(Painter(0, 0), rgb, valid), colour_baselines(torch.zeros(2), rgb, valid)
-    assert scores["mae_ab"] == pytest.approx(beside["mae_ab_all_gray"], abs=0.01)
-    assert beside["mae_ab_mean_colour"] == beside["mae_ab_all_gray"]
+    scores = colour_scores(Painter(0, 0), rgb, valid)
+    assert scores == colour_scores(one_colour(torch.zeros(2)), rgb, valid)
     truth = rgb_to_lab(rgb)[1:, valid[0]]
     assert scores["bias_a"] == pytest.approx(-truth[0].mean().item(), abs=0.01)
     assert scores["mae_b"] == pytest.approx(truth[1].abs().mean().item(), abs=0.01)
     assert scores["mae_ab"] == pytest.approx((scores["mae_a"] + scores["mae_b"]) / 2)
 
 
-def test_the_mean_colour_weighs_frames_alike(pack):
+def test_the_report_of_a_coloured_frame_agrees_with_scikit_image():
+    rgb, valid = frame()
+    painted = colourer(Painter(5, 8), 80)(rgb, valid)
+    report = colour_report(painted, rgb, valid)
+    kept = valid[0].numpy()
+    lab, aim = (rgb2lab(picture.permute(1, 2, 0).double().numpy())[kept] for picture in (painted, rgb))
+    assert report["ciede2000"] == pytest.approx(deltaE_ciede2000(aim, lab).mean(), abs=1e-3)
+    for place, channel in enumerate("lab"):
+        assert report[f"bias_{channel}"] == pytest.approx((lab - aim)[:, place].mean(), abs=1e-3)
+        assert report[f"rmse_{channel}"] == pytest.approx(np.sqrt(((lab - aim)[:, place] ** 2).mean()), abs=1e-3)
+    assert report["within_5_ab"] == pytest.approx((np.hypot(*(lab - aim)[:, 1:].T) <= 5).mean(), abs=1e-3)
+    assert report["lightness_change"] < 0.01
+    assert report["mae_ab"] == pytest.approx(colour_scores(Painter(5, 8), rgb, valid)["mae_ab"])
+    perfect = colour_report(rgb, rgb, valid)
+    assert (perfect["within_5_ab"], perfect["psnr_rgb_crop0"], perfect["ciede2000"]) == (1.0, 100.0, 0.0)
+
+
+def test_larger_frames_are_painted_at_the_size_the_network_knows():
+    rgb, valid = frame(0, 81)
+    for work_px in (81, 40):
+        painted = colourer(Painter(6, -4), work_px)(rgb, valid)
+        assert torch.equal(painted[:, ~valid[0]], rgb[:, ~valid[0]])
+        ab = rgb_to_lab(painted)[1:, valid[0]]
+        assert ab.mean(dim=1).tolist() == pytest.approx([6, -4], abs=0.3)
+        assert (rgb_to_lab(painted) - rgb_to_lab(rgb))[0, valid[0]].abs().max() < 0.1
+
+
+def test_the_typical_colours_weigh_frames_alike(pack):
     frames = pack.select("train", color_only=True)
     by_hand = []
     for one in frames:
         rgb = torch.from_numpy(pack.rgb(one).copy()).permute(2, 0, 1) / 255.0
-        by_hand.append(rgb_to_lab(rgb)[1:, torch.from_numpy(pack.valid(one).copy())].mean(dim=1))
-    found = mean_colour(pack, frames, torch.device("cpu"))
-    assert torch.allclose(found.float(), torch.stack(by_hand).mean(dim=0), atol=1e-3)
+        by_hand.append(rgb_to_lab(rgb)[1:, torch.from_numpy(pack.valid(one).copy())])
+    mean, median = typical_colours(pack, frames, torch.device("cpu"))
+    assert torch.allclose(mean, torch.stack([one.mean(dim=1) for one in by_hand]).mean(dim=0), atol=0.1)
+    assert torch.allclose(median, torch.cat(by_hand, dim=1).median(dim=1).values, atol=0.1)
 
 
 def test_repeating_pixels_scores_as_the_nearest_baseline():
     rgb, valid = frame(0, 61)
-    scores, beside = superres_scores(Nearest(), rgb, valid), superres_baselines(2, rgb, valid)
-    for name, value in scores.items():
-        assert value == pytest.approx(beside[f"{name}_nearest"])
-    assert beside["psnr_y_crop2_bicubic"] > beside["psnr_y_crop2_nearest"]
+    nearest = superres_scores(resampler(RESAMPLING["nearest"], 2), rgb, valid, 2)
+    assert superres_scores(Nearest(), rgb, valid, 2) == pytest.approx(nearest)
+    bicubic = superres_scores(resampler(RESAMPLING["bicubic"], 2), rgb, valid, 2)
+    assert bicubic["psnr_y_crop2"] > nearest["psnr_y_crop2"]
     assert to_8bit(torch.tensor([-1.0, 0.5, 2.0])).tolist() == [0, 128, 255]
+
+
+def test_the_report_of_an_enlarged_frame_knows_where_it_came_from():
+    small, _, truth, mask = degraded(*frame(0, 61), 2, DegradationConfig())
+    enlarged = Nearest()(small.unsqueeze(0))[0]
+    report = superres_report(enlarged, truth, mask, small, flux_kept=True)
+    assert report["lr_consistency"] == 0.0
+    assert superres_report((enlarged + 2 / 255).clamp(0, 1), truth, mask, small, flux_kept=True)[
+        "lr_consistency"
+    ] == pytest.approx(2.0, abs=0.1)
+    assert "lr_consistency" not in superres_report(enlarged, truth, mask, small, flux_kept=False)
+    assert report["psnr_y_crop2"] == pytest.approx(superres_scores(Nearest(), *frame(0, 61), 2)["psnr_y_crop2"])
 
 
 def test_what_phases_are_judged_by():
@@ -170,6 +206,11 @@ def test_evaluation_stands_beside_its_baselines(pack, tmp_path, task):
     gain = sign * (metrics[main].value - metrics[f"{main}_{baseline}"].value)
     assert metrics[f"{main}_gain_over_{baseline}"].value == pytest.approx(gain)
     assert evaluate(model, pack, "test") == list(metrics.values())
+    if task == "colorizer":
+        ratio = metrics["mae_ab"].value / metrics["mae_ab_all_gray"].value
+        assert metrics["mae_ab_ratio_to_all_gray"].value == pytest.approx(ratio)
+    else:
+        assert {"completeness", "purity_bicubic", "lr_consistency_faithful", "invented_per_mpx"} <= metrics.keys()
 
 
 def test_evaluating_nothing_is_one_sentence(pack, tmp_path):
