@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 import torch
 
-from flows.curves import Series, svg
 from flows.report import Curve, MetricTable, Panel, Strip
 from manifests.blobs import BlobStore
 from manifests.frames import Frame, decode
@@ -19,6 +18,7 @@ from models.color import paint, rgb_to_lightness
 from serving import infer
 from serving.enhance import Tool
 from training.config import Task
+from training.curves import Series, svg
 from training.evaluate import Metric
 from training.outcome import headline
 from training.pack_build import trainable

@@ -5,7 +5,7 @@ from xml.etree import ElementTree
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flows.curves import Series, svg
+from training.curves import Series, svg
 
 points = st.lists(st.tuples(st.floats(0, 1e5), st.floats()), max_size=30).map(tuple)
 
