@@ -77,8 +77,7 @@ def _weights(lightness: Tensor, around: Tensor) -> Tensor:
 def _fit(cells: Tensor, values: Tensor) -> Tensor:
     """The cells' values with the least mean absolute difference from `values` (n,)."""
     middle, number = values.median(), len(values)
-    pull = _SMOOTHNESS * _roughness().to(cells.device) + _TO_MEDIAN * torch.eye(cells.shape[1], dtype=cells.dtype)
-    pull = pull.to(cells.device)
+    pull = (_SMOOTHNESS * _roughness() + _TO_MEDIAN * torch.eye(cells.shape[1], dtype=cells.dtype)).to(cells.device)
     weight = torch.ones_like(values)
     for _ in range(_ROUNDS):
         weighted = cells * weight.unsqueeze(1) / number

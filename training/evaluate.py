@@ -8,11 +8,13 @@ import numpy as np
 import torch
 
 from manifests.errors import DeepfieldError
+from models.guided import GuidedUNet
 from training import sources
 from training.config import degradation_of
 from training.data import whole
 from training.degradation import DegradationConfig
 from training.distribution import band_features, chroma_features, frechet, kid, standard_error
+from training.guided_makers import guided_by_own, kin_palettes, kin_scores, own_curve, own_palette
 from training.inception import InceptionFeatures
 from training.makers import CONSTANTS, RESAMPLING, Maker, colour_baselines, model_makers, superres_baselines
 from training.metrics import bootstrap, colourfulness, detail, luma, to_8bit
@@ -27,6 +29,7 @@ _DEVICE = torch.device("cpu")
 # with fewer groups a distance between sets, and its standard error, say nothing
 _LEAST_GROUPS = 4
 _TRUTH = "_truth"
+GUIDED, OWN_CURVE = "_guided", "_own_curve"
 
 
 @dataclass(frozen=True)
@@ -101,6 +104,12 @@ def measure(
     ours = model_makers(model, device) | dict(others or {})
     scale = getattr(model.config, "scale", 1)
     beside = colour_baselines(pack, device) if model.task == "colorizer" else superres_baselines(scale)
+    network, work_px = model.network(0.0, device), int(model.meta["frame_px"])
+    kin: Mapping[str, torch.Tensor] = {}
+    if isinstance(network, GuidedUNet):
+        ours[GUIDED] = guided_by_own(network, work_px)
+        beside |= {"_own_palette": own_palette(network.config.surround_px), OWN_CURVE: own_curve}
+        kin = kin_palettes(pack, frames, network.config.surround_px)
     kinds = ["kid_abhist" if model.task == "colorizer" else "kid_bandhist"]
     kinds += [inception.name] if inception else []
     features: dict[str, dict[str, list[np.ndarray]]] = {kind: {} for kind in kinds}
@@ -108,6 +117,8 @@ def measure(
     for done, frame in enumerate(frames, start=1):
         rgb, valid = whole(pack, frame, device)
         made, truth, mask, row = _made(model.task, ours | beside, rgb, valid, scale, degradation_of(model.meta))
+        if isinstance(network, GuidedUNet):
+            row |= kin_scores(network, work_px, kin.get(frame.image_id), rgb, valid, row["mae_ab_faithful"])
         rows.append(row)
         for suffix, picture in (made | {_TRUTH: truth}).items():
             own = chroma_features(picture, mask) if scale == 1 else band_features(to_8bit(picture), mask)
@@ -180,6 +191,8 @@ def main_score(names: Sequence[str]) -> tuple[str, tuple[str, ...], bool]:
 def summary(measured: Measured, *, seed: int = 0) -> list[Metric]:
     """The mean of every score with its interval, and what follows from several.
 
+    `_guided` is the faithful end shown the picture's own palette, `_own_curve` and `_own_palette` use no network;
+    `kin_helps` is the share of frames that the palette of another frame of their group improves.
     `<name>_gain_over_<baseline>` is the paired difference per frame, positive where the network is better,
     `mae_ab_ratio_to_all_gray` and `colourfulness_ratio` are ratios of means; `kid_...` and `fid_...` are distances of
     the set of outputs from that of truths, with 1.96 standard errors to both sides; `invented_per_mpx` counts sources
@@ -193,6 +206,8 @@ def summary(measured: Measured, *, seed: int = 0) -> list[Metric]:
         for baseline in baselines:
             gain = sign * (values[f"{name}{suffix}"] - values[f"{name}_{baseline}"])
             values[f"{name}{suffix}_gain_over_{baseline}"] = gain
+    if f"{name}{GUIDED}" in values:
+        values[f"{name}{GUIDED}_gain_over{OWN_CURVE}"] = values[f"{name}{OWN_CURVE}"] - values[f"{name}{GUIDED}"]
     found = [metric for key in values if (metric := mean_metric(key, values[key], groups, seed)) is not None]
     for suffix in measured.makers if name == "mae_ab" else ():
         for key, over in (("mae_ab", "mae_ab_all_gray"), ("colourfulness", "colourfulness_truth")):
