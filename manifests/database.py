@@ -37,7 +37,7 @@ def open_database(url: str) -> Engine:
         address = make_url(url)
         if "@" in (address.host or ""):
             raise ArgumentError("the password holds an @")
-        if address.get_backend_name() == "sqlite" and address.database:
+        if address.get_backend_name() == "sqlite" and address.database and "uri" not in address.query:
             Path(address.database).parent.mkdir(parents=True, exist_ok=True)
         engine = create_engine(address, pool_pre_ping=True)
     except (ArgumentError, ValueError) as error:

@@ -3,6 +3,7 @@
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ from curation.review.decisions import effective, history
 from curation.review.records_cli import review_app
 from manifests.blobs import BlobStore
 from manifests.errors import DeepfieldError, UsageError
+from manifests.settings import load_settings
 from tests_support import jpeg
 
 ROOT = Path(__file__).parents[2]
@@ -162,54 +164,58 @@ def test_a_file_that_cannot_be_used_changes_nothing(call, engine, tmp_path):
     assert len(history(engine)) == 1
 
 
-def run(home, *arguments: str, **more) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        [sys.executable, "-m", "flows.cli", "review", *arguments],
-        cwd=ROOT,
-        env=os.environ | {"DEEPFIELD_HOME": str(home.home)},
-        capture_output=True,
-        text=True,
-        check=False,
-        **more,
-    )
-
-
 def test_a_full_disk_is_one_sentence_and_loses_nothing(call, home, engine):
     ids = frames(3)["image_id"]
     call("accept", ids[0], "--as", "ann")
     engine.dispose()
     size = max(path.stat().st_size for path in home.home.glob("catalog.db*"))
-
-    def full() -> None:  # no file may grow beyond what is there now
-        import signal
-
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (size // 4096 * 4096, resource.RLIM_INFINITY))
-
-    failed = run(home, "accept", ids[1], "--as", "ann", "--note", "x" * 100_000, preexec_fn=full)
-    assert failed.returncode == 1 and failed.stderr.count("\n") == 1, failed.stderr
-    assert "cannot be used" in failed.stderr
-    assert [one.image_id for one in history(engine)] == [ids[0]]
-    assert run(home, "accept", ids[1], "--as", "ann").returncode == 0
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write to everything")
-def test_a_folder_without_permission_is_one_sentence(call, home):
-    home.home.chmod(0o500)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # no file may grow beyond what is there now; Python ignores the signal that goes with it
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size // 4096 * 4096, before[1]))
     try:
-        failed = run(home, "accept", frames(1)["image_id"][0])
+        failed = call("accept", ids[1], "--as", "ann", "--note", "x" * 100_000)
     finally:
-        home.home.chmod(0o700)
-    assert failed.returncode == 1 and failed.stderr.count("\n") == 1
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert "cannot be used" in one_sentence(failed)
+    assert [one.image_id for one in history(engine)] == [ids[0]]
+    assert call("accept", ids[1], "--as", "ann").exit_code == 0
 
 
-def test_a_read_only_database_is_one_sentence_and_loses_nothing(call, engine, home):
+def test_a_disk_that_is_mounted_read_only_is_one_sentence_and_loses_nothing(call, home, engine):
     ids = frames(3)["image_id"]
     call("accept", ids[0], "--as", "ann")
-    with engine.connect() as connection:
-        connection.exec_driver_sql("PRAGMA query_only = 1")
-        from curation.review.decisions import Statement, Subject, append
-
-        with pytest.raises(DeepfieldError, match="cannot be used: attempt to write a readonly database"):
-            append(connection, [Subject(ids[1])], Statement("accept", "ann"))
+    engine.dispose()
+    # in a mount namespace of its own, as permissions do not stop root
+    mount = 'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && exec "$@"'
+    alone = ["unshare", "--mount", *(["--map-root-user"] if os.geteuid() else []), "sh", "-c", mount, home.home]
+    if shutil.which("unshare") is None or subprocess.run([*alone, "true"], check=False, capture_output=True).returncode:
+        pytest.skip("this machine lets nobody mount")
+    command = [*alone, sys.executable, "-m", "flows.cli", "review", "accept", ids[1], "--as", "ann"]
+    failed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert failed.returncode == 1 and failed.stderr.count("\n") == 1, failed.stderr
+    assert "attempt to write a readonly database" in failed.stderr
     assert [one.image_id for one in history(engine)] == [ids[0]]
+
+
+def test_a_read_only_database_is_one_sentence_and_loses_nothing(call, home, engine, tmp_path, monkeypatch):
+    ids = frames(3)["image_id"]
+    call("accept", ids[0], "--as", "ann")
+    said = tmp_path / "said.csv"
+    call("export", "-o", str(said))
+    said.write_text(said.read_text().replace(ids[0], ids[2]))
+    before = history(engine)
+    monkeypatch.setenv("DEEPFIELD_DATABASE_URL", f"sqlite:///file:{home.home / 'catalog.db'}?mode=ro&uri=true")
+    monkeypatch.chdir(tmp_path)
+    load_settings.cache_clear()
+    for arguments in (("accept", ids[1]), ("reject", ids[1]), ("skip", ids[1]), ("next",), ("undo",)):
+        assert "attempt to write a readonly database" in one_sentence(call(*arguments, "--as", "ann"))
+    assert "attempt to write a readonly database" in one_sentence(call("import", str(said)))
+    assert call("list").stdout.count("\n") == 2 and "frames wait" in call("stats").stdout
+    assert call("export", "-o", str(said)).exit_code == 0
+    assert history(engine) == before
+    assert not (tmp_path / "file:").exists()  # a URI is no path
+
+
+def one_sentence(result) -> str:
+    assert isinstance(result.exception, DeepfieldError) and "\n" not in str(result.exception)
+    return str(result.exception)
