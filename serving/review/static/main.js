@@ -57,6 +57,7 @@ function decide(action, reasons = [], cards = [current()], pressedAt = 0) {
   state.done.splice(0, state.done.length - BACK);
   const body = { request_id: newId(), action, image_ids: ids, reasons, note: $("note").value, seconds: Math.round(seconds * 1000) / 1000 };
   $("note").value = "";
+  openNote(false);
   leave(ids);
   if (state.grid) {
     for (const id of ids) grid.mark(id, reasons.length ? `${action}: ${reasons.join(", ").replaceAll("_", " ")}` : action);
@@ -244,6 +245,13 @@ document.addEventListener("keydown", (event) => {
   act(event);
 });
 
+// On a phone the note has no place of its own until it is asked for.
+function openNote(on) {
+  document.body.classList.toggle("noting", on);
+  $("note-button").setAttribute("aria-expanded", String(on));
+  if (on) $("note").focus();
+}
+
 function focusBack() {
   if (state.grid) grid.focusNext();
   else $("stage").focus({ preventScroll: true });
@@ -258,7 +266,7 @@ const CLICKS = {
   skip: (event) => decide("skip", [], [current() || tapped], event.timeStamp),
   undo, zoom: KEYS.z, mask: KEYS.m, compare: KEYS.c, mode: KEYS.g, "help-button": KEYS["?"], "accept-rest": acceptRest,
   "reject-plain": (event) => decide("reject", tickedReasons(), [chosen], event.timeStamp), "reject-cancel": () => choose(false),
-  who: askName,
+  "note-button": () => openNote(!document.body.classList.contains("noting")), who: askName,
 };
 // A click on a tool takes the focus from the tile it is meant for.
 let tapped = null;
