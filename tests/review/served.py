@@ -2,14 +2,14 @@
 
 import os
 import re
+import resource
 import signal
 import subprocess
-import sys
-import threading
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from forked import Forked
 from manifest_rows import frames
 
 from curation.policies import keep_policy
@@ -20,7 +20,6 @@ from manifests.settings import Settings
 from manifests.snapshots import write_snapshot
 from tests_support import jpeg
 
-ROOT = Path(__file__).parents[2]
 POLICY = """
 name = "test"
 doubts_to_reject = 3
@@ -78,27 +77,25 @@ class Served:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def start(self) -> None:
-        command = [sys.executable, "-m", "flows.cli", "review", "serve", "--port", str(self.port)]
-        self._process = subprocess.Popen(
-            command, cwd=ROOT, env=self._environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        )
-        assert self._process.stdout is not None
-        # it must not write into nothing; the first line says the port
-        line = self._process.stdout.readline()
-        found = re.search(r":(\d+)/ ", line)
-        assert found, line + (self._process.stdout.read() if self._process.poll() is not None else "")
+    def start(self, **environment: str) -> None:
+        arguments = ["review", "serve", "--port", self.port]
+        self._process = Forked(arguments, self._environment | environment)
+        said = self._process.wait_for("(Ctrl-C stops)", 120)
+        found = re.search(r":(\d+)/ ", said)
+        assert found, said
         self.port = int(found[1])
-        self.output: list[str] = []
-        threading.Thread(target=lambda out=self._process.stdout: self.output.extend(out), daemon=True).start()
+
+    def limit_files(self, size: int) -> None:
+        """Let it write to no file beyond that many bytes: with 0, as on a full disk."""
+        resource.prlimit(self._process.pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
 
     def kill(self) -> None:
         """As a power cut would, without a word."""
-        self._process.send_signal(signal.SIGKILL)
+        self._process.kill()
         self._process.wait(30)
 
     def stop(self) -> None:
-        self._process.send_signal(signal.SIGINT)
+        os.kill(self._process.pid, signal.SIGINT)
         try:
             self._process.wait(15)
         except subprocess.TimeoutExpired:

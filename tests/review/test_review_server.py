@@ -1,23 +1,33 @@
 """The server of the review page: four reviewers and two kills, who is let in, what is answered to nonsense."""
 
-import subprocess
-import sys
+import os
+import socket
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
+from threading import Thread
 
+import forked
 import pytest
 import requests
+import uvicorn
 from crowd import review_in_company
 from manifest_rows import frames
-from served import ROOT, Served, reviewable, write_home
+from served import Served, reviewable, write_home
 
+from curation.review.desk import Desk
+from manifests.blobs import BlobStore
 from manifests.database import open_database
 from manifests.settings import Settings
+from serving.review.app import make_app
+from serving.review.guard import Guard
+from serving.review.renditions import Renditions
 
 
-@pytest.mark.parametrize("count", [240, pytest.param(1200, marks=pytest.mark.slow)])
-def test_four_reviewers_and_two_kills_lose_and_double_nothing(tmp_path, count):
-    review_in_company(tmp_path, count, 200.0)
+@pytest.mark.slow
+def test_four_reviewers_and_two_kills_lose_and_double_nothing(tmp_path):
+    review_in_company(tmp_path, 1200, 200.0)
 
 
 @pytest.fixture(scope="module")
@@ -71,58 +81,48 @@ def test_nonsense_is_answered_in_a_sentence_and_changes_nothing(server):
 def test_other_machines_need_the_token(tmp_path):
     home = tmp_path / "home"
     write_home(home, frames(1))
-    command = [sys.executable, "-m", "flows.cli", "review", "serve", "--port", "0", "--host", "0.0.0.0"]
     for token, says in (("", "can be reached from other machines"), ("short", "shorter than 16")):
-        done = subprocess.run(
-            command,
-            cwd=ROOT,
-            env={"PATH": "/usr/bin:/bin", "DEEPFIELD_HOME": str(home), "DEEPFIELD_REVIEW_TOKEN": token},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-        )
+        environment = os.environ | {"DEEPFIELD_HOME": str(home), "DEEPFIELD_REVIEW_TOKEN": token}
+        done = forked.run(["review", "serve", "--port", "0", "--host", "0.0.0.0"], environment, 60)
         assert done.returncode == 2 and says in done.stderr and done.stderr.count("\n") == 1
 
 
-def test_who_knows_the_token_is_let_in(tmp_path):
-    from fastapi.testclient import TestClient
-
-    from curation.review.desk import Desk
-    from manifests.blobs import BlobStore
-    from serving.review.app import make_app
-    from serving.review.guard import Guard
-    from serving.review.renditions import Renditions
-
-    home = tmp_path / "home"
-    write_home(home, frames(1))
+@contextmanager
+def served_here(home: Path, guard: Guard) -> Iterator[str]:
+    """The page on a port of loopback, with a guard of one's own; its address."""
     settings = Settings(home=home)
     engine = open_database(settings.database)
-    app = make_app(
-        Desk(settings, engine),
-        engine,
-        Renditions(BlobStore(settings.blobs_dir), settings.max_pixels),
-        Guard("correct horse battery"),
-    )
-    with TestClient(app, base_url="http://review.example", follow_redirects=False) as client:
-        assert client.get("/").headers["location"] == "/login"
-        assert client.get("/api/session").status_code == 401
-        assert client.post("/login", content="token=wrong").status_code == 401
-        entered = client.post("/login", content="token=correct+horse+battery")
+    renditions = Renditions(BlobStore(settings.blobs_dir), settings.max_pixels)
+    app = make_app(Desk(settings, engine), engine, renditions, guard)
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = Thread(target=server.run, args=([listener],))
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        server.should_exit = True
+        thread.join()
+    engine.dispose()
+
+
+def test_who_knows_the_token_is_let_in(tmp_path):
+    home = tmp_path / "home"
+    write_home(home, frames(1))
+    with served_here(home, Guard("correct horse battery")) as url, requests.Session() as client:
+
+        def ask(method: str, path: str, **more) -> requests.Response:
+            return client.request(method, url + path, allow_redirects=False, timeout=30, **more)
+
+        assert ask("GET", "/").headers["location"] == "/login"
+        assert ask("GET", "/api/session").status_code == 401
+        assert ask("POST", "/login", data={"token": "wrong"}).status_code == 401
+        entered = ask("POST", "/login", data={"token": "correct horse battery"})
         assert entered.status_code == 303 and "HttpOnly" in entered.headers["set-cookie"]
-        assert client.get("/").status_code == 200 and client.get("/api/session").status_code == 200
-        assert client.post("/login", content="token=x", headers={"Origin": "http://evil.example"}).status_code == 403
+        assert ask("GET", "/").status_code == 200 and ask("GET", "/api/session").status_code == 200
+        elsewhere = {"Origin": "http://evil.example"}
+        assert ask("POST", "/login", data={"token": "x"}, headers=elsewhere).status_code == 403
 
 
 def test_a_port_that_is_taken_is_one_sentence(server):
-    command = [sys.executable, "-m", "flows.cli", "review", "serve", "--port", str(server.port)]
-    done = subprocess.run(
-        command,
-        cwd=ROOT,
-        env={"PATH": "/usr/bin:/bin", "DEEPFIELD_HOME": str(server.home)},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    environment = os.environ | {"DEEPFIELD_HOME": str(server.home)}
+    done = forked.run(["review", "serve", "--port", server.port], environment, 60)
     assert done.returncode == 1 and "Choose another --port" in done.stderr and done.stderr.count("\n") == 1

@@ -63,9 +63,10 @@ export async function post(path, body) {
     throw new Error("Log in first.");
   }
   if (answer.status === 403) {
-    // the server was started anew: its pages carry another word
+    const before = session;
     session = (await (await fetch("/api/session")).json()).session;
-    throw new Error("The server was started anew.");
+    if (session !== before) return post(path, body); // the server was started anew: its pages carry another word
+    throw new Error("The server refuses this page: load it anew.");
   }
   const reply = await answer.json().catch(() => ({}));
   if (answer.ok) return reply;

@@ -9,7 +9,7 @@ const $ = (id) => document.getElementById(id);
 const AHEAD = 8, PAGE = 24, BACK = 50;
 const RENEW_MS = (Number(document.querySelector("meta[name=claim-minutes]").content) / 3) * 60_000;
 
-const state = { hand: [], at: 0, done: [], grid: false, shownAt: 0, choosing: false, reviewer: localStorage.getItem("deepfield-reviewer") || "" };
+const state = { hand: [], at: 0, done: [], grid: false, shownAt: 0, choosing: false, trouble: "", reviewer: localStorage.getItem("deepfield-reviewer") || "" };
 
 const current = () => (state.grid ? grid.focused() : state.hand[state.at]);
 const midnight = () => new Date(new Date().setHours(0, 0, 0, 0)).toISOString();
@@ -33,7 +33,7 @@ async function show(pressedAt) {
   if (!card) {
     stage.clear();
     document.body.dataset.shown = "";
-    $("empty").textContent = pending() ? "Saving…" : "Nothing waits for you. Well done.";
+    $("empty").textContent = state.trouble || (pending() ? "Saving…" : "Nothing waits for you. Well done.");
     return;
   }
   if (state.grid) return;
@@ -94,6 +94,7 @@ function takeBack(card) {
 }
 
 desk.onReply = (path, body, reply) => {
+  desk.onState(pending(), "");
   const known = new Set([...state.hand.map((card) => card.image_id), ...pendingIds()]);
   const before = state.hand.length;
   const lost = reply.lost.filter((id) => !pendingIds().includes(id));
@@ -118,7 +119,8 @@ desk.onReply = (path, body, reply) => {
 desk.onRefused = (sentence) => toast(sentence);
 
 desk.onState = (count, trouble) => {
-  $("saving").textContent = trouble ? `${trouble} ${count} not saved yet; kept here.` : "";
+  state.trouble = trouble;
+  $("saving").textContent = trouble && count ? `${trouble} ${count} not saved yet; kept here.` : trouble;
   document.body.dataset.pending = String(count);
 };
 
