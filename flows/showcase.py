@@ -15,8 +15,8 @@ from manifests.blobs import BlobStore
 from manifests.frames import Frame, decode
 from manifests.resize import shrink
 from models.color import paint, rgb_to_lightness
-from serving import infer
-from serving.enhance import Tool
+from serving.bands import joined
+from serving.enhance import Tool, result
 from training.config import Task
 from training.curves import Series, svg
 from training.evaluate import Metric
@@ -43,7 +43,7 @@ def coloured(rows: pd.DataFrame, blobs: BlobStore, tool: Tool) -> tuple[Strip, .
     for row in held_out(rows, _EXAMPLES).itertuples():
         frame = _frame(blobs, row.image_id)
         gray = _gray(frame)
-        output = infer.colorize(tool.network, gray, frame.valid, work_px=tool.work_px, on_tile=lambda: None)
+        output = _made(gray, frame.valid, colorizer=tool)
         strips.append(
             Strip(
                 row.source_name,
@@ -63,9 +63,7 @@ def enhanced(rows: pd.DataFrame, blobs: BlobStore, colorizer: Tool, superres: To
     for row in held_out(rows, _ENHANCED).itertuples():
         frame = _frame(blobs, row.image_id)
         small, small_valid = _smaller(_gray(frame), frame.valid)
-        large = infer.upscale(superres.network, small, small_valid, on_tile=lambda: None)
-        valid = small_valid.repeat(_FACTOR, axis=0).repeat(_FACTOR, axis=1)
-        output = infer.colorize(colorizer.network, large, valid, work_px=colorizer.work_px, on_tile=lambda: None)
+        output = _made(small, small_valid, superres=superres, colorizer=colorizer)
         height, width = small.shape[:2]
         strips.append(
             Strip(
@@ -78,6 +76,11 @@ def enhanced(rows: pd.DataFrame, blobs: BlobStore, colorizer: Tool, superres: To
             )
         )
     return tuple(strips)
+
+
+def _made(rgb: np.ndarray, valid: np.ndarray, *, colorizer: Tool, superres: Tool | None = None) -> np.ndarray:
+    with result(rgb, valid, lambda what, done, total: None, superres=superres, colorizer=colorizer) as bands:
+        return joined(bands)
 
 
 def metric_table(task: Task, metrics: Sequence[Metric], model: str) -> MetricTable:

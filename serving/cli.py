@@ -19,6 +19,10 @@ DetailOption = Annotated[
     float, typer.Option(min=0, max=1, help="0 is faithful, 1 the adversarial network with invented detail.")
 ]
 ColourOption = Annotated[float, typer.Option(min=0, max=1, help="0 is cautious in colour, 1 vivid.")]
+ConsistentOption = Annotated[
+    bool,
+    typer.Option("--consistent", help="Keep the light: the mean of the result over each pixel of the input is it."),
+]
 ModelOption = Annotated[
     str | None, typer.Option(help="Model: name, name@version or a folder; the champion by default.")
 ]
@@ -31,7 +35,7 @@ def colorize(inputs: InputsArgument, out: OutOption, strength: ColourOption = 1.
 
     chosen = targets(inputs, out)
     tool = open_tool(load_settings().models_dir, model, "colorizer", strength)
-    _run(inputs, chosen, [tool])
+    _run(inputs, chosen, colorizer=tool)
 
 
 def upscale(
@@ -39,6 +43,7 @@ def upscale(
     out: OutOption,
     scale: ScaleOption = 4,
     strength: DetailOption = 0.0,
+    consistent: ConsistentOption = False,
     model: ModelOption = None,
 ) -> None:
     """Enlarge pictures."""
@@ -47,7 +52,7 @@ def upscale(
 
     chosen = targets(inputs, out)
     tool = open_tool(load_settings().models_dir, model, "superres", strength, scale=scale)
-    _run(inputs, chosen, [tool])
+    _run(inputs, chosen, superres=tool, consistent=consistent)
 
 
 def enhance(
@@ -56,6 +61,7 @@ def enhance(
     scale: ScaleOption = 4,
     colour: ColourOption = 1.0,
     detail: DetailOption = 0.0,
+    consistent: ConsistentOption = False,
     colorizer: ModelOption = None,
     superres: ModelOption = None,
 ) -> None:
@@ -66,20 +72,26 @@ def enhance(
     chosen = targets(inputs, out)
     folder = load_settings().models_dir
     # enlarged first: the colouriser then sees objects at the size it was trained on
-    tools = [
-        open_tool(folder, superres, "superres", detail, scale=scale),
-        open_tool(folder, colorizer, "colorizer", colour),
-    ]
-    _run(inputs, chosen, tools)
+    larger = open_tool(folder, superres, "superres", detail, scale=scale)
+    coloured = open_tool(folder, colorizer, "colorizer", colour)
+    _run(inputs, chosen, superres=larger, colorizer=coloured, consistent=consistent)
 
 
-def _run(inputs: list[Path], chosen: list[Path], tools: "list[Tool]") -> None:
+def _run(
+    inputs: list[Path],
+    chosen: list[Path],
+    *,
+    superres: "Tool | None" = None,
+    colorizer: "Tool | None" = None,
+    consistent: bool = False,
+) -> None:
     from manifests.settings import load_settings
     from serving.enhance import process
 
+    most = load_settings().max_pixels
     with _bars() as on_progress:
         for source, target in zip(inputs, chosen, strict=True):
-            process(source, target, tools, load_settings().max_pixels, on_progress)
+            process(source, target, most, on_progress, superres=superres, colorizer=colorizer, consistent=consistent)
             typer.echo(str(target))
 
 

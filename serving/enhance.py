@@ -1,6 +1,7 @@
 """Taking a picture through one or two networks: colour, enlarge, or both in turn."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,8 @@ from torch import nn
 from manifests.errors import DeepfieldError, UsageError
 from models.predict import scale_of
 from serving import infer
-from serving.pictures import Step, check_target, read_picture, write_picture
+from serving.bands import Band, Bands, Shrinking, in_memory, spooled
+from serving.pictures import Step, check_size, check_target, read_picture, write_picture
 from training.config import Task
 from training.registry import LoadedModel, load_model
 
@@ -27,6 +29,11 @@ class Tool:
     network: nn.Module
     work_px: int
     step: Step
+
+    @property
+    def scale(self) -> int:
+        """How many times larger its results are."""
+        return scale_of(self.network) if self.task == "superres" else 1
 
 
 def open_tool(
@@ -73,20 +80,85 @@ def targets(inputs: Sequence[Path], out: Path) -> list[Path]:
     return chosen
 
 
-def process(source: Path, target: Path, tools: Sequence[Tool], max_pixels: int, on_progress: OnProgress) -> None:
-    """Read a picture, take it through the tools in turn, write the result.
+def process(
+    source: Path,
+    target: Path,
+    max_pixels: int,
+    on_progress: OnProgress,
+    *,
+    superres: Tool | None = None,
+    colorizer: Tool | None = None,
+    consistent: bool = False,
+) -> None:
+    """Read a picture, enlarge it, colour it, or both in this order, and write the result band by band.
+
+    With `consistent` the mean of the enlarged picture over each pixel of the input is that pixel again.
 
     Raises:
         DeepfieldError: the picture cannot be used, or the result not written.
     """
     picture = read_picture(source, max_pixels)
-    rgb, valid = picture.frame.rgb, picture.frame.valid
-    for tool in tools:
-        rgb, valid = _apply(tool, rgb, valid, on_progress)
-    write_picture(rgb, target, picture, tuple(tool.step for tool in tools))
+    scale = superres.scale if superres else 1
+    check_size(target, picture.rgb.shape[0] * scale, picture.rgb.shape[1] * scale)
+    made = result(
+        picture.rgb,
+        picture.valid,
+        on_progress,
+        superres=superres,
+        colorizer=colorizer,
+        consistent=consistent,
+        spool_dir=target.parent,
+    )
+    with made as bands:
+        write_picture(bands, target, picture, tuple(tool.step for tool in (superres, colorizer) if tool))
 
 
-def _apply(tool: Tool, rgb: np.ndarray, valid: np.ndarray, on_progress: OnProgress) -> tuple[np.ndarray, np.ndarray]:
+@contextmanager
+def result(
+    rgb: np.ndarray,
+    valid: np.ndarray,
+    on_progress: OnProgress,
+    *,
+    superres: Tool | None = None,
+    colorizer: Tool | None = None,
+    consistent: bool = False,
+    spool_dir: Path | None = None,
+) -> Iterator[Bands]:
+    """A picture, uint8 (H, W, 3) with its mask (H, W), enlarged, coloured, or both, to be read within the block.
+
+    A picture that is enlarged and coloured goes through a file in `spool_dir`, as it is read twice.
+    """
+    bands = in_memory(rgb, valid)
+    with ExitStack() as stack:
+        if superres:
+            tile_px = infer.tile_px_for(superres.network, rgb.shape[1])
+            on_tile = _counting(superres, infer.tile_count(superres.network, valid.shape, tile_px), on_progress)
+            bands = infer.enlarged(
+                superres.network, rgb, valid, tile_px=tile_px, consistent=consistent, on_tile=on_tile
+            )
+        if colorizer:
+            shrinking = Shrinking(bands.height, bands.width, colorizer.work_px)
+            if superres:
+                bands = stack.enter_context(spooled(bands, spool_dir, shrinking.add))
+            else:
+                shrinking.add((rgb, valid))
+            bands = _coloured(colorizer, bands, shrinking.result(), on_progress)
+        yield bands
+
+
+def _coloured(tool: Tool, bands: Bands, small: Band, on_progress: OnProgress) -> Bands:
+    """The bands in the colours that the network gives to the same picture at its working size.
+
+    A picture whose longer side exceeds `work_px` is shown to the network at that size, the one it was trained at, and
+    the a*b* are enlarged: objects then have the size in pixels that the network knows. Lightness is the input's.
+    """
+    rgb, valid = small
+    tile_px = infer.tile_px_for(tool.network, rgb.shape[1])
+    on_tile = _counting(tool, infer.tile_count(tool.network, valid.shape, tile_px), on_progress)
+    return infer.painted(bands, infer.colours(tool.network, rgb, valid, tile_px=tile_px, on_tile=on_tile), valid)
+
+
+def _counting(tool: Tool, total: int, on_progress: OnProgress) -> Callable[[], None]:
     done = 0
 
     def on_tile() -> None:
@@ -94,13 +166,7 @@ def _apply(tool: Tool, rgb: np.ndarray, valid: np.ndarray, on_progress: OnProgre
         done += 1
         on_progress(tool.task, done, total)
 
-    if tool.task == "colorizer":
-        total = infer.colour_tiles(tool.network, rgb.shape, tool.work_px)
-        return infer.colorize(tool.network, rgb, valid, work_px=tool.work_px, on_tile=on_tile), valid
-    total = infer.upscale_tiles(tool.network, rgb.shape)
-    scale = scale_of(tool.network)
-    enlarged = infer.upscale(tool.network, rgb, valid, on_tile=on_tile)
-    return enlarged, valid.repeat(scale, axis=0).repeat(scale, axis=1)
+    return on_tile
 
 
 def _result_name(path: Path) -> str:

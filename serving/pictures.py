@@ -8,19 +8,22 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from PIL.PngImagePlugin import PngInfo
 
 from manifests.errors import DeepfieldError, UsageError
 from manifests.files import replacing
-from manifests.frames import Frame, UndecodableError, decode
+from manifests.frames import UndecodableError, decode
 from manifests.media import sniff
+from serving.bands import Bands
+from serving.writers import Note, write_jpeg, write_png, write_tiff
 
 MIN_SIDE = 64
 _FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".tif": "TIFF", ".tiff": "TIFF"}
+_WRITERS = {"PNG": write_png, "JPEG": write_jpeg, "TIFF": write_tiff}
 _JPEG_MAX_SIDE = 65_535
+_JPEG_MAX_PX = 2**28  # it is held whole, a gigabyte of it
 
 # EXIF and TIFF tags
-_DESCRIPTION, _SOFTWARE, _ARTIST, _COPYRIGHT = 270, 305, 315, 33432
+_ARTIST, _COPYRIGHT = 315, 33432
 
 NOT_PHOTOMETRIC = (
     "Made by a neural network: colours and fine detail are a plausible guess, not measured. Not for photometry."
@@ -39,9 +42,10 @@ class Step:
 
 @dataclass(frozen=True)
 class Picture:
-    """A decoded picture with the digest of its file and the credits that stood in it."""
+    """A decoded picture, uint8 (H, W, 3) with its mask, the digest of its file and the credits that stood in it."""
 
-    frame: Frame
+    rgb: np.ndarray
+    valid: np.ndarray
     sha256: str
     artist: str | None
     copyright: str | None
@@ -63,7 +67,21 @@ def read_picture(path: Path, max_pixels: int) -> Picture:
             f"{path} has {frame.width}x{frame.height} pixels; the networks need at least {MIN_SIDE}x{MIN_SIDE}."
         )
     artist, rights = _credits(data) if sniff(data[:16]) in ("image/jpeg", "image/png", "image/tiff") else (None, None)
-    return Picture(frame, hashlib.sha256(data).hexdigest(), artist, rights)
+    return Picture(frame.rgb, frame.valid, hashlib.sha256(data).hexdigest(), artist, rights)
+
+
+def check_size(path: Path, height: int, width: int) -> None:
+    """Raise where a result of that size cannot have the format that its name asks for.
+
+    Raises:
+        DeepfieldError: a JPEG cannot be that large, or not without more memory than the rest of the work takes.
+    """
+    if _FORMATS[path.suffix.lower()] == "JPEG" and (
+        max(height, width) > _JPEG_MAX_SIDE or height * width > _JPEG_MAX_PX
+    ):
+        raise DeepfieldError(
+            f"A result of {width}x{height} pixels is too large for a JPEG: write {path.stem}.tif or {path.stem}.png."
+        )
 
 
 def check_target(path: Path) -> None:
@@ -79,41 +97,20 @@ def check_target(path: Path) -> None:
         raise DeepfieldError(f"{path} is a folder: give the name of a file to write.")
 
 
-def write_picture(rgb: np.ndarray, path: Path, source: Picture, steps: tuple[Step, ...]) -> None:
-    """Write uint8 (H, W, 3) in the format its name asks for, in one step, with `steps` in its metadata.
+def write_picture(picture: Bands, path: Path, source: Picture, steps: tuple[Step, ...]) -> None:
+    """Write a picture in the format its name asks for, while it is made, in one step, with `steps` in its metadata.
 
     PNG text, EXIF or TIFF tags carry the steps as JSON, the digest of the input, its artist and copyright, and a
-    warning that the result is not photometric.
+    warning that the result is not photometric. When anything goes wrong, `path` is as it was.
 
     Raises:
         DeepfieldError: a JPEG cannot be that large.
     """
     kind = _FORMATS[path.suffix.lower()]
-    if kind == "JPEG" and max(rgb.shape[:2]) > _JPEG_MAX_SIDE:
-        raise DeepfieldError(f"A JPEG cannot be {rgb.shape[1]}x{rgb.shape[0]} pixels large: write {path.stem}.tif.")
+    check_size(path, picture.height, picture.width)
     record = json.dumps({"deepfield": [asdict(step) for step in steps], "input_sha256": source.sha256})
-    image = Image.fromarray(rgb)
     with replacing(path) as handle:
-        if kind == "PNG":
-            text = PngInfo()
-            text.add_text("Software", "Deepfield")
-            text.add_itxt("Description", NOT_PHOTOMETRIC)
-            text.add_itxt("Comment", record)
-            for key, value in (("Author", source.artist), ("Copyright", source.copyright)):
-                if value:
-                    text.add_itxt(key, value)
-            image.save(handle, kind, pnginfo=text)
-            return
-        exif = Image.Exif()
-        exif[_SOFTWARE] = "Deepfield"
-        exif[_DESCRIPTION] = f"{NOT_PHOTOMETRIC} {record}"
-        for tag, value in ((_ARTIST, source.artist), (_COPYRIGHT, source.copyright)):
-            if value:
-                exif[tag] = value
-        if kind == "JPEG":
-            image.save(handle, kind, quality=95, subsampling=0, exif=exif)
-        else:
-            image.save(handle, kind, compression="tiff_deflate", exif=exif)
+        _WRITERS[kind](handle, picture, Note(NOT_PHOTOMETRIC, record, source.artist, source.copyright))
 
 
 def _credits(data: bytes) -> tuple[str | None, str | None]:
