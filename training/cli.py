@@ -31,6 +31,13 @@ SeedOption = Annotated[
 ]
 DeviceOption = Annotated[str | None, typer.Option(help="auto, cpu or cuda; the recipe's if absent.")]
 NameOption = Annotated[str | None, typer.Option("--name", help="Name in the registry; the task's by default.")]
+InceptionOption = Annotated[
+    Path | None,
+    typer.Option(
+        envvar="DEEPFIELD_INCEPTION",
+        help="Weights of Inception v3, for FID and KID: torchvision's, or the port of the network of 2015.",
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON lines for programs.")]
 
 
@@ -83,21 +90,45 @@ def evaluate(
     model: Annotated[str, typer.Argument(help="Model: name, name@version, or the folder of a run or model.")],
     snapshot: SnapshotOption = None,
     split: Annotated[str, typer.Option(help="train, val or test.")] = "test",
+    out: Annotated[Path | None, typer.Option(help="Folder to fill; below the model's own by default.")] = None,
+    inception: InceptionOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Score a model on a split of a snapshot, beside baselines, with 95 % bootstrap intervals."""
+    """Score a model on a split of a snapshot, beside baselines, with 95 % bootstrap intervals.
+
+    Leaves a page with all figures, loss curves, contact sheets and the worst ten frames.
+    """
     from manifests.settings import load_settings
-    from training.evaluate import evaluate as score
+    from training.evaluation_folder import assess
     from training.pack import open_pack
     from training.pack_build import pack_for_snapshot
-    from training.registry import load_model
+    from training.processes import best_device
+    from training.registry import folder_of, load_model, training_log
 
     places = load_settings()
     loaded = load_model(places.models_dir, model)
-    pack = open_pack(pack_for_snapshot(places, snapshot, int(loaded.meta["frame_px"])))
-    with _bar("Scoring") as advance:
-        metrics = score(loaded, pack, split, on_progress=lambda done, total: advance(done, total, split))
+    folder = folder_of(places.models_dir, model)
+    with bar("Packing") as advance:
+        size = int(loaded.meta["frame_px"])
+        packed = pack_for_snapshot(
+            places, snapshot, size, on_progress=lambda done, total: advance(done, total, "frames")
+        )
+    pack = open_pack(packed)
+    target = out or folder / "evaluation" / f"{pack.snapshot_id}-{split}"
+    with bar("Scoring") as advance:
+        _, metrics = assess(
+            loaded,
+            pack,
+            split,
+            target,
+            log=training_log(folder),
+            inception=inception,
+            device=best_device(),
+            on_progress=lambda done, total: advance(done, total, split),
+        )
     _print_metrics(metrics, as_json)
+    if not as_json:
+        typer.echo(f"page     {target / 'index.html'}")
 
 
 @models_app.command("list")
@@ -205,12 +236,17 @@ def _train(
             raise UsageError("Under torchrun name the run by --run, so that all processes write to the same folder.")
         chosen = make_config(task, recipe, config, settings)
         run_dir = places.runs_dir / (run or f"{task}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
-    pack = open_pack(pack_for_snapshot(places, snapshot, chosen.data.frame_px))
-    with _bar(f"Training {run_dir.name}") as advance:
+    with bar("Packing") as advance:
+        size = chosen.data.frame_px
+        packed = pack_for_snapshot(
+            places, snapshot, size, on_progress=lambda done, total: advance(done, total, "frames")
+        )
+    pack = open_pack(packed)
+    with bar(f"Training {run_dir.name}") as advance:
         train(chosen, pack, run_dir, resume=resume is not None, on_progress=advance)
     if not is_first():
         return
-    with _bar("Scoring") as advance:
+    with bar("Scoring") as advance:
         came = enter(run_dir, pack, places.models_dir, name or task, lambda done, total: advance(done, total, task))
     _print_metrics(came.metrics, as_json=False)
     scored = f"scored on the {came.split} split of" if came.metrics else "not scored: no frame is held out in"
@@ -229,7 +265,7 @@ def _print_metrics(metrics: "Sequence[Metric]", as_json: bool) -> None:
 
 
 @contextmanager
-def _bar(what: str) -> "Iterator[Callable[[int, int, str], None]]":
+def bar(what: str) -> "Iterator[Callable[[int, int, str], None]]":
     """A function that shows done, total and a word: as a bar on a terminal, elsewhere as a line a minute."""
     import sys
     import time

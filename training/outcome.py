@@ -65,12 +65,13 @@ def enter(
         DeepfieldError: the run has no weights yet.
     """
     model = load_run(run_dir)
-    split = _held_out(pack, model.task)
+    split = held_out_split(pack, model.task)
     metrics = () if split == NOT_SCORED else tuple(evaluate(model, pack, split, on_progress=on_progress))
     return Outcome(name, register(run_dir, models_dir, name, metrics, split), split, metrics)
 
 
-def _held_out(pack: Pack, task: Task) -> str:
+def held_out_split(pack: Pack, task: Task) -> str:
+    """The split to score on: test, validation where that has no frame to score, or none."""
     for split in ("test", "val"):
         if measurable(pack, pack.select(split, color_only=task == "colorizer")):
             return split

@@ -44,6 +44,11 @@ def joined(device: str) -> Iterator[Place]:
             dist.destroy_process_group()
 
 
+def best_device() -> torch.device:
+    """The CUDA device where there is one, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
 _TORCHRUN = (("RANK", "0"), ("WORLD_SIZE", "1"), ("LOCAL_RANK", "0"))
 
 

@@ -32,6 +32,7 @@ from training.palettes import FILE as PALETTES
 from training.palettes import load_palettes, save_palettes
 
 FORMAT = 1
+LOG = "training.csv"
 _VIVID, _FAITHFUL = "weights.safetensors", "weights_faithful.safetensors"
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _VERSION = re.compile(r"v[1-9][0-9]*")
@@ -111,6 +112,7 @@ def register(run_dir: Path, models_dir: Path, name: str, metrics: Sequence[Metri
         write_text(draft / "config.json", json.dumps(meta, indent=1) + "\n")
         scores = {"split": split, "metrics": [asdict(metric) for metric in metrics]}
         write_text(draft / "metrics.json", json.dumps(scores, indent=1) + "\n")
+        shutil.copyfile(run_dir / "metrics.csv", draft / LOG)
         draft.chmod(0o755)
         version = _take_version(draft, models_dir / name, lambda v: card(f"{name}@{v}", meta, metrics, split))
     finally:
@@ -223,6 +225,23 @@ def load_model(models_dir: Path, ref: str | Path, *, task: Task | None = None) -
     if task is not None and model.task != task:
         raise UsageError(f"{ref} is a {model.task} model, and a {task} is needed: `deepfield models list` shows both.")
     return model
+
+
+def folder_of(models_dir: Path, ref: str | Path) -> Path:
+    """The folder of what `load_model` loads: of a registered version, a run, or a checkpoint's run.
+
+    Raises:
+        UsageError: there is no such model.
+    """
+    path = Path(ref)
+    if path.is_file():
+        return path.parent.parent
+    return path if path.is_dir() else locate(models_dir, str(ref))
+
+
+def training_log(folder: Path) -> Path | None:
+    """The metrics by step of a run or of a registered version, if they were kept."""
+    return next((path for name in ("metrics.csv", LOG) if (path := folder / name).exists()), None)
 
 
 def load_run(folder: Path) -> LoadedModel:

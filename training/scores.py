@@ -6,6 +6,7 @@ pixels cut off at each side. Scores of the colouriser are in L*a*b* units unless
 
 import math
 from collections.abc import Sequence
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -21,6 +22,7 @@ from training.metrics import colourfulness, detail, luma, psnr, ssim, to_8bit
 from training.pack import Pack, PackedFrame
 
 Scores = dict[str, float]
+Grid = TypeVar("Grid", Tensor, np.ndarray)
 
 # with less than this there is nothing to measure
 _MIN_VALID_PX = 256
@@ -79,7 +81,7 @@ def _whole_cells(values: Tensor, scale: int) -> Tensor:
     return values[..., : height - height % scale, : width - width % scale]
 
 
-def cut(values: Tensor, border: int) -> Tensor:
+def cut(values: Grid, border: int) -> Grid:
     """Without so many pixels at each side."""
     return values[..., border:-border, border:-border]
 
@@ -88,8 +90,9 @@ def measurable(pack: Pack, frames: Sequence[PackedFrame]) -> tuple[PackedFrame, 
     """The frames that hold enough data, away from their border, to be scored."""
     enough = []
     for frame in frames:
-        inside = pack.valid(frame)[_BORDER_PX:-_BORDER_PX, _BORDER_PX:-_BORDER_PX]
-        if min(frame.height, frame.width) > 2 * _BORDER_PX and int(inside.sum()) >= _MIN_VALID_PX:
+        # of frames as small as the first papers' little but a border would be left otherwise
+        border = max(1, min(_BORDER_PX, min(frame.height, frame.width) // 8))
+        if int(cut(pack.valid(frame), border).sum()) >= _MIN_VALID_PX:
             enough.append(frame)
     return tuple(enough)
 

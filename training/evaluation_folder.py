@@ -1,0 +1,196 @@
+"""What `deepfield evaluate` leaves to look at: figures as CSV and JSON, curves, contact sheets, and one page of all."""
+
+import csv
+import io
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from training import page
+from training.config import degradation_of
+from training.curves import Series, svg
+from training.evaluate import Measured, Metric, left_out, main_score, measure, summary
+from training.files import write_text
+from training.gallery import contact_sheet
+from training.inception import InceptionFeatures
+from training.makers import model_makers
+from training.pack import Pack, PackedFrame
+
+if TYPE_CHECKING:
+    from training.registry import LoadedModel
+
+_SHOWN, _WORST = 8, 10
+_COLUMNS = ("strength 1", "strength 0")
+
+
+def assess(
+    model: "LoadedModel",
+    pack: Pack,
+    split: str,
+    out: Path,
+    *,
+    log: Path | None,
+    inception: Path | None,
+    device: torch.device,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> tuple[Measured, list[Metric]]:
+    """Measure a model on a split and leave everything that there is to see in the folder `out`.
+
+    Raises:
+        DeepfieldError: the split holds no frame that can be scored, or the weights of Inception cannot be read.
+    """
+    features = InceptionFeatures(inception, device) if inception else None
+    measured = measure(model, pack, split, device=device, inception=features, on_progress=on_progress)
+    metrics = summary(measured)
+    notes = left_out(model.task, features)
+    write_evaluation(out, model, pack, split, measured, metrics, notes=notes, log=log, device=device)
+    return measured, metrics
+
+
+def write_evaluation(
+    folder: Path,
+    model: "LoadedModel",
+    pack: Pack,
+    split: str,
+    measured: Measured,
+    metrics: Sequence[Metric],
+    *,
+    notes: Sequence[str],
+    log: Path | None,
+    device: torch.device,
+) -> Path:
+    """Fill a folder, and return its page.
+
+    `metrics.csv`, `metrics.json`, `frames.csv` (every score of every frame), `samples.png` and `worst.png` (the ten
+    frames on which strength 0 does worst), `losses.svg` from the training `log` where there is one, `index.html`.
+    """
+    write_text(folder / "metrics.json", metrics_json(split, metrics))
+    write_text(folder / "metrics.csv", metricscsv_text(metrics))
+    write_text(folder / "frames.csv", _framescsv_text(measured))
+    name, _, higher = main_score(list(measured.rows[0]))
+    order = np.argsort([row[f"{name}_faithful"] for row in measured.rows])
+    worst = [int(place) for place in (order if higher else order[::-1])[:_WORST]]
+    evenly = np.unique(np.linspace(0, len(measured.frames) - 1, _SHOWN).round().astype(int))
+    for file, places in (("samples.png", evenly.tolist()), ("worst.png", worst)):
+        write_sheet(folder / file, model, pack, [measured.frames[place] for place in places], measured, device)
+    curves = loss_curves(log) if log else []
+    for file, drawn in curves:
+        write_text(folder / file, drawn)
+    title = f"{model.name}@{model.version} on the {split} split of {pack.snapshot_id}"
+    protocol = (
+        f"{len(measured.frames)} frames in {len(set(measured.groups))} field groups, longer side at most "
+        f"{pack.max_side_px} px; no-data masked; means over frames, 95 % intervals by bootstrap over groups."
+    )
+    parts = [page.paragraph(protocol), *(page.paragraph(note) for note in notes)]
+    parts += [page.table(*score_table(metrics, [m.removeprefix("_") for m in measured.makers if m][1:]))]
+    parts += [page.heading("Evenly chosen frames"), page.picture("samples.png", "input, outputs, truth, difference")]
+    parts += [page.heading("The worst ten, at strength 0"), page.picture("worst.png", "the frames that came out worst")]
+    if curves:
+        parts += [page.heading("Training"), f'<div class="curves">{"".join(drawn for _, drawn in curves)}</div>']
+    parts += [page.heading("All figures"), page.table(*_all_figures(metrics))]
+    write_text(folder / "index.html", page.page(title, parts))
+    return folder / "index.html"
+
+
+def write_sheet(
+    path: Path,
+    model: "LoadedModel",
+    pack: Pack,
+    frames: Sequence[PackedFrame],
+    measured: Measured,
+    device: torch.device,
+) -> None:
+    """A contact sheet of frames as both ends of a model make them, the main score of both under each."""
+    ends = model_makers(model, device)
+    name, _, _ = main_score(list(measured.rows[0]))
+    row_of = dict(zip((frame.image_id for frame in measured.frames), measured.rows, strict=True))
+    captions = [
+        f"{frame.source_name or frame.image_id[:12]}: {name} {row_of[frame.image_id][name]:.2f} at strength 1, "
+        f"{row_of[frame.image_id][f'{name}_faithful']:.2f} at strength 0"
+        for frame in frames
+    ]
+    contact_sheet(
+        path,
+        model.task,
+        pack,
+        frames,
+        {"strength 1": ends[""], "strength 0": ends["_faithful"]},
+        captions,
+        scale=getattr(model.config, "scale", 1),
+        degradation=degradation_of(model.meta),
+        device=device,
+    )
+
+
+def loss_curves(log: Path) -> list[tuple[str, str]]:
+    """Losses and the held-out score by step, from a run's metrics.csv, as SVG texts by file name."""
+    with log.open(newline="", encoding="utf-8") as handle:
+        rows = list(csv.DictReader(handle))
+    names = [name for name in (rows[0] if rows else ()) if name not in ("step", "phase", "seconds")]
+    series = {
+        name: Series(name, tuple((float(row["step"]), float(row[name])) for row in rows if row[name])) for name in names
+    }
+    start = [float(row["step"]) for row in rows if row["phase"] == "adversarial"][:1]
+    marks = [(step, "adversarial") for step in start]
+    losses = [one for name, one in series.items() if name.startswith(("g_", "d_")) and one.points]
+    scores = [one for name, one in series.items() if name.startswith(("mae_ab", "psnr_y")) and len(one.points) > 1]
+    drawn = [("losses.svg", svg("losses by step", losses, "step", marks))] if losses else []
+    if scores:
+        drawn.append(("held_out.svg", svg("held-out frames by step", scores, "step", marks)))
+    return drawn
+
+
+def score_table(metrics: Sequence[Metric], others: Sequence[str] = ()) -> tuple[list[str], list[list[str]]]:
+    """A row a score, a column a maker: the model's two ends and the baselines; head and rows."""
+    by_name = {metric.name: metric for metric in metrics}
+    kinds = ("all_gray", "mean_colour", "median_colour", "nearest", "bicubic", "lanczos")
+    baselines = [kind for kind in kinds if any(name.endswith(f"_{kind}") for name in by_name)]
+    plain = [name for name in by_name if f"{name}_faithful" in by_name]
+    suffixes = ["", "_faithful", *(f"_{name}" for name in (*others, *baselines))]
+    rows = [[name, *(_with_interval(by_name.get(name + suffix)) for suffix in suffixes)] for name in plain]
+    return ["score", *_COLUMNS, *others, *(name.replace("_", " ") for name in baselines)], rows
+
+
+def metrics_json(split: str, metrics: Sequence[Metric]) -> str:
+    """The figures as JSON."""
+    return json.dumps({"split": split, "metrics": [asdict(metric) for metric in metrics]}, indent=1) + "\n"
+
+
+def metricscsv_text(metrics: Sequence[Metric]) -> str:
+    """The figures as CSV, a line a metric."""
+    return csv_text(["name", "value", "low", "high", "n"], [list(asdict(metric).values()) for metric in metrics])
+
+
+def _framescsv_text(measured: Measured) -> str:
+    names = list(measured.rows[0])
+    head = ["image_id", "source_name", "group_id", *names]
+    return csv_text(
+        head,
+        [
+            [frame.image_id, frame.source_name, frame.group_id, *(row[name] for name in names)]
+            for frame, row in zip(measured.frames, measured.rows, strict=True)
+        ],
+    )
+
+
+def csv_text(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """A table as CSV, six digits a number."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(head)
+    writer.writerows([f"{cell:.6g}" if isinstance(cell, float) else cell for cell in row] for row in rows)
+    return out.getvalue()
+
+
+def _all_figures(metrics: Sequence[Metric]) -> tuple[list[str], list[list[str]]]:
+    rows = [[m.name, f"{m.value:.4g}", f"{m.low:.4g} .. {m.high:.4g}", str(m.n)] for m in metrics]
+    return ["metric", "value", "95 % interval", "n"], rows
+
+
+def _with_interval(metric: Metric | None) -> str:
+    return f"{metric.value:.3g} [{metric.low:.3g}, {metric.high:.3g}]" if metric else ""
