@@ -16,6 +16,7 @@ from scrapers.replica.cli import replica_app
 from serving.cli import colorize, enhance, upscale
 from serving.review.cli import serve
 from training.cli import evaluate, models_app, train_app
+from training.study_cli import pack, study
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -35,6 +36,8 @@ app.add_typer(review_app, name="review", rich_help_panel=DATASET)
 app.add_typer(manifest_app, name="manifest", rich_help_panel=DATASET)
 app.add_typer(train_app, name="train", rich_help_panel=NETWORKS)
 app.command(rich_help_panel=NETWORKS)(evaluate)
+app.command(rich_help_panel=NETWORKS)(study)
+app.command(rich_help_panel=NETWORKS)(pack)
 app.add_typer(models_app, name="models", rich_help_panel=NETWORKS)
 app.command(rich_help_panel=NETWORKS)(colorize)
 app.command(rich_help_panel=NETWORKS)(upscale)

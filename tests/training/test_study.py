@@ -1,0 +1,157 @@
+import csv
+import json
+
+import numpy as np
+import pytest
+import torch
+from tiny import drawn, tiny_pack
+
+from manifests.errors import DeepfieldError, UsageError
+from training.pack import open_pack
+from training.pack_resize import resized_pack, shrunk
+from training.pack_travel import unpack, write_travelling
+from training.recipes import RECIPES
+from training.study import PAPER, Budget, config_named, recipe_names, run_study, with_steps
+from training.study_page import write_study
+
+COMMON = ["data.crop_px=32", "data.batch=2", "discriminator.width=4", "device=cpu"]
+COLOUR = ["generator.width=4", "generator.depth=2", "generator.max_width=8", "generator.reduce=1"]
+SUPERRES = ["generator.scale=2", "generator.width=4", "generator.blocks=1"]
+SETTINGS = [
+    *COMMON,
+    *(f"{recipe}:{text}" for recipe in ("demo_colorizer", "pix2pix_lab") for text in COLOUR),
+    *(f"demo_superres:{text}" for text in SUPERRES),
+    "pix2pix_lab:data.frame_px=40",
+]
+NAMES = ("demo_colorizer", "pix2pix_lab", "demo_superres")
+
+
+@pytest.fixture(scope="module")
+def studied(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("study")
+    torch.set_num_threads(1)
+    pack = tiny_pack(folder / "pack", {"train": 5, "val": 2, "test": 5})
+    results = run_study(folder / "s", pack, NAMES, SETTINGS, Budget(steps=6), device=torch.device("cpu"))
+    return folder / "s", pack, results
+
+
+def test_a_study_trains_scores_and_compares(studied):
+    folder, _, results = studied
+    assert [result.recipe for result in results] == list(NAMES)
+    assert {result.steps for result in results} == {6}
+    text = write_study(folder, "A study", results)
+    for words in (
+        "Colouring: 5 frames of the test split, 5 field groups",
+        "| all gray |",
+        "| bicubic |",
+        "paired differences of neighbours, mae_ab_faithful",
+        "published: the same, fine-tuned on Hubble frames | 0.00257 | 0.00727 | 0.01721 | 0.03316 | 42.2",
+        "WD-SRGAN | 79.73 | 3.63",
+        "left out: no weights of Inception",
+    ):
+        assert words in text
+    with (folder / "study.csv").open() as handle:
+        rows = {(row["recipe"], row["name"]): row for row in csv.DictReader(handle)}
+    ours = {metric.name: metric.value for metric in results[1].metrics}
+    assert float(rows["pix2pix_lab", "mae_ab"]["value"]) == pytest.approx(ours["mae_ab"], rel=1e-4)
+    page = (folder / "index.html").read_text()
+    for name in NAMES:
+        assert f"{name}/evaluation/samples.png" in page
+        assert (folder / name / "evaluation" / "samples.png").exists()
+    # made for smaller frames, it learnt from a shrunk pack and was scored on the same frames as the other
+    assert json.loads((folder / "pix2pix_lab" / "run" / "config.json").read_text())["pack"]["max_side_px"] == 40
+    assert results[0].groups == results[1].groups
+    assert [row["mae_ab_all_gray"] for row in results[0].rows] == [row["mae_ab_all_gray"] for row in results[1].rows]
+
+
+def test_the_paired_difference_is_that_of_the_frames(studied):
+    folder, _, results = studied
+    first, second = sorted(
+        results[:2], key=lambda one: next(m.value for m in one.metrics if m.name == "mae_ab_faithful")
+    )
+    difference = np.mean(
+        [a["mae_ab_faithful"] - b["mae_ab_faithful"] for a, b in zip(first.rows, second.rows, strict=True)]
+    )
+    line = next(
+        line for line in write_study(folder, "s", results).splitlines() if f"{first.recipe} − {second.recipe}" in line
+    )
+    assert float(line.split("|")[2].split()[0]) == pytest.approx(difference, rel=1e-2)
+
+
+def test_what_is_finished_is_not_trained_again_and_the_rest_goes_on(studied, monkeypatch):
+    folder, pack, results = studied
+    trained = []
+    monkeypatch.setattr("training.study.train", lambda config, *_, **__: trained.append(config.recipe))
+    again = run_study(folder, pack, NAMES, SETTINGS, Budget(steps=6), device=torch.device("cpu"))
+    assert again == results
+    assert trained == []
+    with pytest.raises(UsageError, match="another steps"):
+        run_study(folder, pack, NAMES, SETTINGS, Budget(steps=8), device=torch.device("cpu"))
+
+
+def test_each_recipe_may_have_the_same_minutes(tmp_path):
+    pack = tiny_pack(tmp_path / "pack", {"train": 3, "val": 1, "test": 4})
+    settings = [*COMMON, *COLOUR]
+    found = run_study(
+        tmp_path / "s", pack, ["demo_colorizer"], settings, Budget(minutes=0.002), device=torch.device("cpu")
+    )
+    assert found[0].steps == json.loads((tmp_path / "s" / "demo_colorizer" / "plan.json").read_text())["steps"]
+    assert found[0].steps >= 2
+
+
+def test_steps_are_shared_between_the_phases_as_before():
+    config = with_steps(config_named("demo_colorizer", []), 92)
+    assert (config.pretrain.steps, config.adversarial.steps) == (80, 12)
+    assert config.discriminator_first == 2
+    assert with_steps(config_named("pix2pix_lab", []), 2).pretrain.steps == 1
+
+
+def test_settings_can_be_of_one_recipe_only():
+    config = config_named("demo_colorizer", ["data.batch=3", "demo_superres:data.batch=5", "demo_colorizer:seed=4"])
+    assert (config.data.batch, config.seed) == (3, 4)
+    with pytest.raises(UsageError, match="no recipe 'none'"):
+        config_named("demo_colorizer", ["none:data.batch=3"])
+    with pytest.raises(UsageError, match="not both"):
+        Budget(steps=3, minutes=3)
+    with pytest.raises(UsageError, match="no recipe"):
+        recipe_names(" , ")
+    assert recipe_names("demo_superres, pix2pix_lab") == ("demo_superres", "pix2pix_lab")
+
+
+@pytest.mark.skipif(not set(PAPER) <= set(RECIPES), reason="the paper's recipes are not all there yet")
+def test_the_recipes_of_the_paper_are_there():
+    assert recipe_names("paper") == PAPER
+
+
+@pytest.mark.parametrize("name", ["frames.tar", "folder"])
+def test_a_pack_travels_as_jpegs(pack, tmp_path, name):
+    out = write_travelling(pack, tmp_path / name)
+    back = open_pack(unpack(out, tmp_path / "there"))
+    for frame, other in zip(pack.frames, back.frames, strict=True):
+        assert frame == other
+        assert np.array_equal(pack.valid(frame), back.valid(other))
+        off = np.abs(pack.rgb(frame).astype(int) - back.rgb(other))[pack.valid(frame)]
+        assert off.mean() < 2
+    with pytest.raises(DeepfieldError, match="no travelling pack"):
+        unpack(tmp_path / "none", tmp_path / "x")
+    if name == "folder":
+        with pytest.raises(DeepfieldError, match="exists already"):
+            write_travelling(pack, out)
+    else:
+        out.write_bytes(out.read_bytes()[:3000])
+        with pytest.raises(DeepfieldError, match="carry it again"):
+            unpack(out, tmp_path / "x")
+
+
+def test_a_shrunk_pack_counts_pixels_with_data_only(pack, tmp_path):
+    small = open_pack(resized_pack(pack, 40, tmp_path / "small"))
+    assert {(frame.height, frame.width) for frame in small.frames} == {(40, 40)}
+    assert small.max_side_px == 40
+    rgb, valid = np.full((40, 60, 3), 100, np.uint8), np.ones((40, 60), bool)
+    rgb[:, 41:], valid[:, 41:] = 255, False
+    values, inside = shrunk(rgb, valid, 30)
+    assert values.shape == (20, 30, 3)
+    assert (values[inside] == 100).all()
+    assert inside[:, :20].all()
+    assert not inside[:, 21:].any()
+    assert shrunk(*drawn(0), 80)[0].shape == (80, 80, 3)

@@ -1,0 +1,282 @@
+"""A study: a list of recipes, each trained on one pack and scored on the same frames; what is finished is kept.
+
+The folder holds `study.json` (what was asked), and for each recipe its run, its evaluation and `result.json`.
+"""
+
+import json
+import shutil
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from manifests.errors import DeepfieldError, UsageError
+from training.config import Task, TrainConfig, override
+from training.evaluate import Metric
+from training.evaluation_folder import assess
+from training.files import write_text
+from training.loop import train
+from training.outcome import NOT_SCORED, held_out_split
+from training.pack import Pack, open_pack
+from training.pack_resize import resized_pack
+from training.recipes import RECIPES, make_config
+from training.registry import load_run
+from training.scores import Scores
+
+PAPER = (
+    "paper_unet_rgb",
+    "paper_resnet18_rgb",
+    "paper_resnet18_lab",
+    "unet256_patchgan",
+    "spectral_128",
+    "content_mix",
+    "default_colorizer",
+    "srgan_ledig",
+    "edsr_gan",
+    "wdsr_gan",
+    "default_superres",
+)
+_TIMED_STEPS = 12
+
+OnProgress = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How long each recipe trains: `steps` in all, or `minutes` of steps, or as the recipe says."""
+
+    steps: int | None = None
+    minutes: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.steps is not None and self.minutes is not None:
+            raise UsageError("Give each recipe --steps or --minutes, not both.")
+        if (self.steps is not None and self.steps < 2) or (self.minutes is not None and self.minutes <= 0):
+            raise UsageError("--steps must be 2 or more, --minutes above 0.")
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of a recipe: its steps, the seconds they took, its figures, and the scores of every frame."""
+
+    recipe: str
+    task: Task
+    source: str
+    steps: int
+    seconds: float
+    parameters: int
+    split: str
+    metrics: tuple[Metric, ...]
+    groups: tuple[str, ...]
+    rows: tuple[Scores, ...]
+
+
+def recipe_names(text: str) -> tuple[str, ...]:
+    """The recipes of `paper`, or of a list with commas.
+
+    Raises:
+        UsageError: one is unknown.
+    """
+    names = PAPER if text == "paper" else tuple(name.strip() for name in text.split(",") if name.strip())
+    unknown = [name for name in names if name not in RECIPES]
+    if unknown or not names:
+        raise UsageError(f"There is no recipe {unknown[0] if unknown else text!r}; there are {', '.join(RECIPES)}.")
+    return names
+
+
+def config_named(name: str, settings: Sequence[str]) -> TrainConfig:
+    """The config of a recipe, changed by `key=value` settings; `recipe:key=value` is for that recipe only.
+
+    Raises:
+        UsageError: the recipe is unknown, or a setting cannot be used.
+    """
+    recipe_names(name)
+    fitting = []
+    for setting in settings:
+        key, _, _ = setting.partition("=")
+        owner, sign, _ = key.rpartition(":")
+        if not sign:
+            fitting.append(setting)
+        elif owner == name:
+            fitting.append(setting.removeprefix(f"{owner}:"))
+        else:
+            recipe_names(owner)
+    return make_config(RECIPES[name]().task, name, None, fitting)
+
+
+def run_study(
+    folder: Path,
+    pack: Pack,
+    names: Sequence[str],
+    settings: Sequence[str],
+    budget: Budget,
+    *,
+    inception: Path | None = None,
+    device: torch.device,
+    on_progress: OnProgress | None = None,
+) -> list[Result]:
+    """Train and score recipes on a pack, each in its folder below `folder`, and return the results in order.
+
+    A recipe whose result is there is not trained again, and one that was cut off goes on. Recipes made for smaller
+    frames than the pack's train on a shrunk copy; all are scored on the pack itself.
+
+    Raises:
+        UsageError: the folder holds a study of something else, or a setting cannot be used.
+        DeepfieldError: training failed, or no frame is held out to score on.
+    """
+    configs = [config_named(name, settings) for name in names]
+    asked = {
+        "snapshot_id": pack.snapshot_id,
+        "max_side_px": pack.max_side_px,
+        "settings": list(settings),
+        **asdict(budget),
+    }
+    _check_same(folder, asked)
+    results = []
+    for config in configs:
+        place = folder / config.recipe
+        path = place / "result.json"
+        if not path.exists():
+            result = _one(place, folder, pack, config, budget, inception, device, on_progress)
+            write_text(path, json.dumps(asdict(result)) + "\n")
+        results.append(_read_result(path))
+    return results
+
+
+def _one(
+    place: Path,
+    folder: Path,
+    pack: Pack,
+    config: TrainConfig,
+    budget: Budget,
+    inception: Path | None,
+    device: torch.device,
+    on_progress: OnProgress | None,
+) -> Result:
+    split = held_out_split(pack, config.task)
+    if split == NOT_SCORED:
+        raise DeepfieldError(f"Snapshot {pack.snapshot_id} has no frame held out to score a {config.task} on.")
+    config = override(config, {"data": {"frame_px": min(config.data.frame_px, pack.max_side_px)}})
+    learnt = pack
+    if config.data.frame_px < pack.max_side_px:
+        learnt = open_pack(resized_pack(pack, config.data.frame_px, folder / f"pack-{config.data.frame_px}px"))
+    run_dir = place / "run"
+    config = _planned(place / "plan.json", config, budget, learnt)
+    resume = (run_dir / "checkpoints" / "last.pt").exists()
+    if run_dir.exists() and not resume:
+        shutil.rmtree(run_dir)  # cut off before it had anything to keep
+
+    def advance(done: int, total: int, phase: str) -> None:
+        if on_progress:
+            on_progress(done, total, f"{config.recipe}, {phase}")
+
+    trained = train(config, learnt, run_dir, resume=resume, on_progress=advance)
+    model = load_run(run_dir)
+    measured, metrics = assess(
+        replace(model, name=config.recipe),
+        pack,
+        split,
+        place / "evaluation",
+        log=run_dir / "metrics.csv",
+        inception=inception,
+        device=device,
+        on_progress=lambda done, total: advance(done, total, "scoring"),
+    )
+    parameters = sum(value.numel() for value in model.vivid.values())
+    return Result(
+        config.recipe,
+        config.task,
+        config.source,
+        trained.steps,
+        round(trained.seconds, 1),
+        parameters,
+        split,
+        tuple(metrics),
+        tuple(measured.groups),
+        measured.rows,
+    )
+
+
+def _check_same(folder: Path, asked: dict[str, Any]) -> None:
+    """Results under other conditions would stand in one table with these."""
+    path = folder / "study.json"
+    if not path.exists():
+        write_text(path, json.dumps(asked, indent=1) + "\n")
+    elif (known := json.loads(path.read_text(encoding="utf-8"))) != asked:
+        differs = ", ".join(key for key in asked if known.get(key) != asked[key])
+        raise UsageError(f"{folder} holds a study with another {differs}: choose another --out, or delete it.")
+
+
+def _planned(path: Path, config: TrainConfig, budget: Budget, pack: Pack) -> TrainConfig:
+    """The config with as many steps as the budget allows, which an earlier attempt may have settled."""
+    if budget.steps is None and budget.minutes is None:
+        return config
+    if path.exists():
+        steps = int(json.loads(path.read_text(encoding="utf-8"))["steps"])
+    else:
+        steps = budget.steps or _affordable(config, pack, 60.0 * float(budget.minutes or 0))
+        write_text(path, json.dumps({"steps": steps}) + "\n")
+    return with_steps(config, steps)
+
+
+def with_steps(config: TrainConfig, steps: int) -> TrainConfig:
+    """The config with `steps` in all, shared between the phases as before; logs and evaluations as often as fits.
+
+    Early stopping is off: every recipe is to use what it is given.
+    """
+    total = config.pretrain.steps + config.adversarial.steps
+    first = round(steps * config.pretrain.steps / total)
+    if config.pretrain.steps and config.adversarial.steps:
+        first = min(max(first, 1), steps - 1)
+    second = steps - first
+    return replace(
+        config,
+        pretrain=replace(config.pretrain, steps=first, patience=0),
+        adversarial=replace(config.adversarial, steps=second, patience=0),
+        discriminator_first=min(config.discriminator_first, second // 5),
+        log_every=max(1, steps // 50),
+        eval_every=max(1, steps // 10),
+    )
+
+
+def _affordable(config: TrainConfig, pack: Pack, seconds: float) -> int:
+    """How many steps fit into some seconds, by timing a few of each phase; evaluations are not counted."""
+    phases = [phase for phase in ("pretrain", "adversarial") if getattr(config, phase).steps]
+    timed = replace(
+        with_steps(config, _TIMED_STEPS * 2),
+        discriminator_first=0,
+        held_out_frames=1,
+        log_every=10**6,
+        eval_every=10**6,
+        pretrain=replace(config.pretrain, steps=_TIMED_STEPS if "pretrain" in phases else 0),
+        adversarial=replace(config.adversarial, steps=_TIMED_STEPS if "adversarial" in phases else 0),
+    )
+    marks: dict[str, list[float]] = {phase: [] for phase in phases}
+    with tempfile.TemporaryDirectory() as folder:
+        train(
+            timed, pack, Path(folder) / "run", on_progress=lambda _, __, phase: marks[phase].append(time.perf_counter())
+        )
+    total = sum(getattr(config, phase).steps for phase in phases)
+    a_step = 0.0
+    for phase, times in marks.items():
+        gaps = [later - earlier for earlier, later in pairwise(times)]
+        a_step += statistics.median(gaps) * getattr(config, phase).steps / total
+    return max(2, int(seconds / a_step))
+
+
+def _read_result(path: Path) -> Result:
+    values = json.loads(path.read_text(encoding="utf-8"))
+    return Result(
+        **values
+        | {
+            "metrics": tuple(Metric(**metric) for metric in values["metrics"]),
+            "groups": tuple(values["groups"]),
+            "rows": tuple(values["rows"]),
+        }
+    )

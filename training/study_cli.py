@@ -1,0 +1,92 @@
+"""`deepfield pack` and `deepfield study`: data that can travel, and many recipes in one table."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from training.cli import InceptionOption, SnapshotOption, bar
+
+SizeOption = Annotated[int, typer.Option("--size", min=32, help="Longer side in pixels above which frames are shrunk.")]
+
+
+def pack(
+    snapshot: SnapshotOption = None,
+    size: SizeOption = 512,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the pack, or with --jpeg a folder or a file ending in .tar.")
+    ] = None,
+    jpeg: Annotated[
+        bool, typer.Option("--jpeg", help="Write JPEGs (quality 95, 4:4:4), a seventh of the bytes.")
+    ] = False,
+    source: Annotated[
+        Path | None, typer.Option("--from", help="Unpack what --jpeg wrote, instead of packing a snapshot.")
+    ] = None,
+) -> None:
+    """Pack the accepted frames of a snapshot for training, here or on a machine that has nothing but PyTorch.
+
+    A pack whose building was cut off is gone on with. On a bare machine: python -m training.bare --help
+    """
+    from manifests.errors import UsageError
+    from manifests.settings import load_settings
+    from training.pack import open_pack
+    from training.pack_build import pack_for_snapshot
+    from training.pack_travel import unpack, write_travelling
+
+    if source and (jpeg or snapshot):
+        raise UsageError("--from unpacks what is there: leave out --jpeg and --snapshot.")
+    if (source or jpeg) and not out:
+        raise UsageError("Say with --out where to write.")
+    with bar("Packing") as advance:
+        if source and out:
+            typer.echo(unpack(source, out, lambda done, total: advance(done, total, "frames")))
+            return
+        built = pack_for_snapshot(
+            load_settings(),
+            snapshot,
+            size,
+            folder=None if jpeg else out,
+            on_progress=lambda done, total: advance(done, total, "frames"),
+        )
+        if jpeg and out:
+            built = write_travelling(open_pack(built), out, lambda done, total: advance(done, total, "JPEGs"))
+    typer.echo(built)
+
+
+def study(
+    recipes: Annotated[str, typer.Option(help="paper, or names of recipes with commas.")] = "paper",
+    snapshot: SnapshotOption = None,
+    size: SizeOption = 512,
+    steps: Annotated[int | None, typer.Option(help="Steps of each recipe; its own number if absent.")] = None,
+    minutes: Annotated[float | None, typer.Option(help="Minutes of training for each recipe, instead.")] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Change a setting of all recipes, key=value, or of one, recipe:key=value."),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the study; runs/study-<snapshot> by default.")] = None,
+    inception: InceptionOption = None,
+) -> None:
+    """Train a list of recipes and score them on the same frames: one table, with intervals and paired differences.
+
+    Run again it goes on where it stopped. The published figures of the study that this repeats stand beside ours.
+    """
+    from manifests.settings import load_settings
+    from training.pack import open_pack
+    from training.pack_build import pack_for_snapshot
+    from training.processes import best_device
+    from training.study import Budget, recipe_names, run_study
+    from training.study_page import write_study
+
+    places, names, budget = load_settings(), recipe_names(recipes), Budget(steps, minutes)
+    with bar("Packing") as advance:
+        packed = pack_for_snapshot(
+            places, snapshot, size, on_progress=lambda done, total: advance(done, total, "frames")
+        )
+    data = open_pack(packed)
+    folder = out or places.runs_dir / f"study-{data.snapshot_id}"
+    with bar("Study") as advance:
+        results = run_study(
+            folder, data, names, settings or [], budget, inception=inception, device=best_device(), on_progress=advance
+        )
+    typer.echo(write_study(folder, f"Study on {data.snapshot_id}", results))
+    typer.echo(f"\npage     {folder / 'index.html'}")
