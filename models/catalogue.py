@@ -5,6 +5,7 @@ from typing import Any
 
 from torch import nn
 
+from models.colouriser import Output
 from models.discriminators import (
     DiscriminatorConfig,
     PatchGAN,
@@ -43,6 +44,11 @@ _CATALOGUE: dict[str, tuple[type[Any], type[nn.Module]]] = {
     "residual_vgg": (ResidualVGGConfig, ResidualVGG),
     "srgan_discriminator": (SRGANDiscriminatorConfig, SRGANDiscriminator),
 }
+
+
+def output_of(config: ColouriserConfig) -> Output:
+    """Whether a colouriser predicts a*b* or RGB."""
+    return "ab" if isinstance(config, GuidedUNetConfig) else config.output
 
 
 def build(config: NetworkConfig) -> nn.Module:

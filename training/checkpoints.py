@@ -23,7 +23,8 @@ class Progress:
     """Where a run is. `phase` is pretrain, adversarial or done; `phase_step` counts within it.
 
     `best` holds, for each phase, the lowest score, its step and the held-out scores there; `stale` counts
-    evaluations since. `sums` and `counts` are the loss terms since the last row of the log.
+    evaluations since; `suspect` counts rows of the log in a row with signs of collapse. `sums` and `counts` are the
+    loss terms since the last row of the log.
     """
 
     phase: str = "pretrain"
@@ -32,6 +33,7 @@ class Progress:
     stale: int = 0
     seconds: float = 0.0
     best: dict[str, dict[str, Any]] = field(default_factory=dict)
+    suspect: int = 0
     sums: dict[str, Tensor] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
 
@@ -50,7 +52,7 @@ class Progress:
 
     def enter(self, phase: str) -> None:
         """A phase begins."""
-        self.phase, self.phase_step, self.stale = phase, 0, 0
+        self.phase, self.phase_step, self.stale, self.suspect = phase, 0, 0, 0
 
 
 @dataclass
@@ -66,19 +68,27 @@ class State:
     progress: Progress
 
 
+def optimizer(network: nn.Module, betas: tuple[float, float]) -> Adam:
+    """Adam in one pass over the weights, a fifth of the time of the plain one; the loop sets the rate."""
+    return Adam(network.parameters(), lr=1.0, betas=betas, fused=True)
+
+
 def new_state(config: TrainConfig, sampler: CropSampler, device: torch.device) -> State:
     """Fresh networks from the config's seed, and their optimisers."""
     torch.manual_seed(config.seed)
     generator = catalogue.build(config.generator).to(device)
     discriminator = catalogue.build(config.discriminator).to(device)
     ema = catalogue.build(config.generator).to(device).requires_grad_(False)
+    if config.engine.channels_last:
+        for network in (generator, discriminator, ema):
+            network.to(memory_format=torch.channels_last)
     ema.load_state_dict(generator.state_dict())
     return State(
         generator=generator,
         discriminator=discriminator,
         ema=ema,
-        optimizer_g=Adam(generator.parameters(), lr=1.0, betas=config.betas),
-        optimizer_d=Adam(discriminator.parameters(), lr=1.0, betas=config.betas),
+        optimizer_g=optimizer(generator, config.betas),
+        optimizer_d=optimizer(discriminator, config.betas),
         sampler=sampler,
         progress=Progress(),
     )

@@ -2,15 +2,18 @@
 
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields, is_dataclass, replace
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from manifests.errors import DeepfieldError, UsageError
 from models import catalogue
 from models.catalogue import ColouriserConfig, EnlargerConfig
-from models.discriminators import PatchGANConfig, SRGANDiscriminatorConfig
+from models.colouriser import CHANNELS
+from models.discriminators import DiscriminatorConfig, SRGANDiscriminatorConfig
 from models.guided import GuidedUNetConfig
+from training.adversarial import GANConfig
+from training.content import ContentConfig
 from training.degradation import AREA, DegradationConfig
 
 Task = Literal["colorizer", "superres"]
@@ -64,19 +67,41 @@ class PhaseConfig:
 
 
 @dataclass(frozen=True)
+class EngineConfig:
+    """How a step is computed.
+
+    `accumulate` cuts the batch into so many parts whose gradients are added, for pictures that do not fit otherwise.
+    `clip`: longest gradient of each player, 0 for any. `channels_last`: the memory layout that enlarging networks
+    prefer. `compile`: the generator by `torch.compile`, on CUDA only; the discriminator never, since gradients of
+    gradients do not go through it.
+    """
+
+    accumulate: int = 1
+    clip: float = 0.0
+    channels_last: bool = False
+    compile: bool = False
+
+    def __post_init__(self) -> None:
+        if self.accumulate < 1 or self.clip < 0.0:
+            raise ValueError("engine.accumulate must be 1 or more, engine.clip 0 or more")
+
+
+@dataclass(frozen=True)
 class TrainConfig:
     """A whole run. `source` names where the recipe comes from.
 
     `discriminator_first`: steps at the start of the adversarial phase in which only the discriminator learns.
-    `held_out_frames`: how many frames an evaluation during training looks at. `guided`: share of the crops that come
-    with their frame's palette, where the generator takes one.
+    `held_out_frames`: how many frames an evaluation during training looks at. `encoder`: the first weights of a
+    ResNet encoder, "imagenet", "scratch" or a file. `collapse_rows`: so many rows of the log in a row with signs of
+    collapse stop the adversarial phase, 0 never. `precision` "auto" is bf16 where the processor computes in it.
+    `guided`: share of the crops that come with their frame's palette, where the generator takes one.
     """
 
     task: Task
     recipe: str
     source: str
     generator: ColouriserConfig | EnlargerConfig
-    discriminator: PatchGANConfig | SRGANDiscriminatorConfig
+    discriminator: DiscriminatorConfig
     data: DataConfig
     pretrain: PhaseConfig
     adversarial: PhaseConfig
@@ -91,10 +116,23 @@ class TrainConfig:
     guided: float = 0.0
     seed: int = 0
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    precision: Literal["fp32", "bf16"] = "fp32"
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    encoder: str = "scratch"
+    collapse_rows: int = 20
+    gan: GANConfig = field(default_factory=GANConfig)
+    content: ContentConfig = field(default_factory=ContentConfig)
+    engine: EngineConfig = field(default_factory=EngineConfig)
 
     def __post_init__(self) -> None:
+        enlarges = isinstance(self.generator, EnlargerConfig)
+        if enlarges != (self.task == "superres"):
+            raise ValueError(f"a {self.task} cannot be trained with a {catalogue.name_of(self.generator)} generator")
         scale = self.generator.scale if isinstance(self.generator, EnlargerConfig) else 1
+        # lightness and colours, or the picture
+        shown = 3 if isinstance(self.generator, EnlargerConfig) else 1 + CHANNELS[catalogue.output_of(self.generator)]
+        judged = 3 if isinstance(self.discriminator, SRGANDiscriminatorConfig) else self.discriminator.channels
+        if shown != judged:
+            raise ValueError(f"the discriminator sees {shown} channels, and discriminator.channels is {judged}")
         if self.data.crop_px % scale:
             raise ValueError(f"data.crop_px {self.data.crop_px} must be a multiple of the scale {scale}")
         if self.pretrain.steps + self.adversarial.steps < 1:
@@ -107,8 +145,10 @@ class TrainConfig:
             raise ValueError("guided is for a generator that takes palettes: guided_unet")
         if not 0.0 <= self.guided <= 1.0:
             raise ValueError("guided must lie within 0 and 1")
-        if self.seed < 0:
-            raise ValueError("seed must be 0 or more")
+        if self.seed < 0 or self.collapse_rows < 0:
+            raise ValueError("seed and collapse_rows must be 0 or more")
+        if self.data.batch < self.engine.accumulate:
+            raise ValueError(f"a batch of {self.data.batch} cannot be cut into {self.engine.accumulate} parts")
 
 
 def to_dict(config: TrainConfig) -> dict[str, Any]:
@@ -134,6 +174,9 @@ def from_dict(values: Mapping[str, Any]) -> TrainConfig:
             "adversarial": PhaseConfig(**values["adversarial"]),
             "betas": tuple(values["betas"]),
         }
+        # a run of an earlier version lacks some groups and has their defaults
+        groups = {"gan": GANConfig, "content": ContentConfig, "engine": EngineConfig}
+        parts |= {name: kind(**values[name]) for name, kind in groups.items() if name in values}
         return TrainConfig(**{**values, **parts})
     except (KeyError, TypeError, ValueError) as error:
         raise DeepfieldError(

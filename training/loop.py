@@ -3,9 +3,9 @@
 import json
 import math
 import platform
+import shutil
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,31 +13,34 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
-from torch.optim import Adam
 
 from manifests.errors import DeepfieldError, UsageError
-from models.catalogue import EnlargerConfig
+from models.catalogue import EnlargerConfig, output_of
 from models.guided import GuidedUNetConfig
 from training import checkpoints
 from training.checkpoints import State
 from training.config import PhaseConfig, TrainConfig, from_dict, to_dict
+from training.content import load_content
 from training.data import CropSampler
 from training.files import write_atomic, write_text
-from training.objectives import ColorizerObjective, Objective, SuperresObjective
+from training.objectives import ColorizerObjective, Losses, Objective, SuperresObjective
 from training.pack import Pack, PackedFrame, hold_out
 from training.palettes import FILE as PALETTES
 from training.palettes import Guide, frame_palettes, presets, save_palettes
-from training.processes import Place, agreed, joined, stop_signals
+from training.pretrained import start_encoder
+from training.processes import Place, agreed, computes_bf16, joined, stop_signals
 from training.runlog import RunLog, sample_sheet, save_png
 from training.scores import Scores, faithful_score, held_out_scores, measurable, vivid_score
+from training.step import take_step
 
 # the file that keeps a phase's best generator, and what judges it
 WEIGHTS = {"pretrain": "faithful.safetensors", "adversarial": "vivid.safetensors"}
 _SCORE = {"pretrain": faithful_score, "adversarial": vivid_score}
-_LOSSES = ("g_l1", "g_adversarial", "d_real", "d_made")
+_LOSSES = ("g_l1", "g_adversarial", "g_content", "d_real", "d_made", "d_penalty", "spread")
 _SAMPLES = 4
+# signs of collapse: what is made hardly varies, or the discriminator is hardly ever wrong
+_LEAST_SPREAD, _LEAST_DOUBT = 1e-3, 1e-3
 
 OnProgress = Callable[[int, int, str], None]
 
@@ -68,6 +71,7 @@ class _Run:
     held_out: tuple[PackedFrame, ...]
     state: State
     objective: Objective
+    precision: str
     log: RunLog | None
 
 
@@ -81,7 +85,7 @@ def train(
     as if it had never stopped. `on_progress(steps done, steps in all, a few words)` is called after every step.
 
     Raises:
-        DeepfieldError: nothing to train on, a loss that is not a number, a damaged or foreign checkpoint.
+        DeepfieldError: nothing to train on, a loss that is not a number, a collapse, a damaged or foreign checkpoint.
         TrainingInterrupted: SIGTERM or Ctrl-C; a checkpoint was saved.
         UsageError: the run folder is taken, or the device is not there.
     """
@@ -97,7 +101,7 @@ def train(
                     _next_phase(run)
                     continue
 
-                terms = _step(run, phase)
+                terms = take_step(config, phase, run.state, run.objective, place.device, bf16=run.precision == "bf16")
                 progress.count_step(terms, time.perf_counter() - began)
                 if on_progress:
                     on_progress(progress.step, total, progress.phase)
@@ -113,8 +117,9 @@ def train(
                     progress.clear_sums()
                     if run.log:
                         run.log.write(progress.step, progress.phase, progress.seconds, row)
+                    _watch_for_collapse(run, means)
                 if run.log and (evaluate or stop):
-                    checkpoints.save(_last(run_dir), run.state)
+                    _save(run)
                 if stop:
                     raise TrainingInterrupted(
                         f"Training stopped at step {progress.step} of {total} and saved its state; "
@@ -124,61 +129,6 @@ def train(
             if run.log:
                 run.log.close()
         return RunResult(run_dir, progress.step, progress.seconds, progress.best, from_train)
-
-
-def _step(run: _Run, phase: PhaseConfig) -> dict[str, Tensor]:
-    """One step of the players whose turn it is; returns their loss terms."""
-    config, state, progress = run.config, run.state, run.state.progress
-    adversarial = progress.phase == "adversarial"
-    generator_learns = not adversarial or progress.phase_step >= config.discriminator_first
-    _set_rates(state, phase, progress.phase_step)
-
-    example = run.objective.prepare(state.sampler.next(run.place.device))
-    with torch.set_grad_enabled(generator_learns), _precision(run):
-        made = run.objective.generator(example.given, *example.guidance)
-    terms: dict[str, Tensor] = {}
-    if adversarial:
-        state.discriminator.requires_grad_(True)
-        with _precision(run):
-            judged = run.objective.discriminator_terms(example, made)
-        _descend(state.optimizer_d, judged)
-        state.discriminator.requires_grad_(False)
-        terms |= judged
-    if generator_learns:
-        with _precision(run):
-            made_terms = run.objective.generator_terms(example, made, adversarial=adversarial)
-        _descend(state.optimizer_g, made_terms)
-        # a mean over few steps at first, or it would remember the start
-        warm = (1 + progress.phase_step) / (10 + progress.phase_step)
-        _follow(state.ema, state.generator, min(config.ema_decay, warm))
-        terms |= made_terms
-    return {name: value.detach() for name, value in terms.items()}
-
-
-def _descend(optimizer: Adam, terms: dict[str, Tensor]) -> None:
-    optimizer.zero_grad(set_to_none=True)
-    torch.stack(list(terms.values())).sum().backward()
-    optimizer.step()
-
-
-@torch.no_grad()
-def _follow(ema: nn.Module, network: nn.Module, decay: float) -> None:
-    """Move the running mean of the weights a step; buffers are copied."""
-    for mean, value in zip(ema.parameters(), network.parameters(), strict=True):
-        mean.lerp_(value, 1.0 - decay)
-    for kept, now in zip(ema.buffers(), network.buffers(), strict=True):
-        kept.copy_(now)
-
-
-def _set_rates(state: State, phase: PhaseConfig, step: int) -> None:
-    share = 1.0 if phase.decay == "constant" else 0.5 + 0.5 * math.cos(math.pi * step / phase.steps)
-    for optimizer, rate in ((state.optimizer_g, phase.lr_generator), (state.optimizer_d, phase.lr_discriminator)):
-        for group in optimizer.param_groups:
-            group["lr"] = rate * share
-
-
-def _precision(run: _Run) -> AbstractContextManager[Any]:
-    return torch.autocast(run.place.device.type, torch.bfloat16, enabled=run.config.precision == "bf16")
 
 
 def _finite_means(run: _Run) -> dict[str, float]:
@@ -192,6 +142,33 @@ def _finite_means(run: _Run) -> dict[str, float]:
             f"good state is {_last(run.folder)}; try lower learning rates (--set {progress.phase}.lr_generator=...)."
         )
     return means
+
+
+def _watch_for_collapse(run: _Run, means: dict[str, float]) -> None:
+    """Stop an adversarial phase that has shown signs of collapse in every one of the last rows of the log."""
+    progress, rows = run.state.progress, run.config.collapse_rows
+    dull = means.get("spread", 1.0) < _LEAST_SPREAD
+    # the loss of WGAN-GP is a distance without a zero that would mean anything
+    bounded = "d_real" in means and run.config.gan.loss != "wgan_gp"
+    sure = bounded and means["d_real"] + means["d_made"] < _LEAST_DOUBT
+    progress.suspect = agreed(progress.suspect + 1 if dull or sure else 0, run.place)
+    if rows and progress.suspect >= rows:
+        what = "the generator makes the same of everything" if dull else "the discriminator is never wrong any more"
+        good = _good(run.folder) if _good(run.folder).exists() else _last(run.folder)
+        raise DeepfieldError(
+            f"Training stopped at step {progress.step}: it has collapsed, {what}. The last good state is {good}; try "
+            "another gan.loss, a lower adversarial.lr_discriminator or a gan.gradient_penalty."
+        )
+
+
+def _save(run: _Run) -> None:
+    """Write the checkpoint; the last one without a sign of collapse stays beside it as long as there are signs."""
+    last, good = _last(run.folder), _good(run.folder)
+    if run.state.progress.suspect and last.exists() and not good.exists():
+        write_atomic(good, lambda partial: shutil.copyfile(last, partial))
+    checkpoints.save(last, run.state)
+    if not run.state.progress.suspect:
+        good.unlink(missing_ok=True)
 
 
 def _evaluate(run: _Run) -> Scores:
@@ -231,7 +208,7 @@ def _next_phase(run: _Run) -> None:
     if progress.phase == "adversarial":
         progress.enter("done")
         if run.log:
-            checkpoints.save(_last(run.folder), state)
+            _save(run)
         return
     if run.place.world > 1:
         dist.barrier()
@@ -239,7 +216,7 @@ def _next_phase(run: _Run) -> None:
         best = load_file(run.folder / WEIGHTS["pretrain"], device=str(run.place.device))
         state.generator.load_state_dict(best)
         state.ema.load_state_dict(best)
-    state.optimizer_g = Adam(state.generator.parameters(), lr=1.0, betas=run.config.betas)
+    state.optimizer_g = checkpoints.optimizer(state.generator, run.config.betas)
     progress.enter("adversarial")
 
 
@@ -269,19 +246,38 @@ def _start(
         world=place.world,
     )
     state = checkpoints.new_state(config, sampler, place.device)
+    log, chosen = None, {"precision": _precision(config, place)}
     if resume:
-        _check_same(config, pack, folder)
+        chosen = _check_same(config, pack, folder, place)
         checkpoints.restore(_last(folder), state, place.device)
-    log = None
+    else:
+        chosen["encoder"] = start_encoder(state.generator, config.encoder)
+        state.ema.load_state_dict(state.generator.state_dict())
+    guide = _guide(config, pack, learn_from)
+    objective = _objective(config, state, place, guide)
     if place.rank == 0:
         if not resume:
-            _describe(config, pack, folder, place)
+            _describe(config, pack, folder, place, chosen)
+            if guide:
+                save_palettes(folder / PALETTES, presets(list(guide.palettes.values()), seed=config.seed))
         first = _held_out(config, state, pack, held_out, place)
         log = RunLog(folder, (*_LOSSES, *first), step=state.progress.step)
         if not resume:
             log.write(0, "start", 0.0, first)
-    guide = _guide(config, pack, learn_from, folder, place)
-    return _Run(config, pack, folder, place, held_out, state, _objective(config, state, place, guide), log)
+    return _Run(config, pack, folder, place, held_out, state, objective, chosen["precision"], log)
+
+
+def _precision(config: TrainConfig, place: Place) -> str:
+    if config.precision != "auto":
+        return config.precision
+    return "bf16" if computes_bf16(place.device) else "fp32"
+
+
+def _guide(config: TrainConfig, pack: Pack, frames: tuple[PackedFrame, ...]) -> Guide | None:
+    """The palettes to train by, where the generator takes some."""
+    if not isinstance(config.generator, GuidedUNetConfig):
+        return None
+    return Guide(frame_palettes(pack, frames, config.generator.surround_px), config.guided)
 
 
 def _objective(config: TrainConfig, state: State, place: Place, guide: Guide | None) -> Objective:
@@ -289,27 +285,29 @@ def _objective(config: TrainConfig, state: State, place: Place, guide: Guide | N
     generator, discriminator = state.generator, state.discriminator
     if place.world > 1:
         generator, discriminator = DistributedDataParallel(generator), DistributedDataParallel(discriminator)
-    weights = {"l1_weight": config.l1_weight, "adversarial_weight": config.adversarial_weight}
+    if config.engine.compile and place.device.type == "cuda":
+        generator = torch.compile(generator)  # type: ignore[assignment]
+    content = load_content(config.content)
+    # gamma of the mix, where there is one
+    share, content_weight = 1.0, config.content.weight
+    if content is not None and config.content.mix:
+        share, content_weight = config.content.mix, (1.0 - config.content.mix) * content_weight
+    losses = Losses(
+        l1_weight=share * config.l1_weight,
+        adversarial_weight=share * config.adversarial_weight,
+        gan=config.gan,
+        content_weight=content_weight,
+        content=content.to(place.device) if content is not None else None,
+    )
     if isinstance(config.generator, EnlargerConfig):
+        degradation = config.data.degradation
         return SuperresObjective(
-            generator, discriminator, scale=config.generator.scale, degradation=config.data.degradation, **weights
+            generator, discriminator, losses, scale=config.generator.scale, degradation=degradation
         )
-    return ColorizerObjective(generator, discriminator, guide=guide, **weights)
+    return ColorizerObjective(generator, discriminator, losses, output_of(config.generator), guide)
 
 
-def _guide(
-    config: TrainConfig, pack: Pack, frames: tuple[PackedFrame, ...], folder: Path, place: Place
-) -> Guide | None:
-    """The palettes to train by, where the generator takes some; presets made of them go into the run's folder."""
-    if not isinstance(config.generator, GuidedUNetConfig):
-        return None
-    palettes = frame_palettes(pack, frames, config.generator.surround_px)
-    if place.rank == 0:
-        save_palettes(folder / PALETTES, presets(list(palettes.values()), seed=config.seed))
-    return Guide(palettes, config.guided)
-
-
-def _describe(config: TrainConfig, pack: Pack, folder: Path, place: Place) -> None:
+def _describe(config: TrainConfig, pack: Pack, folder: Path, place: Place, chosen: dict[str, str]) -> None:
     """Write what the run is, before its first step."""
     if (folder / "config.json").exists():
         raise UsageError(f"{folder} holds a run already: resume it, or choose another --run name.")
@@ -323,6 +321,7 @@ def _describe(config: TrainConfig, pack: Pack, folder: Path, place: Place) -> No
             "device": torch.cuda.get_device_name(place.device) if place.device.type == "cuda" else "cpu",
             "processes": place.world,
             "threads": torch.get_num_threads(),
+            **chosen,
         },
     }
     write_text(folder / "config.json", json.dumps(described, indent=1) + "\n")
@@ -350,8 +349,8 @@ def read_run(folder: Path) -> dict[str, Any]:
     return described | {"config": from_dict(described["config"])}
 
 
-def _check_same(config: TrainConfig, pack: Pack, folder: Path) -> None:
-    """Resuming on other data or settings would be another run under an old name."""
+def _check_same(config: TrainConfig, pack: Pack, folder: Path, place: Place) -> dict[str, str]:
+    """Refuse other data or settings, which would be another run under an old name; returns what it had chosen."""
     described = read_run(folder)
     if described["pack"] != _identity(pack):
         raise UsageError(
@@ -360,7 +359,12 @@ def _check_same(config: TrainConfig, pack: Pack, folder: Path) -> None:
         )
     if asdict(described["config"]) != asdict(config):
         raise UsageError(f"The settings differ from those that the run {folder.name} began with: resume it as it was.")
+    return {"precision": described["environment"].get("precision") or _precision(config, place)}
 
 
 def _last(folder: Path) -> Path:
     return folder / "checkpoints" / "last.pt"
+
+
+def _good(folder: Path) -> Path:
+    return folder / "checkpoints" / "good.pt"

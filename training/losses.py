@@ -1,4 +1,4 @@
-"""The loss terms: small pure functions of predictions, truth and the no-data mask."""
+"""The plain loss terms: small pure functions of predictions, truth and the no-data mask."""
 
 import torch
 from torch import Tensor
@@ -11,16 +11,17 @@ def masked_l1(prediction: Tensor, truth: Tensor, valid: Tensor) -> Tensor:
     return difference.sum() / (valid.sum() * prediction.shape[1]).clamp(min=1)
 
 
-def bce(logits: Tensor, real: bool, weight: Tensor) -> Tensor:
-    """Binary cross-entropy of logits that should all say real, or all generated (Goodfellow et al. 2014).
-
-    `weight`, in [0, 1] and of the logits' shape, is the share of valid pixels behind each logit.
-    """
-    target = torch.full_like(logits, float(real))
-    terms = F.binary_cross_entropy_with_logits(logits, target, reduction="none")
-    return (terms * weight).sum() / weight.sum().clamp(min=1e-6)
-
-
 def logit_weights(valid: Tensor, logits: Tensor) -> Tensor:
     """Share of valid pixels in the cell of each logit: (N, 1, H, W) pooled to the size of (N, 1, h, w)."""
     return F.adaptive_avg_pool2d(valid.float(), (logits.shape[-2], logits.shape[-1]))
+
+
+@torch.no_grad()
+def spread(made: Tensor, truth: Tensor, valid: Tensor) -> Tensor:
+    """How much what was made (N, C, H, W) varies over valid pixels, relative to the truth: 0 for a constant."""
+    deviations = []
+    for picture in (made.float(), truth.float()):
+        count = valid.sum().clamp(min=1)
+        mean = (picture * valid).sum(dim=(0, 2, 3), keepdim=True) / count
+        deviations.append((((picture - mean) * valid).square().sum() / count).sqrt())
+    return deviations[0] / deviations[1].clamp(min=1e-6)

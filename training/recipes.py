@@ -1,6 +1,7 @@
 """The recipes: each a function that returns a whole training config and names its source.
 
-A variant takes one and changes some fields. `demo_*` is what two CPU cores finish in about a minute.
+A variant takes one and changes some fields. Here are those that the program chooses by itself: `demo_*` is what two
+CPU cores finish in about a minute, `default_*` what an hour or a GPU does. Those of the papers stand beside this file.
 """
 
 from collections.abc import Callable, Iterable
@@ -13,42 +14,28 @@ from models.edsr import EDSRConfig
 from models.guided import GuidedUNetConfig
 from models.srresnet import SRResNetConfig
 from models.unet import UNetConfig
-from training.config import DataConfig, PhaseConfig, Task, TrainConfig, override, parse_assignments, read_toml
-
-
-def pix2pix_lab() -> TrainConfig:
-    """The conditional GAN at the paper's size, in L*a*b*: eight levels, 64 to 512 channels, 70x70 patches."""
-    return TrainConfig(
-        task="colorizer",
-        recipe="pix2pix_lab",
-        source="Isola et al. 2017, arXiv 1611.07004; L1 pretraining as in Kalvankar et al. 2021, arXiv 2112.13865",
-        generator=UNetConfig(width=64, depth=8, max_width=512, norm="channel"),
-        discriminator=PatchGANConfig(channels=3, width=64, layers=3, norm="instance"),
-        data=DataConfig(frame_px=512, crop_px=256, batch=4),
-        pretrain=PhaseConfig(steps=25_000, lr_generator=2e-4),
-        adversarial=PhaseConfig(steps=100_000, lr_generator=2e-4, lr_discriminator=2e-4),
-        l1_weight=100.0,
-        adversarial_weight=1.0,
-        discriminator_first=500,
-    )
-
-
-def srgan_ledig() -> TrainConfig:
-    """SRGAN 4x at the paper's size: 16 blocks of 64 channels, 96 px crops, batch 16, L1 as content loss."""
-    return TrainConfig(
-        task="superres",
-        recipe="srgan_ledig",
-        source="Ledig et al. 2017, arXiv 1609.04802; L1 for the VGG loss, no BatchNorm",
-        generator=SRResNetConfig(scale=4, width=64, blocks=16, end_kernel=9),
-        discriminator=SRGANDiscriminatorConfig(width=64, levels=4, spectral=True),
-        data=DataConfig(frame_px=1024, crop_px=96, batch=16),
-        pretrain=PhaseConfig(steps=300_000, lr_generator=1e-4),
-        adversarial=PhaseConfig(steps=100_000, lr_generator=1e-4, lr_discriminator=1e-4),
-        l1_weight=1.0,
-        adversarial_weight=1e-3,
-        discriminator_first=500,
-        betas=(0.9, 0.999),
-    )
+from training.config import (
+    DataConfig,
+    EngineConfig,
+    PhaseConfig,
+    Task,
+    TrainConfig,
+    override,
+    parse_assignments,
+    read_toml,
+)
+from training.recipes_colour import (
+    content_mix,
+    nafnet_r3gan,
+    paper_resnet18_lab,
+    paper_resnet18_rgb,
+    paper_unet_rgb,
+    pix2pix_lab,
+    resnet50_patch,
+    spectral_128,
+    unet256_patchgan,
+)
+from training.recipes_superres import edsr, edsr_gan, span, span_gan, srgan_ledig, srresnet, wdsr, wdsr_gan
 
 
 def demo_colorizer() -> TrainConfig:
@@ -90,7 +77,7 @@ def demo_superres() -> TrainConfig:
 
 
 def default_colorizer() -> TrainConfig:
-    """A guided U-Net that sees frames at 256 px and half the crops with their own palette: see `models.guided`."""
+    """A guided U-Net that sees frames at 256 px and a third of the crops with their own palette: `models.guided`."""
     return TrainConfig(
         task="colorizer",
         recipe="default_colorizer",
@@ -98,16 +85,17 @@ def default_colorizer() -> TrainConfig:
         generator=GuidedUNetConfig(width=20, depth=3, reduce=2, surround_px=16.0),
         discriminator=PatchGANConfig(channels=3, width=24, layers=3, norm="none", spectral=True),
         data=DataConfig(frame_px=256, crop_px=192, batch=8, min_valid=0.3),
-        pretrain=PhaseConfig(steps=1200, lr_generator=2e-3, decay="cosine", patience=0),
-        adversarial=PhaseConfig(steps=400, lr_generator=5e-4, lr_discriminator=5e-4, decay="cosine", patience=0),
+        pretrain=PhaseConfig(steps=900, lr_generator=1.5e-3, decay="cosine", patience=0),
+        adversarial=PhaseConfig(steps=250, lr_generator=5e-4, lr_discriminator=5e-4, decay="cosine", patience=0),
         l1_weight=100.0,
         adversarial_weight=1.0,
         discriminator_first=50,
-        betas=(0.5, 0.99),
+        betas=(0.9, 0.99),
         ema_decay=0.995,
         guided=0.35,
         log_every=50,
         eval_every=200,
+        engine=EngineConfig(clip=1.0),
     )
 
 
@@ -120,7 +108,7 @@ def default_superres() -> TrainConfig:
         generator=EDSRConfig(scale=4, width=32, blocks=16, tail="direct"),
         discriminator=SRGANDiscriminatorConfig(width=32, levels=4, spectral=True),
         data=DataConfig(frame_px=1024, crop_px=192, batch=4),
-        pretrain=PhaseConfig(steps=7_000, lr_generator=1e-3, decay="cosine", patience=0),
+        pretrain=PhaseConfig(steps=6_500, lr_generator=1e-3, decay="cosine", patience=0),
         adversarial=PhaseConfig(steps=500, lr_generator=1e-4, lr_discriminator=2e-4, decay="cosine", patience=0),
         l1_weight=1.0,
         adversarial_weight=2e-3,
@@ -132,8 +120,32 @@ def default_superres() -> TrainConfig:
 
 RECIPES: dict[str, Callable[[], TrainConfig]] = {
     recipe.__name__: recipe
-    for recipe in (default_colorizer, default_superres, demo_colorizer, demo_superres, pix2pix_lab, srgan_ledig)
+    for recipe in (
+        demo_colorizer,
+        default_colorizer,
+        pix2pix_lab,
+        paper_unet_rgb,
+        paper_resnet18_rgb,
+        paper_resnet18_lab,
+        resnet50_patch,
+        unet256_patchgan,
+        spectral_128,
+        content_mix,
+        nafnet_r3gan,
+        demo_superres,
+        default_superres,
+        srresnet,
+        srgan_ledig,
+        edsr,
+        edsr_gan,
+        wdsr,
+        wdsr_gan,
+        span,
+        span_gan,
+    )
 }
+# what the study of Kalvankar et al. 2021, arXiv 2112.13865, compares
+PAPER = ("paper_unet_rgb", "paper_resnet18_rgb", "paper_resnet18_lab", "srgan_ledig", "edsr_gan", "wdsr_gan")
 _DEFAULTS: dict[Task, str] = {"colorizer": "demo_colorizer", "superres": "demo_superres"}
 
 

@@ -3,10 +3,13 @@ import torch
 from tiny import tiny_config
 
 from models.catalogue import build
+from training.adversarial import GANConfig, discriminator_losses, generator_loss, shown, slope_penalty
 from training.data import Batch
 from training.degradation import AREA
-from training.losses import bce, logit_weights, masked_l1
-from training.objectives import ColorizerObjective, SuperresObjective
+from training.losses import logit_weights, masked_l1, spread
+from training.objectives import ColorizerObjective, Losses, SuperresObjective
+
+BCE = GANConfig()
 
 
 def batch(void: float) -> Batch:
@@ -17,14 +20,14 @@ def batch(void: float) -> Batch:
     return Batch(rgb.masked_fill(~valid, void), valid)
 
 
-def objective(task: str):
+def objective(task: str, gan: GANConfig = BCE):
     torch.manual_seed(0)
     config = tiny_config(task)
     # in training mode each call moves the power iteration of spectral normalisation on a little
     generator, discriminator = build(config.generator), build(config.discriminator).eval()
     if task == "colorizer":
-        return ColorizerObjective(generator, discriminator, l1_weight=100.0, adversarial_weight=1.0)
-    return SuperresObjective(generator, discriminator, scale=2, degradation=AREA, l1_weight=1.0, adversarial_weight=0.5)
+        return ColorizerObjective(generator, discriminator, Losses(100.0, 1.0, gan))
+    return SuperresObjective(generator, discriminator, Losses(1.0, 0.5, gan), scale=2, degradation=AREA)
 
 
 def test_masked_l1_is_the_mean_over_the_valid_pixels():
@@ -36,22 +39,90 @@ def test_masked_l1_is_the_mean_over_the_valid_pixels():
 
 def test_bce_counts_logits_by_their_share_of_data():
     logits = torch.tensor([[[[0.0, 50.0]]]])
-    assert bce(logits, False, torch.tensor([[[[1.0, 0.0]]]])) == pytest.approx(0.6931, abs=1e-4)
-    assert bce(logits, True, torch.tensor([[[[0.0, 1.0]]]])) == pytest.approx(0.0, abs=1e-4)
+    first, second = torch.tensor([[[[1.0, 0.0]]]]), torch.tensor([[[[0.0, 1.0]]]])
+    assert generator_loss(BCE, logits, logits, first) == pytest.approx(0.6931, abs=1e-4)
+    assert generator_loss(BCE, logits, logits, second) == pytest.approx(0.0, abs=1e-4)
+    real, made = discriminator_losses(BCE, logits, logits, second, first)
+    assert (float(real), float(made)) == pytest.approx((0.0, 0.3466), abs=1e-4)
     valid = torch.zeros(1, 1, 8, 8, dtype=torch.bool)
     valid[..., :4] = True
     assert torch.equal(logit_weights(valid, torch.zeros(1, 1, 1, 2)), torch.tensor([[[[1.0, 0.0]]]]))
 
 
-def test_no_loss_of_the_colouriser_looks_at_no_data():
-    asked = objective("colorizer")
+@pytest.mark.parametrize("loss", ["bce", "lsgan", "hinge", "wgan_gp", "relativistic"])
+def test_the_players_pull_their_logits_apart_and_together(loss):
+    how = GANConfig(loss)
+    real, made = torch.tensor([[[[0.3]]]], requires_grad=True), torch.tensor([[[[0.2]]]], requires_grad=True)
+    weight = torch.ones(1, 1, 1, 1)
+    sum(discriminator_losses(how, real, made, weight, weight)).backward()
+    assert real.grad < 0 < made.grad
+    made.grad = None
+    generator_loss(how, made, real.detach(), weight).backward()
+    assert made.grad < 0
+
+
+@pytest.mark.parametrize("loss", ["bce", "lsgan"])
+def test_smoothed_labels_want_a_real_logit_to_be_less_than_sure(loss):
+    how, weight = GANConfig(loss, label_smoothing=0.1), torch.ones(1, 1, 1, 1)
+    best = 0.9 if loss == "lsgan" else 2.1972
+    for distance in (-0.3, 0.0, 0.3):
+        real = torch.full((1, 1, 1, 1), best + distance, requires_grad=True)
+        discriminator_losses(how, real, real.detach(), weight, weight)[0].backward()
+        assert float(real.grad) * distance >= 0
+        assert distance or float(real.grad) == pytest.approx(0, abs=1e-4)
+
+
+def test_penalties_are_of_the_slope_of_the_logit():
+    # the logit of a picture is twice the mean of its 3x4x4 values: each has the slope 2/48
+    flat = torch.nn.Sequential(torch.nn.Conv2d(3, 1, 1, bias=False), torch.nn.AdaptiveAvgPool2d(1))
+    torch.nn.init.constant_(flat[0].weight, 2 / 3)
+    real, made, valid = torch.rand(2, 3, 4, 4), torch.rand(2, 3, 4, 4), torch.ones(2, 1, 4, 4, dtype=torch.bool)
+    squared = 48 * (2 / 48) ** 2
+    r1_r2 = slope_penalty(flat, GANConfig("relativistic", gradient_penalty=5.0), real, made, valid)
+    assert float(r1_r2.detach()) == pytest.approx(5.0 * squared, rel=1e-4)
+    wgan = slope_penalty(flat, GANConfig("wgan_gp", gradient_penalty=10.0), real, made, valid)
+    assert float(wgan.detach()) == pytest.approx(10.0 * (squared**0.5 - 1) ** 2, rel=1e-4)
+    r1_r2.backward()
+    assert flat[0].weight.grad.abs().sum() > 0
+
+
+def test_the_judge_sees_shifted_and_cut_pictures_whose_colours_stay_together():
+    torch.manual_seed(0)
+    pictures, valid = torch.rand(8, 1, 32, 32).repeat(1, 3, 1, 1) + 0.1, torch.ones(8, 1, 32, 32, dtype=torch.bool)
+    seen, mask = shown(GANConfig(translation=0.25, cutout=0.5), pictures, valid)
+    assert seen.shape == pictures.shape
+    assert torch.equal(seen[:, 0], seen[:, 2])
+    assert torch.equal(seen[:, :1] > 0, mask)
+    assert 0.3 < float(mask.float().mean()) < 0.8
+    # every value seen is one of that picture
+    assert all(torch.isin(after[after > 0], before).all() for after, before in zip(seen, pictures, strict=True))
+    plain, same = shown(BCE, pictures, valid)
+    assert plain is pictures and same is valid
+
+
+def test_spread_is_that_of_the_valid_pixels_relative_to_the_truth():
+    truth, valid = torch.rand(2, 2, 16, 16), torch.ones(2, 1, 16, 16, dtype=torch.bool)
+    valid[..., 8:] = False
+    made = (0.5 * truth + 3.0).masked_fill(~valid, 99.0)
+    assert float(spread(made, truth, valid)) == pytest.approx(0.5, rel=1e-4)
+    assert float(spread(torch.full_like(truth, 7.0), truth, valid)) == pytest.approx(0.0, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    "gan",
+    [BCE, GANConfig("relativistic", gradient_penalty=0.5), GANConfig("wgan_gp", gradient_penalty=10.0)],
+    ids=["bce", "relativistic", "wgan_gp"],
+)
+def test_no_loss_of_the_colouriser_looks_at_no_data(gan):
+    asked = objective("colorizer", gan)
     values = []
     for void in (0.0, 1.0):
+        torch.manual_seed(0)
         example = asked.prepare(batch(void))
         made = asked.generator(example.given)
         terms = asked.generator_terms(example, made, adversarial=True) | asked.discriminator_terms(example, made)
         values.append({name: float(term.detach()) for name, term in terms.items()})
-    assert values[0].keys() == {"g_l1", "g_adversarial", "d_real", "d_made"}
+    assert values[0].keys() - {"d_penalty"} == {"g_l1", "g_adversarial", "d_real", "d_made"}
     assert values[0] == pytest.approx(values[1], rel=1e-5)
 
 

@@ -1,8 +1,10 @@
 import csv
+import json
 import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ from safetensors.torch import load_file
 from tiny import tiny_config, tiny_pack
 
 from manifests.errors import DeepfieldError, UsageError
-from training.loop import TrainingInterrupted, train
+from training.loop import TrainingInterrupted, read_run, train
 
 ROOT = Path(__file__).parents[2]
 
@@ -52,11 +54,26 @@ def test_a_run_leaves_everything_it_promises(pack, tmp_path, task):
     assert [bool(row["g_adversarial"]) for row in logged[5:]] == [False, True, True, True]
 
 
+# everything that draws numbers, keeps state or changes the order of sums
+OPTIONS = {
+    "gan": {"loss": "relativistic", "gradient_penalty": 0.1, "translation": 0.2, "cutout": 0.3},
+    "engine": {"accumulate": 2, "clip": 1.0, "channels_last": True},
+    "data": {"degradation": {"kind": "bicubic", "psf_sigma_px": 0.7, "noise_dn": 2.0}},
+}
+
+
 @pytest.mark.parametrize(
-    ("task", "stop"), [("colorizer", 1), ("colorizer", 6), ("colorizer", 7), ("superres", 5), ("superres", 11)]
+    ("task", "stop", "options"),
+    [
+        ("colorizer", 1, {}),
+        ("colorizer", 6, {}),
+        ("superres", 11, {}),
+        ("colorizer", 9, OPTIONS | {"precision": "bf16"}),
+        ("superres", 7, OPTIONS),
+    ],
 )
-def test_stop_and_resume_equals_no_stop_bit_for_bit(pack, tmp_path, task, stop):
-    config = tiny_config(task)
+def test_stop_and_resume_equals_no_stop_bit_for_bit(pack, tmp_path, task, stop, options):
+    config = tiny_config(task, **options)
     through = train(config, pack, tmp_path / "through")
     with pytest.raises(TrainingInterrupted, match=f"step {stop} of 12 and saved.*--resume stopped"):
         train(config, pack, tmp_path / "stopped", on_progress=interrupt_at(stop))
@@ -123,6 +140,44 @@ def test_a_loss_that_is_no_number_stops_the_run(pack, tmp_path):
     config = tiny_config("superres", pretrain={"lr_generator": 1e30, "decay": "constant", "steps": 40})
     with pytest.raises(DeepfieldError, match=r"stopped at step \d+: the (loss g_l1|held-out score) is not a"):
         train(config, pack, tmp_path / "run")
+
+
+def test_parts_of_a_batch_add_up_to_its_gradient(pack, tmp_path):
+    # every pixel of these frames holds data, so that the mean over a batch is the mean of the means of its parts
+    whole = {"data": {"batch": 4, "min_valid": 1.0}, "pretrain": {"steps": 3}, "adversarial": {"steps": 0}}
+    scores = [
+        train(tiny_config(**whole, engine={"accumulate": parts}), pack, tmp_path / str(parts)).best["pretrain"]["score"]
+        for parts in (1, 4)
+    ]
+    assert scores[0] == pytest.approx(scores[1], rel=1e-4)
+
+
+def test_a_generator_that_makes_the_same_of_everything_stops_the_run(pack, tmp_path):
+    # steps this long leave every pixel at the end of the range
+    config = tiny_config(
+        pretrain={"steps": 0},
+        adversarial={"steps": 12, "lr_generator": 30.0},
+        discriminator_first=0,
+        eval_every=1,
+        collapse_rows=5,
+    )
+    with pytest.raises(DeepfieldError, match=r"step 6: it has collapsed, the generator.*last good state is .*good\.pt"):
+        train(config, pack, tmp_path / "run")
+    good = torch.load(tmp_path / "run" / "checkpoints" / "good.pt", weights_only=True)
+    assert good["progress"]["step"] == 1
+    assert train(replace(config, collapse_rows=0), pack, tmp_path / "on").steps == 12
+
+
+def test_a_run_of_an_earlier_version_has_the_defaults(pack, tmp_path):
+    train(tiny_config(), pack, tmp_path / "run")
+    path = tmp_path / "run" / "config.json"
+    described = json.loads(path.read_text())
+    for name in ("gan", "content", "engine", "encoder", "collapse_rows"):
+        del described["config"][name]
+    del described["config"]["data"]["degradation"], described["environment"]["precision"]
+    path.write_text(json.dumps(described))
+    assert read_run(tmp_path / "run")["config"] == tiny_config()
+    assert train(tiny_config(), pack, tmp_path / "run", resume=True).steps == 12
 
 
 def test_a_taken_folder_is_not_written_to(pack, tmp_path):

@@ -52,6 +52,7 @@ def tiny_config(task: Task = "colorizer", **changes: Any) -> TrainConfig:
         "log_every": 2,
         "eval_every": 3,
         "device": "cpu",
+        "precision": "fp32",
     }
     networks: dict[str, Any] = {
         "colorizer": {"generator": {"width": 4, "depth": 2, "max_width": 8, "reduce": 1}},
