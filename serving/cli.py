@@ -23,18 +23,35 @@ ConsistentOption = Annotated[
     bool,
     typer.Option("--consistent", help="Keep the light: the mean of the result over each pixel of the input is it."),
 ]
+LikeOption = Annotated[
+    Path | None, typer.Option("--like", metavar="REFERENCE", help="Colour picture whose colours to take after.")
+]
+PaletteOption = Annotated[
+    str | None,
+    typer.Option("--palette", help="Preset to colour by: `hubble`, or one that `deepfield models palettes` shows."),
+]
 ModelOption = Annotated[
     str | None, typer.Option(help="Model: name, name@version or a folder; the champion by default.")
 ]
 
 
-def colorize(inputs: InputsArgument, out: OutOption, strength: ColourOption = 1.0, model: ModelOption = None) -> None:
-    """Colour grayscale pictures. Lightness stays the input's; the colours are a guess, not photometry."""
+def colorize(
+    inputs: InputsArgument,
+    out: OutOption,
+    like: LikeOption = None,
+    palette: PaletteOption = None,
+    strength: ColourOption = 1.0,
+    model: ModelOption = None,
+) -> None:
+    """Colour grayscale pictures. Lightness stays the input's; the colours are a guess, not photometry.
+
+    Without --like and --palette the network chooses, but for FITS files of a narrow-band filter, which get `hubble`.
+    """
     from manifests.settings import load_settings
     from serving.enhance import open_tool, targets
 
     chosen = targets(inputs, out)
-    tool = open_tool(load_settings().models_dir, model, "colorizer", strength)
+    tool = _guided(open_tool(load_settings().models_dir, model, "colorizer", strength), like, palette)
     _run(inputs, chosen, colorizer=tool)
 
 
@@ -61,6 +78,8 @@ def enhance(
     scale: ScaleOption = 4,
     colour: ColourOption = 1.0,
     detail: DetailOption = 0.0,
+    like: LikeOption = None,
+    palette: PaletteOption = None,
     consistent: ConsistentOption = False,
     colorizer: ModelOption = None,
     superres: ModelOption = None,
@@ -73,8 +92,21 @@ def enhance(
     folder = load_settings().models_dir
     # enlarged first: the colouriser then sees objects at the size it was trained on
     larger = open_tool(folder, superres, "superres", detail, scale=scale)
-    coloured = open_tool(folder, colorizer, "colorizer", colour)
+    coloured = _guided(open_tool(folder, colorizer, "colorizer", colour), like, palette)
     _run(inputs, chosen, superres=larger, colorizer=coloured, consistent=consistent)
+
+
+def _guided(tool: "Tool", reference: Path | None, palette: str | None) -> "Tool":
+    """The tool with the palette asked for, if any."""
+    from manifests.errors import UsageError
+    from manifests.settings import load_settings
+    from serving.guide import like, preset
+
+    if reference and palette:
+        raise UsageError("--like and --palette both say which colours: give one of them.")
+    if reference:
+        return like(tool, reference, load_settings().max_pixels)
+    return preset(tool, palette) if palette else tool
 
 
 def _run(
@@ -87,11 +119,13 @@ def _run(
 ) -> None:
     from manifests.settings import load_settings
     from serving.enhance import process
+    from serving.guide import suited
 
     most = load_settings().max_pixels
     with _bars() as on_progress:
         for source, target in zip(inputs, chosen, strict=True):
-            process(source, target, most, on_progress, superres=superres, colorizer=colorizer, consistent=consistent)
+            fitting = suited(colorizer, source) if colorizer else None
+            process(source, target, most, on_progress, superres=superres, colorizer=fitting, consistent=consistent)
             typer.echo(str(target))
 
 

@@ -1,13 +1,13 @@
 """Taking a picture through one or two networks: colour, enlarge, or both in turn."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from manifests.errors import DeepfieldError, UsageError
 from models.predict import scale_of
@@ -23,12 +23,13 @@ OnProgress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class Tool:
-    """A network ready for pictures, and the step it writes into them."""
+    """A network ready for pictures, the step it writes into them, and its palettes by name, where it can be guided."""
 
     task: Task
     network: nn.Module
     work_px: int
     step: Step
+    palettes: Mapping[str, Tensor] = field(default_factory=dict)
 
     @property
     def scale(self) -> int:
@@ -50,7 +51,7 @@ def open_tool(
     if scale is not None and own_scale != scale:
         raise UsageError(f"{_name(model)} enlarges {own_scale} times, not {scale}: train one for --scale {scale}.")
     step = Step(task, _name(model), str(model.meta.get("snapshot_id")), strength)
-    return Tool(task, network, int(model.meta["frame_px"]), step)
+    return Tool(task, network, int(model.meta["frame_px"]), step, model.palettes)
 
 
 def targets(inputs: Sequence[Path], out: Path) -> list[Path]:

@@ -32,12 +32,16 @@ NOT_PHOTOMETRIC = (
 
 @dataclass(frozen=True)
 class Step:
-    """One thing done to a picture: `colorize` or `upscale`, with which model, trained on which snapshot."""
+    """One thing done to a picture: `colorize` or `upscale`, with which model, trained on which snapshot.
+
+    `palette` is the name of the palette that guided it, or `like` and the SHA-256 of the reference picture.
+    """
 
     task: str
     model: str
     snapshot_id: str
     strength: float
+    palette: str | None = None
 
 
 @dataclass(frozen=True)

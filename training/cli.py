@@ -192,6 +192,33 @@ def export(
     typer.echo(str(out))
 
 
+@models_app.command()
+def palettes(
+    model: Annotated[str, typer.Argument(help="Colouriser: name, name@version, or a folder.")] = "colorizer",
+    out: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Picture to write with a thumbnail of each (.png, .jpg).")
+    ] = None,
+) -> None:
+    """List the palettes that `deepfield colorize --palette` knows with a model, and draw them."""
+    from manifests.errors import UsageError
+    from manifests.settings import load_settings
+    from models.palette import hubble_palette
+    from training.registry import load_model
+    from training.swatches import swatch_sheet
+
+    known = load_model(load_settings().models_dir, model, task="colorizer").palettes
+    if not known:
+        raise UsageError(f"{model} takes no palette: use a model of the recipe default_colorizer.")
+    known = {**known, "hubble": hubble_palette()}
+    for name in known:
+        typer.echo(name)
+    if out:
+        if out.suffix.lower() not in (".png", ".jpg", ".jpeg"):
+            raise UsageError(f"{out} should end in .png or .jpg.")
+        swatch_sheet(known).save(out)
+        typer.echo(f"drawn in {out}", err=True)
+
+
 def _with_options(settings: list[str] | None, seed: int | None, device: str | None) -> list[str]:
     """The `--set` assignments, and the options that are settings too."""
     options = {"seed": seed, "device": device}
