@@ -144,8 +144,6 @@ RECIPES: dict[str, Callable[[], TrainConfig]] = {
         span_gan,
     )
 }
-# what the study of Kalvankar et al. 2021, arXiv 2112.13865, compares
-PAPER = ("paper_unet_rgb", "paper_resnet18_rgb", "paper_resnet18_lab", "srgan_ledig", "edsr_gan", "wdsr_gan")
 _DEFAULTS: dict[Task, str] = {"colorizer": "demo_colorizer", "superres": "demo_superres"}
 
 

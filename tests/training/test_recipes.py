@@ -11,7 +11,7 @@ from training.content import ContentConfig, ContentLoss, load_content
 from training.loop import read_run, train
 from training.pack import Pack
 from training.pretrained import start_encoder
-from training.recipes import PAPER, RECIPES
+from training.recipes import RECIPES
 
 # what brings any recipe down to a test: networks by name of the setting, where a recipe has it
 SMALL = {
@@ -63,11 +63,6 @@ def test_every_recipe_runs_at_a_small_size(pack: Pack, tmp_path: Path, vgg: Path
     assert result.steps == 2
     assert set(result.best) == {"pretrain", "adversarial"}
     assert read_run(tmp_path / "run")["environment"]["precision"] == "fp32"
-
-
-def test_the_papers_recipes_exist():
-    assert set(PAPER) <= set(RECIPES)
-    assert {RECIPES[name]().task for name in PAPER} == {"colorizer", "superres"}
 
 
 def test_a_content_loss_without_weights_is_one_sentence(pack: Pack, tmp_path: Path):
