@@ -4,10 +4,14 @@ import torch
 from torch import nn
 
 from models.catalogue import NetworkConfig, build
+from models.edsr import EDSRConfig
 from models.guided import GuidedUNetConfig
 from models.nafnet import NAFNetConfig
 from models.resnet_unet import ResNetUNetConfig
+from models.span import SPANConfig
+from models.srresnet import SRResNetConfig
 from models.unet import UNetConfig
+from models.wdsr import WDSRConfig
 
 UNETS = [
     UNetConfig(4, 1, 8),
@@ -22,6 +26,14 @@ COLOURISERS = [
     ResNetUNetConfig(4),
     ResNetUNetConfig(4, norm="channel"),
     GuidedUNetConfig(4, 2, (1, 2), reduce=2, surround_px=1.5),
+]
+ENLARGERS = [
+    SRResNetConfig(3, 6, 2, 5),
+    SRResNetConfig(4, 6, 2, 5),
+    EDSRConfig(6, 6, 2),
+    EDSRConfig(3, 6, 2, tail="direct"),
+    WDSRConfig(4, 6, 3),
+    SPANConfig(2, 6, 2),
 ]
 
 

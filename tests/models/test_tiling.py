@@ -1,14 +1,16 @@
+from typing import get_args
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sample_networks import COLOURISERS, UNETS, awake
+from sample_networks import COLOURISERS, ENLARGERS, UNETS, awake
 
+from models.catalogue import ColouriserConfig, EnlargerConfig
 from models.predict import colorize, predict_ab, scale_of, upscale
 from models.srresnet import SRResNetConfig
 from models.tiling import tiles
 from models.unet import UNetConfig
-from models.wdsr import WDSRConfig
 
 
 @given(
@@ -58,7 +60,12 @@ def test_tiles_that_ignore_margin_or_stride_do_not():
     assert (shifted - whole[..., 64:, :]).abs().max() > 0.1
 
 
-@pytest.mark.parametrize("config", [SRResNetConfig(3, 6, 2, 5), SRResNetConfig(4, 6, 2, 5), WDSRConfig(4, 6, 3)])
+def test_all_networks_for_pictures_are_among_the_samples():
+    known = {*get_args(ColouriserConfig), *get_args(EnlargerConfig)}
+    assert {type(config) for config in [*COLOURISERS, *ENLARGERS]} == known
+
+
+@pytest.mark.parametrize("config", ENLARGERS)
 def test_a_picture_enlarged_in_tiles_equals_the_whole(config):
     network, scale = awake(config), config.scale
     rgb = torch.rand(3, 61, 50)
