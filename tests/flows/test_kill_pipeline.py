@@ -3,10 +3,9 @@
 import os
 import random
 import subprocess
-import sys
 from collections import Counter
-from pathlib import Path
 
+import forked
 import pytest
 
 from manifests.blobs import BlobStore
@@ -15,17 +14,13 @@ from scrapers.replica.catalogue import COLOR
 from scrapers.replica.server import serve
 from scrapers.replica.sky import synthetic_sky
 
-DEEPFIELD = Path(sys.executable).with_name("deepfield")
 CONNECTIONS = 4
 M101_DEC = 54.34895
 
 
 def killed(arguments, environment, after_s):
-    """Run a command and kill it with -9; True if it was still running."""
-    process = subprocess.Popen(
-        [DEEPFIELD, *arguments], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )  # fmt: skip
+    """Run a command and kill it with -9, its workers too; True if it was still running."""
+    process = forked.Forked(arguments, environment)
     try:
         process.wait(after_s)
     except subprocess.TimeoutExpired:
@@ -36,7 +31,7 @@ def killed(arguments, environment, after_s):
 
 
 def finish(arguments, environment):
-    done = subprocess.run([DEEPFIELD, *arguments], env=environment, capture_output=True, text=True, check=False)
+    done = forked.run(arguments, environment)
     assert done.returncode == 0, done.stderr
 
 
@@ -52,7 +47,7 @@ def test_killed_and_started_again(tmp_path):
             "DEEPFIELD_CONNECTIONS": str(CONNECTIONS),
         }
         scrape = ["scrape", "hla", "--target", "M101", "--radius", "1", "--archive-url", archive.url]
-        kills = sum(killed(scrape, environment, random_source.uniform(1.0, 3.5)) for _ in range(6))
+        kills = sum(killed(scrape, environment, random_source.uniform(0.05, 1.0)) for _ in range(6))
         finish(scrape, environment)
         answered = Counter(a.query for a in archive.log if a.path.endswith("fitscut.cgi") and a.status == 200)
         # the archive's other visits lie elsewhere on the sky
@@ -67,7 +62,7 @@ def test_killed_and_started_again(tmp_path):
     assert all(blobs.intact(name) for name in names)
 
     for _ in range(5):
-        killed(["curate"], environment, random_source.uniform(1.5, 6.0))
+        killed(["curate"], environment, random_source.uniform(0.05, 2.5))
         if head(tmp_path / "manifest"):
             assert verify(tmp_path / "manifest") == []
     finish(["curate"], environment)

@@ -2,14 +2,13 @@
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from fake_archive import Answer, FakeHost, serve_colour_rows, sia_reply, sia_row
+from forked import Forked
 from playwright.sync_api import Browser
 from sqlalchemy import Engine
 from typer.testing import CliRunner
@@ -367,15 +366,11 @@ def test_a_command_that_is_ended_leaves_no_process(host: FakeHost, tmp_path: Pat
     host.say(PAGE, OURS)
     host.script(SIA, lambda path, query: time.sleep(1.5) or Answer(sia_reply([])))
     mark = f"DEEPFIELD_HOME={tmp_path}"
-    command = [sys.executable, "-c", "from scrapers.cli import scrape_app; scrape_app()", "hla", "--browser"]
-    child = subprocess.Popen(
-        [*command, "--ra", "10", "--dec", "10", "--archive-url", host.url],
-        env={**os.environ, "DEEPFIELD_HOME": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)},
-        start_new_session=True,  # as a terminal has it, which sends Ctrl-C to all of the group
-        stderr=subprocess.DEVNULL,
-    )
+    where = ["--ra", "10", "--dec", "10", "--archive-url", host.url]
+    # leader of a group, as a command of a terminal is, which sends Ctrl-C to all of the group
+    child = Forked(["scrape", "hla", "--browser", *where], {**os.environ, "DEEPFIELD_HOME": str(tmp_path)})
     while not host.asked(SIA):
-        assert child.poll() is None
+        assert child.returncode is None, child.stderr
         time.sleep(0.05)
     assert len(marked(mark)) > 2
     os.killpg(child.pid, by)

@@ -2,13 +2,12 @@
 
 import os
 import random
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+import forked
 import pytest
 from nasty import Crawl, Home, Truth, asked, check, home, local
 from sqlalchemy import Engine, text
@@ -29,7 +28,6 @@ from scrapers.sky import Cone
 from scrapers.tally import CrawlSummary
 from scrapers.versions import Limits
 
-DEEPFIELD = Path(sys.executable).with_name("deepfield")
 CONNECTIONS = 3
 IN_FLIGHT = 2 * CONNECTIONS + (os.cpu_count() or 1)  # threads of a crawl
 NASTY = Faults.nasty(0, retry_after_s=0, stall_s=0.05)
@@ -50,7 +48,7 @@ class Victim:
     """`deepfield scrape ...` with its state in a folder, to be killed."""
 
     def __init__(self, command: list[str], folder: Path, server: ReplicaServer) -> None:
-        self._command = [str(DEEPFIELD), "scrape", *command, "--min-size", "64", "--archive-url", server.url]
+        self._command = ["scrape", *command, "--min-size", "64", "--archive-url", server.url]
         self._server = server
         self._environment = {
             **os.environ,
@@ -63,18 +61,16 @@ class Victim:
     def kill(self, requests: int, delay_s: float) -> bool:
         """Kill it so long after so many requests of its own; False where it was done before that."""
         start = len(self._server.log)
-        with subprocess.Popen(self._command, env=self._environment, stderr=subprocess.DEVNULL) as process:
-            while process.poll() is None and len(self._server.log) < start + requests:
-                time.sleep(0.002)
-            time.sleep(delay_s)
-            process.kill()
-        return process.returncode < 0
+        process = forked.Forked(self._command, self._environment)
+        while process.returncode is None and len(self._server.log) < start + requests:
+            time.sleep(0.002)
+        time.sleep(delay_s)
+        process.kill()
+        return process.wait() < 0
 
     def finish(self) -> str:
         """Let it run to its end; what it said. Everything it does not bring is told in a sentence."""
-        done = subprocess.run(
-            self._command, env=self._environment, capture_output=True, text=True, check=False, timeout=120
-        )
+        done = forked.run(self._command, self._environment)
         assert done.returncode in (0, 1) and "Traceback" not in done.stderr, done.stderr
         return done.stderr
 
@@ -106,7 +102,7 @@ def killed_and_finished(
 
 
 CASES: dict[str, tuple[list[str], Crawl, Callable[..., Routes], int]] = {
-    "hla": (["hla", "--ra", "210.8", "--dec", "54.35", "--radius", "1"], crawl_hla, hla_routes, 10),
+    "hla": (["hla", "--ra", "210.8", "--dec", "54.35", "--radius", "1"], crawl_hla, hla_routes, 6),
     "esahubble": (["esahubble"], crawl_esahubble, esahubble_routes, 4),
 }
 
