@@ -1,7 +1,5 @@
 """Pictures and figures of trained models on held-out frames, for a report."""
 
-import csv
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,8 +16,8 @@ from models.color import paint, rgb_to_lightness
 from serving.bands import joined
 from serving.enhance import Tool, result
 from training.config import Task
-from training.curves import Series, svg
 from training.evaluate import Metric
+from training.evaluation_folder import loss_curves
 from training.outcome import headline
 from training.pack_build import trainable
 
@@ -95,19 +93,8 @@ def metric_table(task: Task, metrics: Sequence[Metric], model: str) -> MetricTab
 
 def curves(run_dir: Path, task: Task) -> tuple[Curve, ...]:
     """Loss curves of a run, from its metrics.csv."""
-    with (run_dir / "metrics.csv").open(newline="", encoding="utf-8") as handle:
-        rows = list(csv.DictReader(handle))
-    names = [name for name in rows[0] if name not in ("step", "phase", "seconds")] if rows else []
-    series = {name: Series(name, tuple((float(r["step"]), float(r[name])) for r in rows if r[name])) for name in names}
-    switch = next((float(r["step"]) for r in rows if r["phase"] == "adversarial"), math.nan)
-    marks = [(switch, "adversarial")] if math.isfinite(switch) else []
-    losses = [series[name] for name in names if "loss" in name or name.startswith(("g_", "d_"))]
-    scores = [series[name] for name in names if series[name] not in losses and len(series[name].points) > 1]
-    drawn = [Curve(f"{task}: losses by step", svg(f"{task}: losses", losses, "step", marks))] if losses else []
-    if scores:
-        alike = [one for one in scores if one.name.split("_")[0] == scores[0].name.split("_")[0]][:3]
-        drawn.append(Curve(f"{task}: held-out scores by step", svg(f"{task}: held-out", alike, "step", marks)))
-    return tuple(drawn)
+    drawn = loss_curves(run_dir / "metrics.csv")
+    return tuple(Curve(f"{task}: {title}", picture) for title, picture in drawn)
 
 
 def _frame(blobs: BlobStore, image_id: str) -> Frame:

@@ -67,7 +67,7 @@ def write_evaluation(
     """Fill a folder, and return its page.
 
     `metrics.csv`, `metrics.json`, `frames.csv` (every score of every frame), `samples.png` and `worst.png` (the ten
-    frames on which strength 0 does worst), `losses.svg` from the training `log` where there is one, `index.html`.
+    frames on which strength 0 does worst), the curves from the training `log` where there is one, `index.html`.
     """
     write_text(folder / "metrics.json", metrics_json(split, metrics))
     write_text(folder / "metrics.csv", metricscsv_text(metrics))
@@ -79,8 +79,8 @@ def write_evaluation(
     for file, places in (("samples.png", evenly.tolist()), ("worst.png", worst)):
         write_sheet(folder / file, model, pack, [measured.frames[place] for place in places], measured, device)
     curves = loss_curves(log) if log else []
-    for file, drawn in curves:
-        write_text(folder / file, drawn)
+    for title, drawn in curves:
+        write_text(folder / f"{title.replace(' ', '_')}.svg", drawn)
     title = f"{model.name}@{model.version} on the {split} split of {pack.snapshot_id}"
     protocol = (
         f"{len(measured.frames)} frames in {len(set(measured.groups))} field groups, longer side at most "
@@ -128,7 +128,7 @@ def write_sheet(
 
 
 def loss_curves(log: Path) -> list[tuple[str, str]]:
-    """Losses and the held-out score by step, from a run's metrics.csv, as SVG texts by file name."""
+    """Losses and the held-out score by step, from a run's metrics.csv, as SVG texts by title."""
     with log.open(newline="", encoding="utf-8") as handle:
         rows = list(csv.DictReader(handle))
     names = [name for name in (rows[0] if rows else ()) if name not in ("step", "phase", "seconds")]
@@ -139,9 +139,9 @@ def loss_curves(log: Path) -> list[tuple[str, str]]:
     marks = [(step, "adversarial") for step in start]
     losses = [one for name, one in series.items() if name.startswith(("g_", "d_")) and one.points]
     scores = [one for name, one in series.items() if name.startswith(("mae_ab", "psnr_y")) and len(one.points) > 1]
-    drawn = [("losses.svg", svg("losses by step", losses, "step", marks))] if losses else []
+    drawn = [("losses by step", svg("losses", losses, "step", marks))] if losses else []
     if scores:
-        drawn.append(("held_out.svg", svg("held-out frames by step", scores, "step", marks)))
+        drawn.append(("held-out scores by step", svg("held-out", scores, "step", marks)))
     return drawn
 
 

@@ -102,6 +102,12 @@ def register(run_dir: Path, models_dir: Path, name: str, metrics: Sequence[Metri
         raise UsageError(f"{name} is the name of a {other} model; choose another name for this {config.task}.")
     model = load_run(run_dir)
     meta = {"format": FORMAT, "task": config.task, "network": catalogue.to_dict(config.generator), **model.meta}
+    parameters = sum(value.numel() for value in model.vivid.values())
+
+    def describe(version: str) -> str:
+        frames = described["pack"]["frames"]
+        return card(f"{name}@{version}", meta, metrics, split, frames=frames, parameters=parameters)
+
     (models_dir / name).mkdir(parents=True, exist_ok=True)
     draft = Path(mkdtemp(prefix=".draft-", dir=models_dir / name))
     try:
@@ -114,7 +120,7 @@ def register(run_dir: Path, models_dir: Path, name: str, metrics: Sequence[Metri
         write_text(draft / "metrics.json", json.dumps(scores, indent=1) + "\n")
         shutil.copyfile(run_dir / "metrics.csv", draft / LOG)
         draft.chmod(0o755)
-        version = _take_version(draft, models_dir / name, lambda v: card(f"{name}@{v}", meta, metrics, split))
+        version = _take_version(draft, models_dir / name, describe)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     if champion(models_dir, name) is None:

@@ -83,9 +83,15 @@ def test_a_bare_machine_unpacks_trains_and_scores(pack, tmp_path):
     metrics = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
     assert {"mae_ab", "mae_ab_all_gray", "ciede2000_faithful"} <= {metric["name"] for metric in metrics}
     folder = tmp_path / "run" / "evaluation" / "snap-test"
-    assert {"index.html", "metrics.csv", "metrics.json", "frames.csv", "samples.png", "worst.png", "losses.svg"} <= {
-        path.name for path in folder.iterdir()
-    }
+    assert {
+        "index.html",
+        "metrics.csv",
+        "metrics.json",
+        "frames.csv",
+        "samples.png",
+        "worst.png",
+        "losses_by_step.svg",
+    } <= {path.name for path in folder.iterdir()}
 
 
 @pytest.mark.parametrize(

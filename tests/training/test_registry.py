@@ -44,6 +44,9 @@ def test_the_card_says_what_it_must(runs, tmp_path):
         "snap",
         "demo_colorizer",
         "CC BY 4.0",
+        "a pack of 6 frames",
+        "at most 6 steps of L1, 6 adversarial",
+        "seed 0",
         "| mae_ab | 5 | 4 .. 6 | 9 |",
     ):
         assert words in text
