@@ -16,12 +16,42 @@ os.environ.setdefault("DO_NOT_TRACK", "1")
 
 import pytest
 from hypothesis import settings
-from sqlalchemy import create_engine
+from sqlalchemy import Engine, create_engine
 from sqlalchemy.exc import OperationalError
+
+import manifests.database as database_module
+from manifests.database import open_database
 
 # A deadline measures the machine and what else it does, not the code.
 settings.register_profile("deepfield", deadline=None)
 settings.load_profile("deepfield")
+
+
+@pytest.fixture(scope="session")
+def catalogue(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A new SQLite catalogue as the migrations make it."""
+    path = tmp_path_factory.mktemp("catalogue") / "catalog.db"
+    open_database(f"sqlite:///{path}").dispose()
+    return path
+
+
+@pytest.fixture(autouse=True)
+def migrated_already(request: pytest.FixtureRequest, catalogue: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Begins new SQLite catalogues of this process as a copy, as migrating each takes longer than most tests.
+
+    Tests marked `migrations` and all other processes begin with none.
+    """
+    if request.node.get_closest_marker("migrations"):
+        return
+    migrate = database_module._migrate
+
+    def copy_first(engine: Engine) -> None:
+        place = engine.url.database
+        if engine.dialect.name == "sqlite" and place and "uri" not in engine.url.query and not Path(place).exists():
+            shutil.copyfile(catalogue, place)
+        migrate(engine)
+
+    monkeypatch.setattr(database_module, "_migrate", copy_first)
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,8 @@ from manifests.errors import DeepfieldError, UsageError
 from manifests.settings import Settings
 from manifests.tables import METADATA
 
+pytestmark = pytest.mark.migrations
+
 
 def test_the_migrations_make_the_tables_of_the_code(tmp_path):
     engine = open_database(f"sqlite:///{tmp_path / 'catalog.db'}")

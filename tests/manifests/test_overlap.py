@@ -79,7 +79,7 @@ def archives(draw):
     )
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(archives(), st.lists(st.integers(1, 6), max_size=3))
 def test_what_is_assigned_step_by_step_never_leaks_and_never_moves(rows, steps):
     """A snapshot that grows in steps: the report finds nothing, whatever binds the frames."""

@@ -52,8 +52,8 @@ text = st.none() | st.text(st.characters(codec="utf-8", exclude_characters="\0")
 number = st.none() | st.floats(allow_nan=False, width=64)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.lists(st.tuples(text, number, st.none() | st.booleans(), st.integers(0, 2**53)), min_size=1, max_size=8))
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(st.tuples(text, number, st.none() | st.booleans(), st.integers(0, 2**53)), min_size=1, max_size=24))
 def test_pandas_pyarrow_and_duckdb_read_what_was_written(tmp_path_factory, values):
     folder = tmp_path_factory.mktemp("manifest")
     table = pd.DataFrame(values, columns=["target_name", "s_ra", "grayscale", "size_bytes"])
