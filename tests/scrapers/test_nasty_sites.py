@@ -69,5 +69,5 @@ def test_everything_within_reach_arrives_and_the_rest_is_told(
 ) -> None:
     crawl = crawling(SITES[site])
     truth = Truth.of(routes, crawl, Settings(requests_per_second=5000), tmp_path / "calm")
-    for faults in truth.seeds(NASTY, 3):
+    for faults in truth.seeds(NASTY, 2):
         settle(crawl, faults, truth, quick, tmp_path / str(faults.seed))
