@@ -81,6 +81,9 @@ class CropSampler:
         self.crop_px, self.batch, self.min_valid, self.seed = crop_px, batch, min_valid, seed
         self.rank, self.world = rank, world
         self.position = 0
+        # fresh memory for every batch would cost as much as the copying
+        self._pixels = np.empty((batch // world, crop_px, crop_px, 3), np.uint8)
+        self._masks = np.empty((batch // world, crop_px, crop_px), np.bool_)
         self._order: tuple[int, np.ndarray] = (-1, np.empty(0, int))
 
     def next(self, device: torch.device) -> Batch:
@@ -88,13 +91,12 @@ class CropSampler:
         return self.draw().on(device)
 
     def draw(self) -> RawCrops:
-        """The next batch, as it lies in the pack."""
+        """The next batch, as it lies in the pack; good until the next one is drawn, which takes its memory."""
         numbers = np.arange(self.position + self.rank, self.position + self.batch, self.world)
         self.position += self.batch
         size = self.crop_px
         draws = _uniform(self.seed, numbers)
-        pixels = np.empty((len(numbers), size, size, 3), np.uint8)
-        masks = np.empty((len(numbers), size, size), np.bool_)
+        pixels, masks = self._pixels, self._masks
         frames = [self._frame(int(number)) for number in numbers]
         for place, frame in enumerate(frames):
             top, left = self._corner(frame, draws[place, 2:])

@@ -43,8 +43,8 @@ def contact_sheet(
     The difference is CIEDE2000 of a colouring, 20 being white, and the absolute difference of luma of an enlargement,
     64 of 255 being white. Of large frames an enlargement shows the busiest square of 256 px, pixel by pixel.
     """
-    last = "difference, white is 20 CIEDE2000" if task == "colorizer" else "difference, white is 64 of 255"
-    titles = ["input", *makers, "truth", last]
+    white = "20 CIEDE2000" if task == "colorizer" else "64 of 255"
+    titles = ["input", *makers, "truth", f"error of {list(makers)[-1]}, white is {white}"]
     rows = []
     for frame in frames:
         rgb, valid = whole(pack, frame, device)

@@ -1,7 +1,7 @@
 """A pack as JPEGs in one tar file or folder, to be carried to another machine. Needs numpy and Pillow only.
 
 `travel.json` says what the pack is of and lists its frames; `<image_id>.jpg` are their pixels at quality 95 without
-colour subsampling, a seventh or so of the bytes, and `<image_id>.png` their masks, where a frame has no-data.
+colour subsampling, and `<image_id>.png` their masks, where a frame has no-data.
 """
 
 import io

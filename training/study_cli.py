@@ -16,9 +16,7 @@ def pack(
     out: Annotated[
         Path | None, typer.Option(help="Folder of the pack, or with --jpeg a folder or a file ending in .tar.")
     ] = None,
-    jpeg: Annotated[
-        bool, typer.Option("--jpeg", help="Write JPEGs (quality 95, 4:4:4), a seventh of the bytes.")
-    ] = False,
+    jpeg: Annotated[bool, typer.Option("--jpeg", help="Write JPEGs (quality 95, 4:4:4), to be carried away.")] = False,
     source: Annotated[
         Path | None, typer.Option("--from", help="Unpack what --jpeg wrote, instead of packing a snapshot.")
     ] = None,

@@ -116,7 +116,8 @@ def _comparison(what: str, task: Task, ranked: Sequence[Result], main: str) -> T
     for baseline in _BASELINES[task]:
         known = _by_name(ranked[0])
         # a baseline has no strength: the same figure would stand twice
-        names = [name.removesuffix("_faithful") if "_ratio" not in name else "" for _, name in columns]
+        ratios = ("ratio_to_all_gray", "colourfulness_ratio")
+        names = ["" if name.endswith(ratios) else name.removesuffix("_faithful") for _, name in columns]
         cells = [_cell(known.get(f"{name}_{baseline}")) if name else "" for name in names]
         rows.append([baseline.replace("_", " "), "", "", "", *cells])
     frames, split = len(ranked[0].rows), ranked[0].split
