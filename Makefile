@@ -20,7 +20,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "Deepfield needs Python 3.11 or newer: install it or call make PYTHON=/path/to/python3.11." >&2; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { \
 	    echo "Python's venv module is missing: apt-get install python3-venv, then call make again." >&2; exit 1; }
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,dask,postgres]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,dask,onnx,postgres]'
 	@touch $@
 
 # Playwright drives Debian's Chromium where it is there; its own download is the fallback.

@@ -105,13 +105,34 @@ def _hue(ab: Tensor) -> str:
     return next(name for limit, name in _HUES if angle <= limit)
 
 
-def save_palettes(path: Path, palettes: Mapping[str, Tensor]) -> None:
-    """Write palettes as JSON, a*b* to two decimals."""
+def palettes_text(palettes: Mapping[str, Tensor]) -> str:
+    """Palettes as JSON, a*b* to two decimals."""
     rounded = {
         name: [[[round(value, 2) for value in row] for row in plane] for plane in palette.tolist()]
         for name, palette in palettes.items()
     }
-    write_text(path, json.dumps(rounded) + "\n")
+    return json.dumps(rounded)
+
+
+def parse_palettes(text: str, where: Path) -> dict[str, Tensor]:
+    """The palettes that `palettes_text` wrote.
+
+    Raises:
+        DeepfieldError: the text, which stands in `where`, is damaged.
+    """
+    try:
+        named = json.loads(text)
+        palettes = {str(name): torch.tensor(values, dtype=torch.float32) for name, values in named.items()}
+    except (ValueError, TypeError, AttributeError) as error:
+        raise DeepfieldError(f"The palettes {where} cannot be read: {error}.") from None
+    if any(palette.shape != (2, SURROUND_STEPS, LIGHTNESS_STEPS) for palette in palettes.values()):
+        raise DeepfieldError(f"The palettes {where} are of another version's size.")
+    return palettes
+
+
+def save_palettes(path: Path, palettes: Mapping[str, Tensor]) -> None:
+    """Write palettes as JSON."""
+    write_text(path, palettes_text(palettes) + "\n")
 
 
 def load_palettes(path: Path) -> dict[str, Tensor]:
@@ -120,13 +141,7 @@ def load_palettes(path: Path) -> dict[str, Tensor]:
     Raises:
         DeepfieldError: the file is damaged.
     """
-    if not path.exists():
-        return {}
     try:
-        named = json.loads(path.read_text(encoding="utf-8"))
-        palettes = {str(name): torch.tensor(values, dtype=torch.float32) for name, values in named.items()}
-    except (ValueError, TypeError, AttributeError) as error:
+        return parse_palettes(path.read_text(encoding="utf-8"), path) if path.exists() else {}
+    except UnicodeDecodeError as error:
         raise DeepfieldError(f"The palettes {path} cannot be read: {error}.") from None
-    if any(palette.shape != (2, SURROUND_STEPS, LIGHTNESS_STEPS) for palette in palettes.values()):
-        raise DeepfieldError(f"The palettes {path} are of another version's size.")
-    return palettes
