@@ -1,11 +1,12 @@
 """How much memory and time `deepfield upscale`, `colorize` or `enhance` takes on a picture of a chosen size.
 
-    python benchmarks/upscale_memory.py [--side 8000] [--network demo_superres] [--out .tif] [--task upscale]
+    python benchmarks/upscale_memory.py [--side 8000] [--network RECIPE] [--set key=value]... [--out .tif]
+                                        [--task upscale]
 
 A noisy picture with a void in one corner is made as PNG, then the command runs on it in a process of its own, with
 weights as they are before training: memory and time do not depend on them. Printed are its peak resident memory
 (ru_maxrss, the import of PyTorch included), the clock and the CPU time, and the size of the result. `--network` is a
-recipe for super-resolution; colours are those of demo_colorizer.
+recipe for super-resolution, `--set` changes it, as in `deepfield train`; colours are those of demo_colorizer.
 """
 
 import argparse
@@ -33,13 +34,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--side", type=int, default=8000, help="pixels of the picture's side")
     parser.add_argument("--network", default="demo_superres", help="recipe for super-resolution")
+    parser.add_argument("--set", action="append", default=[], help="one change to the recipe: key=value")
     parser.add_argument("--task", default="upscale", choices=("upscale", "colorize", "enhance"))
     parser.add_argument("--out", default=".tif", choices=(".tif", ".png", ".jpg"))
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
-        register(home, "superres", options.network)
-        register(home, "colorizer", "demo_colorizer")
+        register(home, "superres", options.network, options.set)
+        register(home, "colorizer", "demo_colorizer", [])
         source, target = home / "in.png", home / f"out{options.out}"
         draw(options.side).save(source, compress_level=1)
         print(f"{options.side} x {options.side} pixels, {source.stat().st_size / 1e6:.0f} MB as PNG")
@@ -51,15 +53,16 @@ def main() -> None:
         Image.MAX_IMAGE_PIXELS = None
         with Image.open(target) as image:
             size = image.size
+        what = " ".join([options.task, options.network, *options.set])
         print(
-            f"{options.task} {options.network} to {size[0]} x {size[1]} {options.out}: peak {used.ru_maxrss / 1e6:.2f} "
-            f"GB, {clock:.0f} s, {used.ru_utime + used.ru_stime:.0f} CPU-s, {target.stat().st_size / 1e6:.0f} MB"
+            f"{what} to {size[0]} x {size[1]} {options.out}: peak {used.ru_maxrss / 1e6:.2f} GB, {clock:.0f} s, "
+            f"{used.ru_utime + used.ru_stime:.0f} CPU-s, {target.stat().st_size / 1e6:.0f} MB"
         )
 
 
-def register(home: Path, task: Task, recipe: str) -> None:
+def register(home: Path, task: Task, recipe: str, changes: list[str]) -> None:
     """A model of the recipe's size with fresh weights, as `deepfield train` would register it."""
-    config = make_config(task, recipe, None, [])
+    config = make_config(task, recipe, None, changes)
     torch.manual_seed(0)
     folder = home / "models" / task / "v1"
     folder.mkdir(parents=True)

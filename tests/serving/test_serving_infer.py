@@ -164,4 +164,4 @@ def test_a_tile_is_as_large_as_memory_allows():
     assert 2 * 16 * 64 * 4 <= bytes_per_pixel(wide, 3) <= 4 * 16 * 64 * 4
     assert bytes_per_pixel(narrow, 3) < bytes_per_pixel(wide, 3) / 4
     assert 64 <= infer.tile_px_for(wide, 8000) < infer.tile_px_for(narrow, 8000) <= 1024
-    assert infer.tile_px_for(narrow, 80_000) * 80_000 * 16 * 3 <= 256 * 2**20
+    assert infer.tile_px_for(narrow, 30_000) * 30_000 * 16 * 3 <= 128 * 2**20
