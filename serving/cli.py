@@ -16,9 +16,12 @@ OutOption = Annotated[
 ]
 ScaleOption = Annotated[int, typer.Option(min=2, max=12, help="How many times larger.")]
 DetailOption = Annotated[
-    float, typer.Option(min=0, max=1, help="0 is faithful, 1 the adversarial network with invented detail.")
+    float | None,
+    typer.Option(min=0, max=1, help="0, the default, is faithful, 1 the adversarial network with invented detail."),
 ]
-ColourOption = Annotated[float, typer.Option(min=0, max=1, help="0 is cautious in colour, 1 vivid.")]
+ColourOption = Annotated[
+    float | None, typer.Option(min=0, max=1, help="0 is cautious in colour, 1, the default, vivid.")
+]
 ConsistentOption = Annotated[
     bool,
     typer.Option("--consistent", help="Keep the light: the mean of the result over each pixel of the input is it."),
@@ -31,7 +34,8 @@ PaletteOption = Annotated[
     typer.Option("--palette", help="Preset to colour by: `hubble`, or one that `deepfield models palettes` shows."),
 ]
 ModelOption = Annotated[
-    str | None, typer.Option(help="Model: name, name@version or a folder; the champion by default.")
+    str | None,
+    typer.Option(help="Model: name, name@version, a folder or an exported file; by default the one in use."),
 ]
 
 
@@ -40,7 +44,7 @@ def colorize(
     out: OutOption,
     like: LikeOption = None,
     palette: PaletteOption = None,
-    strength: ColourOption = 1.0,
+    strength: ColourOption = None,
     model: ModelOption = None,
 ) -> None:
     """Colour grayscale pictures. Lightness stays the input's; the colours are a guess, not photometry.
@@ -59,7 +63,7 @@ def upscale(
     inputs: InputsArgument,
     out: OutOption,
     scale: ScaleOption = 4,
-    strength: DetailOption = 0.0,
+    strength: DetailOption = None,
     consistent: ConsistentOption = False,
     model: ModelOption = None,
 ) -> None:
@@ -76,8 +80,8 @@ def enhance(
     inputs: InputsArgument,
     out: OutOption,
     scale: ScaleOption = 4,
-    colour: ColourOption = 1.0,
-    detail: DetailOption = 0.0,
+    colour: ColourOption = None,
+    detail: DetailOption = None,
     like: LikeOption = None,
     palette: PaletteOption = None,
     consistent: ConsistentOption = False,

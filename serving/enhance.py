@@ -15,7 +15,10 @@ from serving import infer
 from serving.bands import Band, Bands, Shrinking, in_memory, spooled
 from serving.pictures import Step, check_size, check_target, read_picture, write_picture
 from training.config import Task
+from training.in_use import in_use
 from training.registry import LoadedModel, load_model
+
+_STRENGTH: dict[Task, float] = {"colorizer": 1.0, "superres": 0.0}
 
 OnProgress = Callable[[str, int, int], None]
 """Called with what is being done, how many tiles are done and how many there are."""
@@ -38,18 +41,28 @@ class Tool:
 
 
 def open_tool(
-    models_dir: Path, reference: str | None, task: Task, strength: float, *, scale: int | None = None
+    models_dir: Path, reference: str | None, task: Task, strength: float | None = None, *, scale: int | None = None
 ) -> Tool:
-    """Load a model for a task; by default the champion of the task's own name.
+    """Load a model for a task; by default the one in use, which may be the one that came with the package.
+
+    `strength` None is the vivid end of a colouriser and the faithful end of a network that enlarges, or that at which
+    an exported model was fixed.
 
     Raises:
-        UsageError: there is no such model, it is for another task or enlarges by another factor than `scale`.
+        UsageError: there is no such model, it is for another task, enlarges by another factor than `scale` or was
+            exported at another strength.
     """
-    model = load_model(models_dir, reference or task, task=task)
+    model = load_model(models_dir, reference or in_use(models_dir, task, scale), task=task)
+    if strength is None:
+        strength = _STRENGTH[task] if model.strength is None else model.strength
+    if model.strength not in (None, strength):
+        raise UsageError(f"{reference} was exported at strength {model.strength:g}: leave the strength out.")
     network = model.network(strength, "cuda" if torch.cuda.is_available() else "cpu")
     own_scale = getattr(network, "scale", None)
     if scale is not None and own_scale != scale:
-        raise UsageError(f"{_name(model)} enlarges {own_scale} times, not {scale}: train one for --scale {scale}.")
+        raise UsageError(
+            f"{_name(model)} enlarges {own_scale} times, not {scale}: choose --scale {own_scale} or another model."
+        )
     step = Step(task, _name(model), str(model.meta.get("snapshot_id")), strength)
     return Tool(task, network, int(model.meta["frame_px"]), step, model.palettes)
 

@@ -133,19 +133,19 @@ def evaluate(
 
 @models_app.command("list")
 def list_registered(as_json: JsonOption = False) -> None:
-    """List the registered models; the champion of each name is marked."""
+    """List the registered models, the champion of each name marked, and those that came with the package."""
     from dataclasses import asdict
 
     from manifests.settings import load_settings
-    from training.registry import list_models
+    from training.registry import list_models, list_shipped
 
-    found = list_models(load_settings().models_dir)
+    found = list_models(load_settings().models_dir) + list_shipped()
     for model in found:
         if as_json:
             typer.echo(json.dumps(asdict(model)))
         else:
             mark = "champion" if model.champion else ""
-            line = f"{model.name}@{model.version:5} {model.task:10} {model.recipe:16} {model.snapshot_id}  {mark}"
+            line = f"{model.name}@{model.version:8} {model.task:10} {model.recipe:16} {model.snapshot_id}  {mark}"
             typer.echo(line.rstrip())
     if not found and not as_json:
         typer.echo("No model is registered yet: `deepfield train` makes one.", err=True)
@@ -177,18 +177,24 @@ def promote(model: Annotated[str, typer.Argument(help="name@version.")]) -> None
 @models_app.command()
 def export(
     model: Annotated[str, typer.Argument(help="Model: name, name@version, or the folder of a run or model.")],
-    out: Annotated[Path, typer.Argument(help="File to write, ending in .safetensors.")],
+    out: Annotated[Path, typer.Argument(help="File to write, ending in .safetensors or .onnx.")],
     strength: Annotated[float, typer.Option(min=0, max=1, help="0 is faithful, 1 vivid.")] = 1.0,
 ) -> None:
-    """Write a model's weights as one safetensors file, its config in the metadata."""
+    """Write a model as one file: weights with their config as safetensors, or a network for any ONNX runtime.
+
+    A .safetensors file is taken by `--model`. An .onnx file takes and gives float32 in NCHW of any size: a colouriser
+    L* in 0..100 to a*b*, a network that enlarges sRGB in 0..1 to the same. It is compared with PyTorch before it is
+    kept.
+    """
     from manifests.errors import UsageError
     from manifests.settings import load_settings
-    from training.registry import export as write
+    from training.export import write_onnx, write_safetensors
     from training.registry import load_model
 
-    if out.suffix != ".safetensors":
-        raise UsageError(f"{out} should end in .safetensors.")
-    write(load_model(load_settings().models_dir, model), out, strength)
+    writers = {".safetensors": write_safetensors, ".onnx": write_onnx}
+    if out.suffix not in writers:
+        raise UsageError(f"{out} should end in .safetensors or .onnx.")
+    writers[out.suffix](load_model(load_settings().models_dir, model), out, strength)
     typer.echo(str(out))
 
 

@@ -2,7 +2,8 @@
 
 `<models>/<name>/<version>/` holds `weights.safetensors` (the vivid end), `weights_faithful.safetensors` (the end of
 L1 pretraining), `config.json`, `metrics.json` and `card.md`, and `palettes.json` where it can be guided.
-`<models>/<name>/champion` names the version in use.
+`<models>/<name>/champion` names the version in use. Where nothing is registered under a name, the model of that name
+that came with the package is found; its version is `built-in`.
 """
 
 import json
@@ -15,21 +16,21 @@ from tempfile import mkdtemp
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from manifests.errors import DeepfieldError, UsageError
 from models import catalogue
 from models.catalogue import NetworkConfig
-from training import checkpoints
+from training import checkpoints, shipped
 from training.card import card
 from training.config import TASKS, Task, TrainConfig, to_dict
 from training.evaluate import Metric
-from training.files import write_atomic, write_text
+from training.files import write_text
 from training.loop import WEIGHTS, read_run
 from training.palettes import FILE as PALETTES
-from training.palettes import load_palettes, save_palettes
+from training.palettes import load_palettes, parse_palettes, save_palettes
 
 FORMAT = 1
 LOG = "training.csv"
@@ -42,7 +43,8 @@ _VERSION = re.compile(r"v[1-9][0-9]*")
 class LoadedModel:
     """A model in memory, on the CPU. `meta` has snapshot_id, recipe, frame_px, licences and what else was noted.
 
-    `palettes` are the presets of a colouriser that can be guided, by name (see `models.palette`).
+    `palettes` are the presets of a colouriser that can be guided, by name (see `models.palette`). `strength` is that
+    at which an exported model's weights were fixed, else None.
     """
 
     name: str
@@ -53,6 +55,7 @@ class LoadedModel:
     faithful: dict[str, Tensor]
     meta: dict[str, Any]
     palettes: dict[str, Tensor] = field(default_factory=dict)
+    strength: float | None = None
 
     def network(self, strength: float = 1.0, device: torch.device | str = "cpu") -> nn.Module:
         """The network, ready for inference; `strength` 0 is faithful (L1), 1 vivid (adversarial).
@@ -165,26 +168,37 @@ def list_models(models_dir: Path) -> list[Registered]:
     """All registered models, by name and version."""
     found = []
     for folder in sorted(models_dir.iterdir()) if models_dir.exists() else []:
-        for version in _versions(folder):
-            meta = _read_config(folder / version)
-            in_use = champion(models_dir, folder.name) == version
-            found.append(Registered(folder.name, version, meta["task"], meta["recipe"], meta["snapshot_id"], in_use))
+        in_use = champion(models_dir, folder.name)
+        found += [_listed(folder / version, folder.name, version, version == in_use) for version in _versions(folder)]
     return found
 
 
+def list_shipped() -> list[Registered]:
+    """The models that came with the package."""
+    return [_listed(folder, name, shipped.VERSION, False) for name, folder in shipped.shipped().items()]
+
+
+def _listed(folder: Path, name: str, version: str, in_use: bool) -> Registered:
+    meta = _read_config(folder)
+    return Registered(name, version, meta["task"], meta["recipe"], meta["snapshot_id"], in_use)
+
+
 def locate(models_dir: Path, ref: str) -> Path:
-    """The folder of `name` (its champion) or `name@version`.
+    """The folder of `name` (its champion, else the one that came with the package) or `name@version`.
 
     Raises:
         UsageError: there is no such model.
     """
     name, _, version = ref.partition("@")
-    chosen = version or (champion(models_dir, name) if _NAME.fullmatch(name) else None)
-    if not _NAME.fullmatch(name) or chosen is None or chosen not in _versions(models_dir / name):
-        names = sorted({model.name for model in list_models(models_dir)})
-        known = f"there are {', '.join(names)}" if names else "none is registered yet, train one first"
-        raise UsageError(f"There is no model {ref!r} in {models_dir}: {known}.")
-    return models_dir / name / chosen
+    if _NAME.fullmatch(name):
+        chosen = version or champion(models_dir, name)
+        if chosen in _versions(models_dir / name):
+            return models_dir / name / str(chosen)
+        if chosen in (None, shipped.VERSION) and name in shipped.shipped():
+            return shipped.shipped()[name]
+    names = sorted({model.name for model in list_models(models_dir) + list_shipped()})
+    known = f"there are {', '.join(names)}" if names else "none is registered yet, train one first"
+    raise UsageError(f"There is no model {ref!r} in {models_dir}: {known}.")
 
 
 def read_meta(models_dir: Path, ref: str) -> dict[str, Any]:
@@ -213,7 +227,7 @@ def read_metrics(models_dir: Path, ref: str) -> tuple[str, tuple[Metric, ...]]:
 
 
 def load_model(models_dir: Path, ref: str | Path, *, task: Task | None = None) -> LoadedModel:
-    """Load `name`, `name@version`, a model folder, a run folder or a run's checkpoint file.
+    """Load `name`, `name@version`, a model folder, a run folder, a run's checkpoint file or an exported file.
 
     Raises:
         UsageError: there is no such model, or it is not for `task`.
@@ -221,7 +235,7 @@ def load_model(models_dir: Path, ref: str | Path, *, task: Task | None = None) -
     """
     path = Path(ref)
     if path.is_file():
-        model = _load_checkpoint(path)
+        model = _load_exported(path) if path.suffix == ".safetensors" else _load_checkpoint(path)
     elif path.is_dir() and (path / _VIVID).exists():
         model = _load_folder(path)
     elif path.is_dir():
@@ -267,19 +281,6 @@ def load_run(folder: Path) -> LoadedModel:
     return LoadedModel(folder.name, "run", config.task, config.generator, vivid, faithful, _meta(described), palettes)
 
 
-def export(model: LoadedModel, path: Path, strength: float = 1.0) -> None:
-    """Write the weights at a strength as one safetensors file, with config and origin in its metadata."""
-    weights = {key: value.contiguous() for key, value in model.network(strength).state_dict().items()}
-    described = {
-        "task": model.task,
-        "network": json.dumps(catalogue.to_dict(model.config)),
-        "model": f"{model.name}@{model.version}",
-        "strength": str(strength),
-        "meta": json.dumps(model.meta),
-    }
-    write_atomic(path, lambda partial: save_file(weights, str(partial), metadata=described))
-
-
 def _load_folder(folder: Path) -> LoadedModel:
     meta = _read_config(folder)
     try:
@@ -288,7 +289,25 @@ def _load_folder(folder: Path) -> LoadedModel:
         raise DeepfieldError(f"{folder / 'config.json'} describes no network of this version: {error}.") from None
     vivid, faithful = (_weights(folder / file, config) for file in (_VIVID, _FAITHFUL))
     palettes = load_palettes(folder / PALETTES)
-    return LoadedModel(folder.parent.name, folder.name, meta["task"], config, vivid, faithful, meta, palettes)
+    built_in = folder.parent == shipped.FOLDER
+    name, version = (folder.name, shipped.VERSION) if built_in else (folder.parent.name, folder.name)
+    return LoadedModel(name, version, meta["task"], config, vivid, faithful, meta, palettes)
+
+
+def _load_exported(path: Path) -> LoadedModel:
+    try:
+        with safe_open(path, "pt") as handle:
+            noted = handle.metadata() or {}
+        name, _, version = noted["model"].rpartition("@")
+        task, strength, meta = noted["task"], float(noted["strength"]), json.loads(noted["meta"])
+        config = catalogue.from_dict(json.loads(noted["network"]))
+        palettes = parse_palettes(noted["palettes"], path)
+    except (SafetensorError, OSError) as error:
+        raise DeepfieldError(f"The weights {path} cannot be read: {error}.") from None
+    except (KeyError, TypeError, ValueError):
+        raise DeepfieldError(f"{path} was not written by `deepfield models export` of this version.") from None
+    weights = _weights(path, config)
+    return LoadedModel(name, version, task, config, weights, weights, meta, palettes, strength)
 
 
 def _load_checkpoint(path: Path) -> LoadedModel:
@@ -320,13 +339,13 @@ def _weights(path: Path, config: NetworkConfig) -> dict[str, Tensor]:
 
 
 def _fitting(weights: dict[str, Tensor], config: NetworkConfig, path: Path) -> dict[str, Tensor]:
-    """The weights, if they are of a network of this config."""
+    """The weights in single precision, if they are of a network of this config."""
     expected = {key: value.shape for key, value in catalogue.build(config).state_dict().items()}
     if {key: value.shape for key, value in weights.items()} != expected:
         raise DeepfieldError(
             f"{path} holds the weights of another network than the {catalogue.name_of(config)} that its config names."
         )
-    return weights
+    return {key: value.float() if value.is_floating_point() else value for key, value in weights.items()}
 
 
 def _versions(folder: Path) -> list[str]:

@@ -88,7 +88,13 @@ def test_one_file_writes_exactly_the_name_given_and_says_what_was_done(run, plat
     assert "ESA/Hubble & NASA" in text
     assert "CC BY 4.0" in text
     step = json.loads(note)["deepfield"][0]
-    assert step == {"task": "colorizer", "model": "colorizer@v1", "snapshot_id": "test", "strength": 0.5}
+    assert step == {
+        "task": "colorizer",
+        "model": "colorizer@v1",
+        "snapshot_id": "test",
+        "strength": 0.5,
+        "palette": None,
+    }
 
 
 def test_upscale_and_enhance_enlarge_four_times(run, plate, tmp_path):
@@ -98,6 +104,26 @@ def test_upscale_and_enhance_enlarge_four_times(run, plate, tmp_path):
         with Image.open(tmp_path / name) as image:
             assert image.size == (480, 320)
             assert [step["task"] for step in json.loads(image.info["Comment"])["deepfield"]] == steps
+
+
+def test_an_exported_file_is_a_model_at_its_own_strength(run, plate, tmp_path):
+    out = tmp_path / "mine.safetensors"
+    run("models", "export", "superres", out, "--strength", "0.25")
+    run("upscale", plate, "-o", tmp_path / "large.png", "--model", out, "--consistent")
+    with Image.open(tmp_path / "large.png") as image:
+        step = json.loads(image.info["Comment"])["deepfield"][0]
+        small = np.asarray(image.convert("L").reduce(4), float)
+    assert step == {
+        "task": "superres",
+        "model": "superres@v1",
+        "snapshot_id": "test",
+        "strength": 0.25,
+        "palette": None,
+    }
+    with Image.open(plate) as image:
+        assert np.abs(small - np.asarray(image, float)).max() <= 1.5, "the light of the input is kept"
+    with pytest.raises(UsageError, match=r"exported at strength 0\.25"):
+        run("upscale", plate, "-o", tmp_path / "x.png", "--model", out, "--strength", "1")
 
 
 def test_several_files_go_into_a_folder_under_their_names(run, plate, tmp_path):
@@ -122,7 +148,12 @@ def test_several_files_go_into_a_folder_under_their_names(run, plate, tmp_path):
         (["colorize", "{folder}/none.jpg", "-o", "{folder}/x.png"], DeepfieldError, "is not a file"),
         (["colorize", "{plate}", "-o", "{folder}/x.png", "--model", "superres"], UsageError, "a superres model"),
         (["upscale", "{plate}", "-o", "{folder}/x.png", "--model", "colorizer"], UsageError, "a colorizer model"),
-        (["upscale", "{plate}", "-o", "{folder}/x.png", "--scale", "3"], UsageError, "enlarges 4 times, not 3"),
+        (
+            ["upscale", "{plate}", "-o", "{folder}/x.png", "--scale", "3"],
+            UsageError,
+            "enlarges 3 times; there are superres@v1",
+        ),
+        (["upscale", "{plate}", "-o", "{folder}/x.png", "--scale", "3", "--model", "superres"], UsageError, "not 3"),
         (["upscale", "{plate}", "-o", "{folder}/x.png", "--model", "nope"], UsageError, "no model 'nope'"),
         (["colorize", "{plate}", "{plate}", "-o", "{folder}/out"], UsageError, "same name"),
     ],

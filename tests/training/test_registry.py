@@ -5,13 +5,16 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors import safe_open
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from tiny import tiny_config, tiny_pack
 
 from manifests.errors import DeepfieldError, UsageError
+from training import shipped
 from training.evaluate import Metric
+from training.export import write_safetensors
+from training.in_use import in_use
 from training.loop import train
-from training.registry import champion, export, list_models, load_model, promote, register
+from training.registry import champion, list_models, list_shipped, load_model, locate, promote, register
 
 
 @pytest.fixture(scope="module")
@@ -128,13 +131,53 @@ def test_promoting_what_is_not_there_changes_nothing(runs, tmp_path):
     assert champion(tmp_path, "mine") == "v1"
 
 
-def test_an_exported_file_carries_its_config(runs, tmp_path):
+def test_an_exported_file_carries_its_config_and_is_a_model(runs, tmp_path):
     register(runs["colorizer"], tmp_path, "mine")
     model = load_model(tmp_path, "mine")
-    export(model, tmp_path / "out.safetensors", 0.0)
+    write_safetensors(model, tmp_path / "out.safetensors", 0.0)
     with safe_open(tmp_path / "out.safetensors", "pt") as handle:
         assert json.loads(handle.metadata()["network"])["network"] == "unet"
-        assert handle.metadata()["model"] == "mine@v1"
-    written = load_file(tmp_path / "out.safetensors")
-    assert written.keys() == model.faithful.keys()
-    assert all(torch.equal(written[key], model.faithful[key]) for key in written)
+    back = load_model(tmp_path, tmp_path / "out.safetensors", task="colorizer")
+    assert (back.name, back.version, back.strength, back.meta["snapshot_id"]) == ("mine", "v1", 0.0, "snap")
+    assert back.vivid.keys() == model.faithful.keys()
+    assert all(torch.equal(back.vivid[key], model.faithful[key]) for key in back.vivid)
+    save_file(back.vivid, str(tmp_path / "bare.safetensors"))
+    (tmp_path / "cut.safetensors").write_bytes((tmp_path / "out.safetensors").read_bytes()[:2000])
+    with pytest.raises(DeepfieldError, match="was not written by `deepfield models export`"):
+        load_model(tmp_path, tmp_path / "bare.safetensors")
+    with pytest.raises(DeepfieldError, match=r"cut\.safetensors cannot be read"):
+        load_model(tmp_path, tmp_path / "cut.safetensors")
+
+
+@pytest.fixture
+def package(runs, tmp_path, monkeypatch):
+    """A 2x network as if it had come with the package, its weights in half precision."""
+    register(runs["superres"], tmp_path / "made", "up")
+    folder = tmp_path / "weights" / "superres_x2"
+    shutil.copytree(tmp_path / "made" / "up" / "v1", folder)
+    for name in ("weights", "weights_faithful"):
+        path = folder / f"{name}.safetensors"
+        save_file({key: value.half() for key, value in load_file(path).items()}, str(path))
+    monkeypatch.setattr(shipped, "FOLDER", tmp_path / "weights")
+
+
+def test_what_came_with_the_package_is_found_where_nothing_is_registered(package, runs, tmp_path):
+    home = tmp_path / "models"
+    model = load_model(home, in_use(home, "superres", 2), task="superres")
+    assert (model.name, model.version) == ("superres_x2", "built-in")
+    assert {value.dtype for value in model.vivid.values()} == {torch.float32}
+    assert [(m.name, m.version, m.champion) for m in list_shipped()] == [("superres_x2", "built-in", False)]
+    assert list_models(home) == []
+    assert "plausible guess" in (locate(home, "superres_x2") / "card.md").read_text()
+    for name in ("superres_x2", "superres"):
+        register(runs["superres"], home, name)
+        assert in_use(home, "superres", 2) == f"{name}@v1"
+    assert load_model(home, "superres_x2").version == "v1"
+    assert load_model(home, "superres_x2@built-in").version == "built-in"
+
+
+def test_a_scale_that_no_model_has_is_one_sentence(package, tmp_path):
+    with pytest.raises(UsageError, match=r"enlarges 3 times; there are superres_x2@built-in \(2 times\)\. Train one"):
+        in_use(tmp_path / "models", "superres", 3)
+    with pytest.raises(UsageError, match="There is no colorizer yet: `deepfield train colorizer` makes one"):
+        in_use(tmp_path / "models", "colorizer")
