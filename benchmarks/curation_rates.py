@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from plain_statistics import statistics, verdicts
+from twins import count_twins
 
 from curation.calibrate import REPEATS, calibrate
 from curation.curate import curate
@@ -126,15 +127,11 @@ def print_rules(frames: pd.DataFrame, policy: Policy) -> None:
 
 def print_pairs(folder: Path, rows: pd.DataFrame) -> None:
     """Known twins that ended as one picture, and whether any picture was lost."""
-    pairs = pd.read_csv(folder / "pairs.csv")
-    kept = dict(zip(rows["image_id"], rows["duplicate_of"].fillna(rows["image_id"]), strict=True))
-    found = sum(
-        kept[file_sha256(folder / a)] == kept[file_sha256(folder / b)]
-        for a, b in zip(pairs["a"], pairs["b"], strict=True)
+    twins = count_twins(folder, rows)
+    print(f"\ntwins found: {twins.found.hits} of {twins.found.total}, {twins.found}; pictures lost: {twins.lost}")
+    print(
+        f"dropped as duplicates and bound by the known pairs: {twins.right.hits} of {twins.right.total}, {twins.right}"
     )
-    lost = sum(kept[of] != of for of in kept.values())
-    print(f"\ntwins found: {found} of {len(pairs)}, {Share(found, len(pairs))}")
-    print(f"dropped as duplicates: {int(rows['duplicate_of'].notna().sum())}; pictures lost: {lost}")
 
 
 if __name__ == "__main__":

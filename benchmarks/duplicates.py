@@ -23,7 +23,9 @@ from typing import Any
 import cv2
 import numpy as np
 import pandas as pd
+from measure_blobs import cpu_s
 from PIL import Image
+from twins import count_twins
 
 from curation.curate import curate
 from curation.hamming import distinct, near_across, near_pairs
@@ -241,31 +243,18 @@ def print_real(folder: Path) -> None:
     """Known pairs of a folder among all its pictures, and what was removed without being one."""
     with tempfile.TemporaryDirectory() as home:
         rows = curated(folder, Path(home))
-    pairs = pd.read_csv(folder / "pairs.csv")
-    kept = dict(zip(rows["image_id"], rows["duplicate_of"].fillna(rows["image_id"]), strict=True))
-    found = sum(
-        kept[file_sha256(folder / a)] == kept[file_sha256(folder / b)]
-        for a, b in zip(pairs["a"], pairs["b"], strict=True)
-    )
-    lost = sum(kept[of] != of for of in kept.values())
-    print(f"real pairs of {folder.name}: recall {_share(found, len(pairs))}, pictures lost entirely {lost}")
-    print("removed as repetitions, by what the files are called (look at those that differ):")
-    names = dict(zip(rows["image_id"], rows["source_name"], strict=True))
-    for image_id, of in sorted(kept.items()):
-        if image_id != of:
-            print(f"    {names[image_id]}  repeats  {names[of]}")
+    twins = count_twins(folder, rows)
+    print(f"real pairs of {folder.name}: recall {twins.found}, pictures lost entirely {twins.lost}")
+    print(f"removed as repetitions and bound by those pairs: {twins.right}; the others, to be looked at:")
+    for name, of in twins.others:
+        print(f"    {name}  repeats  {of}")
 
 
 def _timed(work: Callable[[], Any]) -> tuple[Any, str]:
     """What the work gives, and the seconds it took by the clock and of CPU, its processes included."""
-    start, before = time.perf_counter(), _cpu_s()
+    start, before = time.perf_counter(), cpu_s()
     found = work()
-    return found, f"{time.perf_counter() - start:.2f} s ({_cpu_s() - before:.2f} s of CPU)"
-
-
-def _cpu_s() -> float:
-    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(one.ru_utime + one.ru_stime for one in used)
+    return found, f"{time.perf_counter() - start:.2f} s ({cpu_s() - before:.2f} s of CPU)"
 
 
 def _peak_mb() -> int:

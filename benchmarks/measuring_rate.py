@@ -16,19 +16,16 @@ import importlib.util
 import io
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable
 from contextlib import redirect_stdout
 from pathlib import Path
 
 import numpy as np
+from measure_blobs import timed
 from PIL import Image
 
-from curation.measuring import measure_all
 from manifests.blobs import BlobStore
 from scrapers.replica.catalogue import COLOR
 from scrapers.replica.exchange import Request
@@ -45,11 +42,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--files", type=int, default=400, help="JPEGs for the rates")
     parser.add_argument("--memory", type=int, default=500, help="JPEGs for the memory; then four times as many")
-    parser.add_argument("--measure", type=Path, metavar="FOLDER", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.measure:
-        print(json.dumps(measured(options.measure)))
-        return
     with tempfile.TemporaryDirectory() as place:
         if options.files:
             print_rates(Path(place), options.files)
@@ -109,24 +102,13 @@ def in_own_process(home: Path, files: Path, number: int) -> dict[str, float]:
     for path in sorted(files.iterdir())[:number]:
         blobs.put(path.read_bytes())
     done = subprocess.run(
-        [sys.executable, __file__, "--measure", str(home)],
+        [sys.executable, str(Path(__file__).with_name("measure_blobs.py")), str(home)],
         env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])},
         stdout=subprocess.PIPE,
         text=True,
         check=True,
     )
     return json.loads(done.stdout)
-
-
-def measured(home: Path) -> dict[str, float]:
-    """Measure all blobs of a folder; seconds and megabytes of it."""
-    blobs = BlobStore(home / "blobs")
-    ids = [path.name for path in blobs.root.glob("??/??/*")]
-    wall, cpu = timed(lambda: measure_all(ids, blobs_dir=blobs.root, measures_dir=home / "measures", max_pixels=10**8))
-    parent, worker = (
-        resource.getrusage(who).ru_maxrss / 1024 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
-    )
-    return {"wall_s": wall, "cpu_s": cpu, "parent_mb": parent, "worker_mb": worker}
 
 
 def peers(files: Path) -> None:
@@ -140,18 +122,6 @@ def peers(files: Path) -> None:
         Imagelab(data_path=str(files)).find_issues(n_jobs=workers, verbose=False)
         hasher = PHash(verbose=False)
         hasher.find_duplicates(encoding_map=hasher.encode_images(image_dir=str(files), num_enc_workers=workers))
-
-
-def timed(work: Callable[[], object]) -> tuple[float, float]:
-    """Seconds of the wall clock and of CPU, ended child processes included."""
-    start, before = time.perf_counter(), _cpu_s()
-    work()
-    return time.perf_counter() - start, _cpu_s() - before
-
-
-def _cpu_s() -> float:
-    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(one.ru_utime + one.ru_stime for one in used)
 
 
 def print_rate(tool: str, number: int, wall: float, cpu: float) -> None:

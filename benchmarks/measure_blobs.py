@@ -1,0 +1,44 @@
+"""Measures all blobs of a folder as `deepfield curate` does, and says how long it took and with how much memory.
+
+    python benchmarks/measure_blobs.py FOLDER
+
+A script of its own, which imports no more than it needs: each process that measures imports it again.
+"""
+
+import json
+import resource
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from curation.measuring import measure_all
+from manifests.blobs import BlobStore
+
+
+def main(home: Path) -> None:
+    """Print seconds and megabytes as one line of JSON."""
+    blobs = BlobStore(home / "blobs")
+    ids = [path.name for path in blobs.root.glob("??/??/*")]
+    wall, cpu = timed(lambda: measure_all(ids, blobs_dir=blobs.root, measures_dir=home / "measures", max_pixels=10**8))
+    parent, worker = (
+        resource.getrusage(who).ru_maxrss / 1024 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    )
+    print(json.dumps({"wall_s": wall, "cpu_s": cpu, "parent_mb": parent, "worker_mb": worker}))
+
+
+def timed(work: Callable[[], object]) -> tuple[float, float]:
+    """Seconds of the wall clock and of CPU, ended child processes included."""
+    start, before = time.perf_counter(), cpu_s()
+    work()
+    return time.perf_counter() - start, cpu_s() - before
+
+
+def cpu_s() -> float:
+    """Seconds of CPU so far, ended child processes included."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(one.ru_utime + one.ru_stime for one in used)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
