@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 _BLOCK = 2880
 _ROWS_AT_ONCE = 256
+# Lost in transmission, filled in, bad detector pixel: the flags that the data handbooks of ACS and WFC3 have alike and
+# that no value can be trusted under. Saturation and cosmic rays are for measurements to find.
+_NO_DATA_FLAGS = 1 | 2 | 4
 
 
 class UndecodableError(DeepfieldError):
@@ -36,24 +39,27 @@ class Science:
     `header` is the image's own, `primary` that of the file. Pixels are read when asked for, and not kept.
     """
 
-    def __init__(self, hdu: Any, weight: Any | None, primary: "Header") -> None:
+    def __init__(self, hdu: Any, weight: Any | None, quality: Any | None, primary: "Header") -> None:
         self.header: Header = hdu.header
         self.primary = primary
         shape = tuple(hdu.shape)
         self._lone_plane = len(shape) == 3 and shape[0] == 1
         self.shape = shape[1:] if self._lone_plane else shape
-        self._hdu, self._weight = hdu, weight
+        self._hdu, self._weight, self._quality = hdu, weight, quality
 
     def rows(self, start: int, stop: int) -> np.ndarray:
         """Rows from `start` to `stop`, counted from the bottom, float32 (..., rows, W).
 
-        NaN where the file says that there is no data: a blank value, or weight 0 in the extension WHT, as drizzled
-        images have it outside of the chips.
+        NaN where the file says that there is no data: a blank value, weight 0 in the extension WHT, as drizzled images
+        have it outside of the chips, or a flag of lost or filled data or of a bad detector pixel in the extension DQ,
+        as exposures have it.
         """
         with _damage_refused():
             values = np.array(self._hdu.section[..., start:stop, :], dtype=np.float32)
             if self._weight is not None:
                 values[..., self._weight.section[start:stop, :] == 0] = np.nan
+            if self._quality is not None:
+                values[..., self._quality.section[start:stop, :].astype(np.int64) & _NO_DATA_FLAGS != 0] = np.nan
         return values[0] if self._lone_plane else values
 
     def blocks(self) -> Iterator[np.ndarray]:
@@ -83,7 +89,8 @@ def open_science(source: bytes | Path, max_pixels: int) -> Iterator[Science]:
             chosen = _choose(hdus, source)
             _refuse_shape(tuple(chosen.shape), max_pixels)
             _refuse_cut(hdus, source)
-            science = Science(chosen, _weight(hdus, chosen), hdus[0].header)
+            weight, quality = (_beside(hdus, chosen, name) for name in ("WHT", "DQ"))
+            science = Science(chosen, weight, quality, hdus[0].header)
         yield science
 
 
@@ -166,7 +173,8 @@ def _damage_refused() -> Iterator[None]:
         raise UndecodableError("corrupt", f"The FITS file is cut short or damaged: {error}.") from error
 
 
-def _weight(hdus: Any, chosen: Any) -> Any | None:
-    found = next((hdu for hdu in hdus if hdu.is_image and hdu.name == "WHT"), None)
+def _beside(hdus: Any, chosen: Any, name: str) -> Any | None:
+    """The first extension of that name, where it is as large as the chosen image."""
+    found = next((hdu for hdu in hdus if hdu.is_image and hdu.name == name), None)
     same = found is not None and found is not chosen and tuple(found.shape) == tuple(chosen.shape)[-2:]
     return found if same else None

@@ -14,10 +14,12 @@ from manifests.frames import decode
 LIMIT = 10**6
 
 
-def drizzled(counts, weight=None, **options):
+def drizzled(counts, weight=None, quality=None, **options):
     parts = [fits.PrimaryHDU(), fits.ImageHDU(counts, name="SCI", **options)]
     if weight is not None:
         parts.append(fits.ImageHDU(weight, name="WHT"))
+    if quality is not None:
+        parts.append(fits.ImageHDU(quality, name="DQ"))
     out = io.BytesIO()
     fits.HDUList(parts).writeto(out)
     return out.getvalue()
@@ -75,6 +77,14 @@ def test_a_file_cut_anywhere_is_corrupt(size):
     with pytest.raises(UndecodableError) as caught:
         check_science(WHOLE[:size], LIMIT)
     assert caught.value.reason == ("not_a_picture" if size == 2880 else "corrupt")  # an empty primary alone
+
+
+def test_lost_and_bad_pixels_are_no_data_and_saturated_ones_are_data():
+    quality = np.zeros((60, 50), np.int16)
+    quality[0, :4], quality[1, :2] = (1, 2, 4, 6), (256, 4096)
+    with open_science(drizzled(COUNTS, quality=quality), LIMIT) as science:
+        missing = np.isnan(science.rows(0, 60))
+    assert np.argwhere(missing).tolist() == [[0, 0], [0, 1], [0, 2], [0, 3]]
 
 
 def test_what_is_missing_is_said():
