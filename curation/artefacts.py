@@ -5,7 +5,8 @@ import math
 import cv2
 import numpy as np
 
-from curation.canvas import Canvas, histogram, histogram_quantile, reduce, shrink
+from curation.canvas import Canvas, bands, extremes, histogram, histogram_quantile, reduce, shrink
+from curation.scans import paired_differences
 
 _SPECKLE_SIGMA, _SPECKLE_MIN_DN = 8.0, 24.0
 _TRAIL_SIDE_PX = 384
@@ -16,21 +17,23 @@ _BLOCK_MAX_STEP_DN = 12
 _STEP_MAX_DN = 24
 _SEAM_REACH_PX = 4
 _RING = np.array([[1, 1, 1], [1, 0, 1], [1, 1, 1]], np.uint8)
-_DIFFERENCE = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
+_GRAIN_RANGE, _GRAIN_SAMPLES = (6, 246), 50_000
 
 
 def speckle(view: Canvas, noise: float | None) -> float:
     """Single pixels that stand out of all their eight neighbours in a channel, per million valid pixels.
 
     By more than eight times the noise and 24 DN: a star is wider than a pixel, a hot pixel or the track of a cosmic ray
-    is not (van Dokkum 2001, PASP 113, 1420, draws the same line between the two).
+    is not (van Dokkum 2001, PASP 113, 1420, draws the same line between the two). Of tall frames in `bands`.
     """
     cut = int(max(_SPECKLE_SIGMA * (noise or 0.0), _SPECKLE_MIN_DN))
-    found = np.zeros(view.valid.shape, bool)
-    for plane in cv2.split(view.native):
-        found |= cv2.subtract(plane, cv2.dilate(plane, _RING)) > cut
-    usable = shrink(view.valid, 1)
-    return float(np.count_nonzero(found & usable)) / max(1, int(usable.sum())) * 1e6
+    found = area = 0
+    for rows in bands(len(view.native)):
+        picture, usable = view.native[rows], shrink(view.valid[rows], 1)
+        _, height = extremes(cv2.subtract(picture, cv2.dilate(picture, _RING)))
+        found += int(np.count_nonzero((height > cut) & usable))
+        area += int(np.count_nonzero(usable))
+    return found / max(1, area) * 1e6
 
 
 def trail_length(view: Canvas) -> float:
@@ -115,16 +118,11 @@ def channel_noise_correlation(view: Canvas) -> float | None:
     that was toned as a whole share theirs. Second differences (Immerkaer 1996) of at most four times their median.
     """
     red, _, blue = cv2.split(view.half)
-    usable = shrink(view.half_valid, 1)
-    for plane in (red, blue):
-        usable = usable & cv2.inRange(cv2.blur(plane, (3, 3)), 6, 246).view(bool)
-    if usable.sum() < 200:
+    step = max(1, math.ceil(math.sqrt(red.size / _GRAIN_SAMPLES)))
+    found = paired_differences(red, blue, shrink(view.half_valid, 1), step, *_GRAIN_RANGE)
+    if found.shape[1] < 200:
         return None
-    rows = [cv2.filter2D(plane, cv2.CV_16S, _DIFFERENCE)[usable] for plane in (red, blue)]
-    quiet = np.ones(len(rows[0]), bool)
-    for row in rows:
-        size = np.abs(row)
-        quiet &= size <= 4 * np.median(size[:: max(1, len(size) // 20_000)])
-    one, two = (row[quiet].astype(np.float32) for row in rows)
+    sizes = np.abs(found)
+    one, two = found[:, (sizes <= 4 * np.median(sizes, axis=1, keepdims=True)).all(axis=0)]
     spread = float(one.std() * two.std()) if one.size >= 200 else 0.0
     return float(((one - one.mean()) * (two - two.mean())).mean()) / spread if spread > 0 else None

@@ -8,7 +8,8 @@ import numpy as np
 from curation.scans import level_counts
 from manifests.frames import Frame
 
-_LONGEST_PX = 1024
+_LONGEST_PX = 640
+_BAND_PX, _BANDS = 32, 12
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,7 @@ class Canvas:
 
     `native` and `gray` are uint8 with no-data painted in the median colour of the valid area, so that no value that
     was there before can leak; `valid` is bool. `small`, `small_gray`, `small_valid` are the same, averaged over blocks
-    of `factor` pixels so that the longer side has at most 1024; `inner` is `small_valid` less a rim of six pixels.
+    of `factor` pixels so that the longer side has at most 640; `inner` is `small_valid` less a rim of six pixels.
     `half`, `half_gray`, `half_valid` are the frame averaged over 2 x 2 pixels. `darkest` and `brightest` are the least
     and the largest of a pixel's channels at native size, `small_brightest` that at working size.
     """
@@ -40,13 +41,10 @@ class Canvas:
 
 def canvas(frame: Frame) -> Canvas:
     """Prepare the views of a frame that has at least one valid pixel."""
-    native = frame.rgb
-    if not frame.valid.all():
-        native = native.copy()
-        native[~frame.valid] = [histogram_median(native[..., band], frame.valid) for band in range(3)]
+    native = frame.filled
     factor = max(1, -(-max(frame.valid.shape) // _LONGEST_PX))
     small, small_valid = reduce(native, frame.valid, factor)
-    half, half_valid = reduce(native, frame.valid, 2)
+    half, half_valid = (small, small_valid) if factor == 2 else reduce(native, frame.valid, 2)
     gray = luminance(native)
     darkest, brightest = extremes(native)
     return Canvas(
@@ -87,11 +85,26 @@ def reduce(picture: np.ndarray, valid: np.ndarray, factor: int) -> tuple[np.ndar
     if factor == 1 or height == 0 or width == 0:
         return picture, valid
     cut = np.s_[: height * factor, : width * factor]
-    small = cv2.resize(picture[cut], (width, height), interpolation=cv2.INTER_AREA)
+    return cv2.resize(picture[cut], (width, height), interpolation=cv2.INTER_AREA), reduce_mask(valid, factor)
+
+
+def reduce_mask(valid: np.ndarray, factor: int) -> np.ndarray:
+    """Which blocks of `factor` pixels are valid throughout; rows and columns that fill no whole block are dropped."""
+    height, width = valid.shape[0] // factor, valid.shape[1] // factor
+    if factor == 1 or height == 0 or width == 0:
+        return valid
     if valid.all():
-        return small, np.ones((height, width), bool)
-    share = cv2.resize(valid[cut].view(np.uint8) * 255, (width, height), interpolation=cv2.INTER_AREA)
-    return small, share == 255
+        return np.ones((height, width), bool)
+    cut = valid[: height * factor, : width * factor].view(np.uint8) * 255
+    return cv2.resize(cut, (width, height), interpolation=cv2.INTER_AREA) == 255
+
+
+def bands(height: int) -> list[slice]:
+    """Rows that stand for all of a picture where its pixels are looked at one by one: twelve bands of 32, or all."""
+    if height <= _BANDS * _BAND_PX:
+        return [slice(0, height)]
+    starts = np.linspace(0, height - _BAND_PX, _BANDS).astype(int).tolist()
+    return [slice(start, start + _BAND_PX) for start in starts]
 
 
 def shrink(mask: np.ndarray, pixels: int) -> np.ndarray:
@@ -111,8 +124,3 @@ def histogram_quantile(counts: np.ndarray, share: float) -> float:
     """Level below which `share` of the counts lie; 0 where there are none."""
     cumulative = counts.cumsum()
     return float(np.searchsorted(cumulative, share * cumulative[-1])) if cumulative[-1] else 0.0
-
-
-def histogram_median(plane: np.ndarray, mask: np.ndarray) -> int:
-    """Median level of a uint8 plane under the mask."""
-    return int(histogram_quantile(histogram(plane, mask), 0.5))

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from curation.canvas import Canvas, reduce
+from curation.canvas import Canvas, extremes, histogram_quantile, reduce
+from curation.scans import colour_sums
 
 _GRAY_CHROMA_DN = 6.0  # chroma subsampling of a gray JPEG leaves a few levels
 _BINS = 64
@@ -33,21 +34,21 @@ def colour(view: Canvas) -> Colour:
     false-colour palette, which is a function of lightness alone.
     """
     picture, valid = reduce(view.small, view.small_valid, 4)
-    values = (picture.reshape(-1, 3) if valid.all() else picture[valid]).astype(np.float32)
-    if len(values) < 16:
-        values = view.native[view.valid].astype(np.float32)
-    red, green, blue = np.ascontiguousarray(values.T)
-    lightness = (red + green + blue) / 3
-    spread = np.abs(red - green) + np.abs(green - blue)
-    brightest, darkest = np.maximum(np.maximum(red, green), blue), np.minimum(np.minimum(red, green), blue)
-    lit = brightest >= _LIT_DN
+    if np.count_nonzero(valid) < 16:
+        picture, valid = view.native, view.valid
+    darkest, brightest = extremes(picture)
+    pure = (brightest >= _LIT_DN) & (brightest - darkest > _PURE_SATURATION * brightest) & valid
+    products, spread, greenness, by_lightness = colour_sums(picture, valid, _BINS)
+    number = float(products[0, 0])
+    mean = products[0, 1:] / number
+    covariance = products[1:, 1:] / number - np.outer(mean, mean)
     return Colour(
-        chroma_p99_dn=float(np.percentile(spread, 99)),
-        rank=_rank(np.stack([red, green, blue])),
-        hue_spread=_hue_spread([band - lightness for band in (red, green, blue)], lightness),
-        fake_green_dn=float(np.abs(green - (red + blue) / 2).mean()),
-        pure_fraction=float((lit & (brightest - darkest > _PURE_SATURATION * brightest)).mean()),
-        colourfulness=_colourfulness(red - green, (red + green) / 2 - blue),
+        chroma_p99_dn=histogram_quantile(spread, 0.99),
+        rank=_rank(covariance),
+        hue_spread=_hue_spread(products[1:, 1:], by_lightness),
+        fake_green_dn=greenness / (2 * number),
+        pure_fraction=np.count_nonzero(pure) / number,
+        colourfulness=_colourfulness(mean, covariance),
     )
 
 
@@ -56,20 +57,20 @@ def is_gray(measured: Colour) -> bool:
     return measured.chroma_p99_dn <= _GRAY_CHROMA_DN
 
 
-def _colourfulness(red_green: np.ndarray, yellow_blue: np.ndarray) -> float:
-    """Hasler and Suesstrunk 2003 (SPIE 5007, 87), the metric M3 of opponent colours."""
-    scatter = np.hypot(red_green.std(), yellow_blue.std())
-    return float(scatter + 0.3 * np.hypot(red_green.mean(), yellow_blue.mean()))
+def _colourfulness(mean: np.ndarray, covariance: np.ndarray) -> float:
+    """Hasler and Suesstrunk 2003 (SPIE 5007, 87), the metric M3 of opponent colours R - G and (R + G) / 2 - B."""
+    opponent = np.array([[1.0, -1.0, 0.0], [0.5, 0.5, -1.0]])
+    scatter = np.sqrt(max(0.0, float(np.trace(opponent @ covariance @ opponent.T))))
+    return float(scatter + 0.3 * np.hypot(*(opponent @ mean)))
 
 
-def _rank(bands: np.ndarray) -> float:
-    variance = np.clip(np.linalg.eigvalsh(np.cov(bands)), 0.0, None)
+def _rank(covariance: np.ndarray) -> float:
+    variance = np.clip(np.linalg.eigvalsh(covariance), 0.0, None)
     return float(np.sqrt(variance[1] / variance[2])) if variance[2] > 0 else 0.0
 
 
-def _hue_spread(chroma: list[np.ndarray], lightness: np.ndarray) -> float:
-    bins = np.minimum((lightness * (_BINS / 256)).astype(np.intp), _BINS - 1)
-    counts = np.maximum(np.bincount(bins, minlength=_BINS), 1)
-    total = sum(float(band @ band) for band in chroma)
-    explained = sum(float((np.bincount(bins, band, _BINS) ** 2 / counts).sum()) for band in chroma)
+def _hue_spread(squares: np.ndarray, by_lightness: np.ndarray) -> float:
+    # of three times the distance from the gray axis, squared: 9 (R^2 + G^2 + B^2) - 3 (R + G + B)^2
+    total = float(9 * np.trace(squares) - 3 * squares.sum())
+    explained = float((by_lightness[:, 1:].astype(float) ** 2 / np.maximum(by_lightness[:, :1], 1)).sum())
     return float(np.sqrt(max(0.0, 1.0 - explained / total))) if total > 0 else 0.0

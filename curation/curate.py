@@ -94,7 +94,7 @@ class DryRun:
 class _Relations:
     """Verified pairs of pixel hashes, by what they mean."""
 
-    same_rendering: tuple[Pair, ...]
+    same_rendering: Mapping[Pair, float]  # with how many pixels of the second go on one of the first
     same_sky: tuple[Pair, ...]
 
 
@@ -236,12 +236,15 @@ def _relations(judged: Mapping[Pair, Judgement], frames: pd.DataFrame) -> _Relat
         row.pixel_sha256: (row.domain, row.filters if row.domain == "linear" else None)
         for row in frames[frames["pixel_sha256"].notna()].itertuples()
     }
-    by_relation: dict[str, list[Pair]] = {"same_rendering": [], "same_sky": [], "none": []}
+    same_rendering: dict[Pair, float] = {}
+    same_sky: list[Pair] = []
     for pair, judgement in sorted(judged.items()):
         one, two = (shown.get(pixels) for pixels in pair)
-        alike = judgement.relation != "same_rendering" or one == two
-        by_relation[judgement.relation if alike else "same_sky"].append(pair)
-    return _Relations(tuple(by_relation["same_rendering"]), tuple(by_relation["same_sky"]))
+        if judgement.relation == "same_rendering" and one == two:
+            same_rendering[pair] = judgement.magnification
+        elif judgement.relation != "none":
+            same_sky.append(pair)
+    return _Relations(same_rendering, tuple(same_sky))
 
 
 def _rows(
@@ -307,15 +310,13 @@ def _duplicates(
         if row.obs_id in of_counts:
             # a picture of the same filters does not know what only some of them saw, and may please for that
             ruled = max(ruled, of_counts[row.obs_id], key=RANK.__getitem__)
-        pixels = int(row.width_px) * int(row.height_px)
         # a person's word is heard: what was accepted with its letters may stay
         lettered = row.text_letters >= _LETTERS and not (said and said.action == "accept")
         found.append(
             Candidate(
                 row.image_id,
                 said.action if said else ruled,
-                pixels,
-                round(pixels * row.coverage),
+                round(row.width_px * row.height_px * row.coverage),
                 row.rendering is not None,
                 None if pd.isna(row.jpeg_quality) else float(row.jpeg_quality),
                 bool(lettered),

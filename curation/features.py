@@ -13,6 +13,11 @@ from manifests.frames import Frame
 _SIDE_PX = 768
 _DETECTED = 5000
 _KEPT = 1500
+# Descriptors to search by are of a smaller picture: what makes it a candidate is judged at full size.
+# Grain is smoothed away first: its corners are many and never found again.
+_SEARCH_SIDE_PX = 384
+_SEARCH_BLUR_PX = 1.2
+_SEARCHED = 600
 DESCRIBED = 300
 _CELLS = 8  # a side: letters and boxes have the sharpest corners and must not crowd out the sky
 _THUMB_PX = 256
@@ -28,7 +33,7 @@ class Features:
     `points` are (N, 2) float32 pixels, `descriptors` (N, 32) uint8, at most 1,500: the strongest of each of 64 cells
     first, then the second strongest of each, and so on, so that a beginning of them covers the picture too. `thumb` is
     uint8 (h, w, 3) with a longer side of 256, `thumb_valid` its mask, `thumb_scale` its size over that of the picture
-    of `points`. About 260 kB.
+    of `points`, `scale` the size of that over the frame's. About 260 kB.
     """
 
     points: np.ndarray
@@ -36,6 +41,7 @@ class Features:
     thumb: np.ndarray
     thumb_valid: np.ndarray
     thumb_scale: float
+    scale: float
 
 
 @dataclass(frozen=True)
@@ -54,17 +60,21 @@ def describe(frame: Frame) -> Descriptors | None:
     cut = portrait(frame)
     if cut is None:
         return None
-    picture, valid = _resized(*cut, _SIDE_PX)
-    gray = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
-    orb = cv2.ORB.create(nfeatures=_DETECTED, fastThreshold=_FAST_THRESHOLD_DN)
-    found, plain = orb.compute(gray, _spread(orb.detect(gray, _trusted(valid)), valid.shape)[:DESCRIBED])
+    gray, valid = _resized(cv2.cvtColor(cut[0], cv2.COLOR_RGB2GRAY), cut[1], _SEARCH_SIDE_PX)
+    gray = cv2.GaussianBlur(gray, (5, 5), _SEARCH_BLUR_PX)
+    orb = cv2.ORB.create(nfeatures=_SEARCHED, fastThreshold=_FAST_THRESHOLD_DN)
+    found, plain = orb.detectAndCompute(gray, _trusted(valid))
+    if not found:
+        return Descriptors(_NONE, _NONE)
+    best = _spread(found, valid.shape)[:DESCRIBED]
     width = valid.shape[1]
+    points = [found[index] for index in best]
     turned = [
         cv2.KeyPoint(width - 1 - p.pt[0], p.pt[1], p.size, (180.0 - p.angle) % 360.0, p.response, p.octave)
-        for p in found
+        for p in points
     ]
     _, mirrored = orb.compute(np.ascontiguousarray(gray[:, ::-1]), turned)
-    return Descriptors(*(_NONE if one is None else one for one in (plain, mirrored)))
+    return Descriptors(plain[best], _NONE if mirrored is None else mirrored)
 
 
 def extract(frame: Frame, mirrored: bool = False) -> Features | None:
@@ -77,7 +87,8 @@ def extract(frame: Frame, mirrored: bool = False) -> Features | None:
         picture, valid = np.ascontiguousarray(picture[:, ::-1]), np.ascontiguousarray(valid[:, ::-1])
     gray = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
     orb = cv2.ORB.create(nfeatures=_DETECTED, fastThreshold=_FAST_THRESHOLD_DN)
-    found, descriptors = orb.compute(gray, _spread(orb.detect(gray, _trusted(valid)), valid.shape))
+    detected = orb.detect(gray, _trusted(valid))
+    found, descriptors = orb.compute(gray, [detected[index] for index in _spread(detected, valid.shape)])
     thumb, thumb_valid = _resized(picture, valid, _THUMB_PX)
     return Features(
         points=np.array([point.pt for point in found], np.float32).reshape(-1, 2),
@@ -85,6 +96,7 @@ def extract(frame: Frame, mirrored: bool = False) -> Features | None:
         thumb=thumb,
         thumb_valid=thumb_valid,
         thumb_scale=max(thumb_valid.shape) / max(valid.shape),
+        scale=max(valid.shape) / max(cut[1].shape),
     )
 
 
@@ -93,19 +105,19 @@ def _trusted(valid: np.ndarray) -> np.ndarray:
     return shrink(valid, _RIM_PX).view(np.uint8)
 
 
-def _spread(found: Sequence[cv2.KeyPoint], shape: tuple[int, ...]) -> list[cv2.KeyPoint]:
-    """The strongest keypoint of each cell, then the second strongest of each, up to 1,500."""
+def _spread(found: Sequence[cv2.KeyPoint], shape: tuple[int, ...]) -> np.ndarray:
+    """Positions of the strongest keypoint of each cell, then of the second strongest of each, up to 1,500."""
     if not found:
-        return []
+        return np.empty(0, np.intp)
     strength = np.array([point.response for point in found])
-    place = np.array([point.pt for point in found]) * _CELLS / (shape[1], shape[0])
+    place = np.array(cv2.KeyPoint.convert(found)) * _CELLS / (shape[1], shape[0])
     column, row = np.minimum(place.astype(np.intp), _CELLS - 1).T
     cell = row * _CELLS + column
     by_cell = np.lexsort((-strength, cell))
     _, first, size = np.unique(cell[by_cell], return_index=True, return_counts=True)
     rank = np.empty(len(found), np.intp)
     rank[by_cell] = np.arange(len(found)) - np.repeat(first, size)
-    return [found[index] for index in np.lexsort((-strength, rank))[:_KEPT]]
+    return np.lexsort((-strength, rank))[:_KEPT]
 
 
 def _resized(picture: np.ndarray, valid: np.ndarray, longest: int) -> tuple[np.ndarray, np.ndarray]:

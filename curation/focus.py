@@ -5,7 +5,7 @@ from typing import Final
 import cv2
 import numpy as np
 
-from curation.canvas import Canvas, histogram, histogram_quantile
+from curation.canvas import Canvas, bands, histogram, histogram_quantile
 
 _REACH_PX: Final = 7  # half the side of the box around a star
 _MIN_STARS, _MAX_STARS = 10, 300
@@ -65,9 +65,11 @@ def _steepest(gray: np.ndarray, valid: np.ndarray) -> float | None:
     """99.5th percentile of the larger of the two central differences, DN/px; None where there is none."""
     if min(gray.shape) < 3:
         return None
-    along = cv2.absdiff(gray[1:-1, 2:], gray[1:-1, :-2])
-    across = cv2.absdiff(gray[2:, 1:-1], gray[:-2, 1:-1])
-    known = valid[1:-1, 1:-1] & valid[1:-1, 2:] & valid[1:-1, :-2] & valid[2:, 1:-1] & valid[:-2, 1:-1]
-    if not known.any():
-        return None
-    return histogram_quantile(histogram(cv2.max(along, across), known), _STEEP_SHARE) / 2.0
+    counts = np.zeros(256)
+    for rows in bands(len(gray)):
+        part, real = gray[rows], valid[rows]
+        along = cv2.absdiff(part[1:-1, 2:], part[1:-1, :-2])
+        across = cv2.absdiff(part[2:, 1:-1], part[:-2, 1:-1])
+        known = real[1:-1, 1:-1] & real[1:-1, 2:] & real[1:-1, :-2] & real[2:, 1:-1] & real[:-2, 1:-1]
+        counts += histogram(cv2.max(along, across), known)
+    return histogram_quantile(counts, _STEEP_SHARE) / 2.0 if counts.any() else None

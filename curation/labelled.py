@@ -9,7 +9,7 @@ import pandas as pd
 from sqlalchemy import Engine
 
 from curation.measures import MEASURE_VERSION
-from curation.measuring import measure_all, read_measures
+from curation.measuring import measure_all, read_measures, settled
 from curation.review.decisions import effective, history
 from manifests.blobs import BlobStore
 from manifests.errors import DeepfieldError, UsageError
@@ -78,7 +78,7 @@ def from_folder(
             link = BlobStore(Path(links)).path(row.image_id)
             link.parent.mkdir(parents=True, exist_ok=True)
             link.symlink_to(row.path.absolute())
-        known = set(read_measures(settings.measures_dir)["image_id"])
+        known = settled(read_measures(settings.measures_dir))
         measure_all(
             [image_id for image_id in index["image_id"] if image_id not in known],
             blobs_dir=Path(links),
@@ -87,7 +87,7 @@ def from_folder(
             on_progress=on_progress,
         )
     frames = index.merge(read_measures(settings.measures_dir), on="image_id")
-    return _checked(f"{folder.resolve().name}-{len(frames)}", frames)
+    return _checked(folder.resolve().name, frames)
 
 
 def from_decisions(settings: Settings, engine: Engine) -> Labelled:
@@ -108,7 +108,7 @@ def from_decisions(settings: Settings, engine: Engine) -> Labelled:
     rows["source"], rows["group"] = rows["source_name"], rows["group_id"]
     blobs = BlobStore(settings.blobs_dir)
     rows["path"] = [blobs.path(image_id) for image_id in rows["image_id"]]
-    return _checked(f"decisions-{len(rows)}", rows)
+    return _checked("decisions", rows)
 
 
 def _read_index(path: Path, asked: tuple[str, ...]) -> pd.DataFrame:
@@ -136,6 +136,7 @@ def _read_index(path: Path, asked: tuple[str, ...]) -> pd.DataFrame:
 
 
 def _checked(name: str, frames: pd.DataFrame) -> Labelled:
+    """The stretched frames that have valid pixels; their name says how many these are."""
     usable = frames[(frames["domain"] == "stretched") & frames["median_level_dn"].notna()].reset_index(drop=True)
     for label, what in (("keep", "good frames"), ("drop", "frames to drop")):
         chosen = usable[usable["label"] == label]
@@ -144,4 +145,4 @@ def _checked(name: str, frames: pd.DataFrame) -> Labelled:
                 f"Calibration needs at least {FEWEST} {what} of {FEWEST} groups among the stretched pictures, and "
                 f"there are {len(chosen)} of {chosen['group'].nunique()}: label more, or look at your labels' names."
             )
-    return Labelled(name, usable)
+    return Labelled(f"{name}-{len(usable)}", usable)

@@ -11,10 +11,11 @@ from manifests.frames import Frame
 
 # Raise it whenever a measurement, a fingerprint, the decoder or the no-data mask changes: frames measured under another
 # version are measured again.
-MEASURE_VERSION = "4"
+MEASURE_VERSION = "5"
 
 _MIN_VALID_PIXELS = 256
 _NOISE_FLOOR_DN = 0.25  # of eight-bit data
+_TRUSTED_QUALITY = 75  # JPEGs below have lost the noise from pixel to pixel to their encoder
 
 
 @dataclass(frozen=True)
@@ -78,12 +79,16 @@ MEASURE_NAMES = tuple(field.name for field in fields(Measures))
 
 
 def measure(frame: Frame) -> Measures:
-    """Measure a frame. Values under the no-data mask have no influence on the result."""
+    """Measure a frame. Values under the no-data mask have no influence on the result.
+
+    The noise from pixel to pixel, and what rests on it, is None for JPEGs below quality 75.
+    """
     coverage = float(frame.valid.mean())
     if frame.valid.sum() < _MIN_VALID_PIXELS:
         return Measures(coverage=coverage)
     view = canvas(frame)
-    noise = signal.noise_sigma(view.gray, view.valid)
+    trusted = frame.jpeg_quality is None or frame.jpeg_quality >= _TRUSTED_QUALITY
+    noise = signal.noise_sigma(view.gray, view.valid) if trusted else None
     halved = signal.coarse_noise_sigma(view, 2)
     light = signal.levels(view)
     clipped = signal.clipping(view)

@@ -22,7 +22,9 @@ _OF_FOOTPRINTS = ("coverage", "void_line_length")
 def fit_rules(rules: tuple[Rule, ...], frames: pd.DataFrame, label: pd.Series) -> tuple[Rule, ...]:
     """The same rules with thresholds by these frames.
 
-    A rule that none of them tells anything about stays as it is, and so do those on footprints.
+    A rule that none of them tells anything about stays as it is, and so do those on footprints; one that only good
+    frames are beyond keeps off these. A sure threshold that no frame to drop lies beyond is left out: it may be where
+    nothing can be measured, and then the rule only doubts.
 
     `frames` has the manifest columns of the groups Frame and Measurements, `label` is keep, spare or drop.
     """
@@ -32,7 +34,7 @@ def fit_rules(rules: tuple[Rule, ...], frames: pd.DataFrame, label: pd.Series) -
 def rated(rules: tuple[Rule, ...], frames: pd.DataFrame, label: pd.Series, name: str, on: date) -> tuple[Rule, ...]:
     """The same rules, each with the precision and recall of its thresholds on these frames.
 
-    A rule that stands out for none of them keeps what it was calibrated on before.
+    A rule that stands out for none of them keeps what is known of its thresholds, if anything is.
     """
     out = []
     for rule in rules:
@@ -60,14 +62,17 @@ def _fit_rule(rule: Rule, frames: pd.DataFrame, label: pd.Series) -> Rule:
         return rule
     sign = 1.0 if rule.side == "above" else -1.0
     review = _off(sign * float((sign * kept).max()), _REVIEW_STAND_OFF, rule.side)
+    free = replace(rule, calibration=None)  # what is known of other thresholds is no matter
     if not _beyond(rule, review, drop).any():
-        return rule
+        return replace(free, review=review, reject=None) if _beyond(rule, rule.review, kept).any() else rule
     if rule.reject is None:
-        return replace(rule, review=review)
+        return replace(free, review=review)
     furthest = sign * float((sign * np.append(spared, review)).max())
     reject = _off(furthest, _REJECT_STAND_OFF, rule.side)
     # where all good frames measure nothing at all, a share of that is no distance
-    return rule if reject == review else replace(rule, review=review, reject=reject)
+    if reject == review:
+        return rule
+    return replace(free, review=review, reject=reject if _beyond(rule, reject, drop).any() else None)
 
 
 def _values(rule: Rule, frames: pd.DataFrame) -> np.ndarray:

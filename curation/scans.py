@@ -19,54 +19,123 @@ def level_counts(plane, mask):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def size_counts(plane, mask, levels):  # type: ignore[no-untyped-def]
-    """Counts of the absolute values, below `levels`, of an int16 plane (H, W) under a bool mask, int64 (levels,)."""
-    counts = np.zeros((2, levels), np.int64)
+def difference_counts(plane, usable, step, low, high):  # type: ignore[no-untyped-def]
+    """Counts of the sizes of second differences of a uint8 plane (H, W), both ways at once, int64 (2041,).
+
+    Every `step`th row and column is looked at, less the border; of these the places under the bool mask whose mean of
+    3 x 3 pixels is from `low` to `high`.
+    """
+    counts = np.zeros((2, 8 * 255 + 1), np.int64)
     height, width = plane.shape
-    for y in range(height):
-        for x in range(width):
-            counts[x & 1, abs(np.int64(plane[y, x]))] += mask[y, x]
+    for y in range(1, height - 1, step):
+        for x in range(1, width - 1, step):
+            total, difference = _second_difference(plane, y, x)
+            if usable[y, x] and 9 * low <= total <= 9 * high:
+                counts[x & 1, abs(difference)] += 1
     return counts.sum(axis=0)
 
 
 @njit(cache=True, nogil=True)
-def most_common_colour(picture, mask):  # type: ignore[no-untyped-def]
-    """How many pixels under the mask of a uint8 picture (H, W, 3) have its most common colour, rounded to 4 DN.
+def paired_differences(one, other, usable, step, low, high):  # type: ignore[no-untyped-def]
+    """Second differences of two uint8 planes (H, W) at the same places, float32 (2, n); chosen as above for both."""
+    height, width = one.shape
+    found = np.empty((2, (height // step + 1) * (width // step + 1)), np.float32)
+    number = 0
+    for y in range(1, height - 1, step):
+        for x in range(1, width - 1, step):
+            if not usable[y, x]:
+                continue
+            total_one, found[0, number] = _second_difference(one, y, x)
+            total_other, found[1, number] = _second_difference(other, y, x)
+            if 9 * low <= min(total_one, total_other) and max(total_one, total_other) <= 9 * high:
+                number += 1
+    return found[:, :number]
 
-    Only every second row and column is looked at.
+
+@njit(inline="always")
+def _second_difference(plane, y, x):  # type: ignore[no-untyped-def]
+    """The sum of 3 x 3 pixels, and their answer to Immerkaer's mask."""
+    centre = np.int32(plane[y, x])
+    sides = (
+        np.int32(plane[y - 1, x]) + np.int32(plane[y + 1, x]) + np.int32(plane[y, x - 1]) + np.int32(plane[y, x + 1])
+    )
+    above = np.int32(plane[y - 1, x - 1]) + np.int32(plane[y - 1, x + 1])
+    corners = above + np.int32(plane[y + 1, x - 1]) + np.int32(plane[y + 1, x + 1])
+    return centre + sides + corners, corners - 2 * sides + 4 * centre
+
+
+@njit(cache=True, nogil=True)
+def most_common_colour(picture, mask):  # type: ignore[no-untyped-def]
+    """How many pixels under the mask of a uint8 picture (H, W, 3) have its most common colour, rounded to 8 DN.
+
+    Only every fourth row and column is looked at.
     """
-    counts = np.zeros(1 << 18, np.int32)
+    counts = np.zeros(1 << 15, np.int32)
     height, width = mask.shape
-    for y in range(0, height, 2):
-        for x in range(0, width, 2):
+    for y in range(0, height, 4):
+        for x in range(0, width, 4):
             red, green, blue = (np.int64(picture[y, x, 0]), np.int64(picture[y, x, 1]), np.int64(picture[y, x, 2]))
-            counts[(red >> 2) << 12 | (green >> 2) << 6 | blue >> 2] += mask[y, x]
+            counts[(red >> 3) << 10 | (green >> 3) << 5 | blue >> 3] += mask[y, x]
     return counts.max()
 
 
 @njit(cache=True, nogil=True)
-def extrema(bumps, cut, inner):  # type: ignore[no-untyped-def]
+def colour_sums(picture, mask, bins):  # type: ignore[no-untyped-def]
+    """What the pixels under the mask of a uint8 picture (H, W, 3) add up to, for statistics of their colour.
+
+    Returns, all int64: the sums of the products of two channels, (4, 4), a channel of ones first; the counts (511,) of
+    |R - G| + |G - B|; the sum of |2 G - R - B|; and for each of `bins` ranges of lightness the number of pixels and
+    the sums of three times each channel less all three, (bins, 4).
+    """
+    products, spread = np.zeros((4, 4), np.int64), np.zeros(511, np.int64)
+    by_lightness = np.zeros((bins, 4), np.int64)
+    greenness = 0
+    pixel = np.ones(4, np.int64)
+    height, width = mask.shape
+    for y in range(height):
+        for x in range(width):
+            if not mask[y, x]:
+                continue
+            for band in range(3):
+                pixel[band + 1] = picture[y, x, band]
+            red, green, blue = pixel[1], pixel[2], pixel[3]
+            for one in range(4):
+                for other in range(one, 4):
+                    products[one, other] += pixel[one] * pixel[other]
+            spread[abs(red - green) + abs(green - blue)] += 1
+            greenness += abs(2 * green - red - blue)
+            light = red + green + blue
+            of_light = by_lightness[light * bins // 766]
+            of_light[0] += 1
+            for band in range(1, 4):
+                of_light[band] += 3 * pixel[band] - light
+    for one in range(4):
+        for other in range(one):
+            products[one, other] = products[other, one]
+    return products, spread, greenness, by_lightness
+
+
+def extrema(bumps: np.ndarray, cut: float, inner: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
     """Rows and columns of the maxima of a float32 plane (H, W) in their order, and the number of its minima.
 
     They are above `cut` (minima below -cut), under the mask, not on the border, and no pixel within 3 px tops them.
     """
-    height, width = bumps.shape
-    rows, columns = [0 for _ in range(0)], [0 for _ in range(0)]
-    minima = 0
-    for y in range(1, height - 1):
-        for x in range(1, width - 1):
-            level = bumps[y, x]
-            if abs(level) <= cut or not inner[y, x]:
-                continue
-            sign = np.float32(1.0) if level > 0 else np.float32(-1.0)
-            if _is_topped(bumps, y, x, sign):
-                continue
-            if level > 0:
-                rows.append(y)
-                columns.append(x)
-            else:
-                minima += 1
-    return np.array(rows, np.int64), np.array(columns, np.int64), minima
+    beyond = (np.abs(bumps) > cut) & inner
+    beyond[[0, -1]] = beyond[:, [0, -1]] = False
+    y, x = np.divmod(np.flatnonzero(beyond), bumps.shape[1])
+    topped = _topped(bumps, y, x)
+    maxima = ~topped & (bumps[y, x] > 0)
+    return y[maxima], x[maxima], len(y) - int(np.count_nonzero(topped | maxima))
+
+
+@njit(cache=True, nogil=True)
+def _topped(bumps, rows, columns):  # type: ignore[no-untyped-def]
+    """Which of these pixels are not the most extreme of their sign within reach."""
+    found = np.empty(len(rows), np.bool_)
+    for place in range(len(rows)):
+        y, x = rows[place], columns[place]
+        found[place] = _is_topped(bumps, y, x, np.float32(1.0) if bumps[y, x] > 0 else np.float32(-1.0))
+    return found
 
 
 @njit(cache=True, nogil=True)
@@ -82,12 +151,12 @@ def _is_topped(bumps, y, x, sign):  # type: ignore[no-untyped-def]
 @njit(cache=True, nogil=True)
 def like_pixels(one, other, mask, limit):  # type: ignore[no-untyped-def]
     """How many pixels under the mask of two uint8 pictures (H, W, 3), `one` nowhere below `other`, differ by `limit`
-    at most in each channel.
+    at most in each channel; only every second row and column is looked at.
     """
     height, width = mask.shape
     count = 0
-    for y in range(height):
-        for x in range(width):
+    for y in range(0, height, 2):
+        for x in range(0, width, 2):
             red = one[y, x, 0] - other[y, x, 0] <= limit
             green = one[y, x, 1] - other[y, x, 1] <= limit
             count += red & green & (one[y, x, 2] - other[y, x, 2] <= limit) & mask[y, x]
@@ -183,45 +252,38 @@ def _of_run(begin, end, width, shortest, reach):  # type: ignore[no-untyped-def]
     return min(width - 1, high + reach) - max(0, low + reach - shortest + 1) + 1
 
 
-@njit(cache=True, nogil=True)
-def shapes(mask, core, connectivity):  # type: ignore[no-untyped-def]
+def shapes(mask: np.ndarray, core: np.ndarray, connectivity: int) -> np.ndarray:
     """The connected shapes of a bool mask (H, W), int64 (n, 6): left, top, width, height, area, pixels of `core`.
 
     `connectivity` is 4 or 8. Found by runs of each row, which are few, joined by union-find.
     """
     height, width = mask.shape
-    reach = 1 if connectivity == 8 else 0
-    room = 1024
+    framed = np.zeros((height, width + 2), bool)
+    framed[:, 1:-1] = mask
+    ends = np.flatnonzero(framed[:, 1:] != framed[:, :-1])
+    row, column = np.divmod(ends, width + 1)
     # of each run: row, first and last column, parent, pixels of the core
-    runs = np.empty((room, 5), np.int64)
-    number, above, above_end = 0, 0, 0
-    for y in range(height):
-        begin_of_row = number
-        first = -1
-        for x in range(width + 1):
-            lit = x < width and mask[y, x]
-            if lit == (first >= 0):
-                continue
-            if lit:
-                first = x
-                continue
-            if number == room:
-                grown = np.empty((2 * room, 5), np.int64)
-                grown[:room] = runs
-                runs, room = grown, 2 * room
-            runs[number, 0], runs[number, 1], runs[number, 2] = y, first, x - 1
-            runs[number, 3], runs[number, 4] = number, np.count_nonzero(core[y, first:x])
-            while above < above_end and runs[above, 2] < first - reach:
-                above += 1
-            touching = above
-            while touching < above_end and runs[touching, 1] <= x - 1 + reach:
-                one, other = _root(runs, touching), _root(runs, number)
-                runs[max(one, other), 3] = min(one, other)
-                touching += 1
-            number += 1
-            first = -1
-        above, above_end = begin_of_row, number
-    return _boxes(runs, number)
+    runs = np.stack([row[::2], column[::2], column[1::2] - 1, np.arange(len(ends) // 2), np.zeros(len(ends) // 2, int)])
+    runs = np.ascontiguousarray(runs.T)
+    _join(runs, core, 1 if connectivity == 8 else 0)
+    return _boxes(runs, len(runs))
+
+
+@njit(cache=True, nogil=True)
+def _join(runs, core, reach):  # type: ignore[no-untyped-def]
+    """Count the core's pixels in each run, and give runs that touch a common root."""
+    above = 0
+    for run in range(len(runs)):
+        y, first, last = runs[run, 0], runs[run, 1], runs[run, 2]
+        for x in range(first, last + 1):
+            runs[run, 4] += core[y, x]
+        while above < run and (runs[above, 0] < y - 1 or (runs[above, 0] == y - 1 and runs[above, 2] < first - reach)):
+            above += 1
+        touching = above
+        while touching < run and runs[touching, 0] == y - 1 and runs[touching, 1] <= last + reach:
+            one, other = _root(runs, touching), _root(runs, run)
+            runs[max(one, other), 3] = min(one, other)
+            touching += 1
 
 
 @njit(cache=True, nogil=True)
@@ -255,3 +317,55 @@ def _boxes(runs, number):  # type: ignore[no-untyped-def]
     found[:, 2] += 1 - found[:, 0]
     found[:, 3] += 1 - found[:, 1]
     return found
+
+
+@njit(cache=True, nogil=True)
+def largest_rectangle(mask):  # type: ignore[no-untyped-def]
+    """Pixels of the largest upright rectangle within a bool mask (H, W)."""
+    height, width = mask.shape
+    tall = np.zeros(width + 1, np.int64)  # unbroken pixels up from this row; a column of none ends each row
+    begun, at = np.empty(width + 1, np.int64), np.empty(width + 1, np.int64)
+    best = 0
+    for y in range(height):
+        # rectangles that are open at this column, each lower than the next one
+        depth = 0
+        for x in range(width + 1):
+            tall[x] = tall[x] + 1 if x < width and mask[y, x] else 0
+            begin = x
+            while depth and at[depth - 1] >= tall[x]:
+                depth -= 1
+                begin = begun[depth]
+                best = max(best, at[depth] * (x - begin))
+            begun[depth], at[depth] = begin, tall[x]
+            depth += 1
+    return best
+
+
+@njit(cache=True, nogil=True)
+def rows_of_letters(left, right, base, tall, word):  # type: ignore[no-untyped-def]
+    """Length of the longest row of letters, and the number of letters in rows of `word` and more.
+
+    Letters are given in the order of `left` (int64, all). A row goes on with the first letter that stands on the same
+    line, nearly as tall, at most nine tenths of a height away.
+    """
+    number = len(left)
+    length, ends = np.ones(number, np.int64), np.ones(number, np.bool_)
+    for one in range(number):
+        reach = 0.9 * max(tall[one], 6)
+        for other in range(one + 1, number):
+            gap = left[other] - right[one]
+            if gap > reach:
+                break
+            drop = abs(base[other] - base[one])
+            if gap < -1 or drop > max(1.0, 0.12 * tall[one]):
+                continue
+            if 0.6 * tall[one] <= tall[other] <= 1.6 * tall[one]:
+                length[other] = max(length[other], length[one] + 1)
+                ends[one] = False
+                break
+    longest = in_rows = 0
+    for one in range(number):
+        longest = max(longest, length[one])
+        if ends[one] and length[one] >= word:
+            in_rows += length[one]
+    return longest, in_rows

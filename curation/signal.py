@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 
 from curation.canvas import Canvas, histogram, histogram_quantile, reduce, shrink
-from curation.scans import extrema, shapes, size_counts
+from curation.scans import difference_counts, extrema, shapes
 
 # Immerkaer 1996, "Fast noise variance estimation", CVIU 64, 300: the difference of two Laplacians, blind to planes.
 _IMMERKAER = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
@@ -15,9 +15,8 @@ _IMMERKAER_GAIN = 6.0  # root of the sum of the squared weights
 _MAD_TO_SIGMA = 0.6744897501960817
 # outside this range the local mean says that noise was cut off at black or white
 _NOISE_RANGE = (4, 248)
-_RESPONSES = 16 * 255 // 2 + 1  # the largest answer of Immerkaer's mask to eight bits is 8 x 255
 _CLIPPED_DN = 240  # enlarging, palettes and JPEG leave what was clipped at 243 to 255
-_MIN_SAMPLES, _SAMPLES = 200, 40_000
+_MIN_SAMPLES, _SAMPLES, _NOISE_SAMPLES = 200, 40_000, 50_000
 _SIGNAL_SIGMA, _SIGNAL_MIN_DN = 5.0, 15.0
 _PEAK_SIGMA = 6.0
 _PEAK_MIN_DN = 12.0
@@ -64,13 +63,14 @@ def noise_sigma(plane: np.ndarray, valid: np.ndarray) -> float | None:
 
     Immerkaer's mask with the median in place of the mean of the absolute response, which stays within a few per cent
     of the truth in crowds and nebulae. None where fewer than 200 pixels can be used. For uint8 planes only
-    places whose mean of 5 x 5 pixels is well inside the range count, because clipping removes noise.
+    places whose mean of 3 x 3 pixels is well inside the range count, because clipping removes noise, and of large ones
+    every second, third or so, as the median does not need them all.
     """
     usable = shrink(valid, 1)
     if plane.dtype == np.uint8:
-        usable = usable & cv2.inRange(cv2.blur(plane, (5, 5)), *_NOISE_RANGE).view(bool)
-        counts = size_counts(cv2.filter2D(plane, cv2.CV_16S, _IMMERKAER), usable, _RESPONSES)
-        median = _median_of_counts(counts.astype(np.float64)) if counts.sum() >= _MIN_SAMPLES else None
+        step = max(1, math.ceil(math.sqrt(plane.size / _NOISE_SAMPLES)))
+        counts = difference_counts(plane, usable, step, *_NOISE_RANGE).astype(np.float64)
+        median = _median_of_counts(counts) if counts.sum() >= _MIN_SAMPLES else None
     else:
         response = np.abs(cv2.filter2D(np.where(valid, plane, 0).astype(np.float32), cv2.CV_32F, _IMMERKAER)[usable])
         median = float(np.median(response)) if response.size >= _MIN_SAMPLES else None
@@ -85,11 +85,16 @@ def coarse_noise_sigma(view: Canvas, factor: int) -> float | None:
 
 def chroma_noise_sigma(view: Canvas) -> float | None:
     """Noise of the colour differences R-G and B-G at half size, added in quadrature, DN."""
-    red, green, blue = (plane.astype(np.int16) for plane in cv2.split(view.half))
+    return colour_noise(view.half, view.half_valid)
+
+
+def colour_noise(picture: np.ndarray, valid: np.ndarray) -> float | None:
+    """Noise of R-G and B-G of a uint8 picture (H, W, 3), added in quadrature, DN; None as of `noise_sigma`."""
+    red, green, blue = cv2.split(picture)
     parts = []
-    for difference in (red - green, blue - green):
+    for band in (red, blue):
         # halved to fit eight bits around 128; noise_sigma then drops what clips
-        sigma = noise_sigma(((difference + 256) >> 1).astype(np.uint8), view.half_valid)
+        sigma = noise_sigma(cv2.addWeighted(band, 0.5, green, -0.5, 128.0), valid)
         if sigma is None:
             return None
         parts.append(2.0 * sigma)
@@ -150,7 +155,7 @@ def peaks(view: Canvas) -> Peaks:
     Minima are counted alike: light on a dark sky has few, a photograph or a painting has as many as maxima.
     """
     gray = view.small_gray.astype(np.float32)
-    fine = cv2.GaussianBlur(gray, (0, 0), 1.2)
+    fine = cv2.GaussianBlur(gray, (7, 7), 1.2)
     bumps = fine - _blurred_wide(gray)
     area = np.count_nonzero(view.inner)
     if area < _MIN_SAMPLES:

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from curation.canvas import Canvas, reduce
-from curation.signal import noise_sigma
+from curation.signal import colour_noise
 
 _GRAIN_PX = 8
 _GRAIN_FLOOR_DN = 0.25
@@ -21,15 +21,8 @@ def signal_to_grain(view: Canvas, height_dn: float) -> float | None:
     Stamps that were enlarged several times have grain of many pixels, which no estimate of noise from pixel to pixel
     finds; real colour seldom changes as fast. None where fewer than 200 such blocks can be used.
     """
-    picture, valid = reduce(view.native, view.valid, _GRAIN_PX)
-    red, green, blue = (plane.astype(np.int16) for plane in cv2.split(picture))
-    parts = []
-    for difference in (red - green, blue - green):
-        sigma = noise_sigma(((difference + 256) >> 1).astype(np.uint8), valid)
-        if sigma is None:
-            return None
-        parts.append(2.0 * sigma)
-    return height_dn / max(_GRAIN_FLOOR_DN, math.hypot(*parts))
+    grain = colour_noise(*reduce(view.native, view.valid, _GRAIN_PX))
+    return None if grain is None else height_dn / max(_GRAIN_FLOOR_DN, grain)
 
 
 def octave_contrasts(view: Canvas) -> tuple[float | None, ...]:

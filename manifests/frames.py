@@ -5,8 +5,10 @@ import hashlib
 import io
 import warnings
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
+import cv2
 import numpy as np
 from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
@@ -58,6 +60,21 @@ class Frame:
     def width(self) -> int:
         """Columns."""
         return self.rgb.shape[1]
+
+    @cached_property
+    def filled(self) -> np.ndarray:
+        """`rgb` with no-data in the median colour of the valid pixels, so that nothing shows of what was there.
+
+        Where all pixels are valid, or none is, `rgb` itself.
+        """
+        known = self.valid.view(np.uint8)
+        if cv2.countNonZero(known) in (0, known.size):
+            return self.rgb
+        counts = [cv2.calcHist([self.rgb], [band], known, [256], [0, 256]).ravel().cumsum() for band in range(3)]
+        colour = [int(np.searchsorted(below, 0.5 * below[-1])) for below in counts]
+        out = np.empty_like(self.rgb)
+        cv2.rectangle(out, (0, 0), (self.width - 1, self.height - 1), colour, cv2.FILLED)
+        return cv2.copyTo(self.rgb, known, out)
 
 
 def decode(source: bytes | Path, max_pixels: int = MAX_PIXELS) -> Frame:

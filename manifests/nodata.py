@@ -26,11 +26,12 @@ def valid_mask(rgb: np.ndarray) -> np.ndarray:
     least = _MIN_AREA / 4 * rgb.shape[0] * rgb.shape[1]
     darkest, brightest = cv2.min(cv2.min(red, green), blue), cv2.max(cv2.max(red, green), blue)
     void = np.zeros(rgb.shape[:2], bool)
-    if np.count_nonzero(darkest >= _WHITE) > least:
-        void |= _void(darkest >= _WHITE, darkest >= _NEAR_WHITE, gaps=True)
-        void |= _slivers(darkest >= _WHITE, (darkest >= _NEAR_WHITE) & ~void)
-    if np.count_nonzero(brightest <= _BLACK) > least:
-        black = brightest <= _BLACK
+    white, black = darkest >= _WHITE, brightest <= _BLACK
+    if np.count_nonzero(white) > least:
+        near_white = darkest >= _NEAR_WHITE
+        void |= _void(white, near_white, gaps=True)
+        void |= _slivers(white, near_white & ~void)
+    if np.count_nonzero(black) > least:
         void |= _void(black, black, gaps=False)
     return ~void
 
@@ -43,19 +44,18 @@ def _void(sure: np.ndarray, possible: np.ndarray, gaps: bool) -> np.ndarray:
     kernel = np.ones((3, 3), np.uint8)
     seeds = cv2.morphologyEx(_shrunk(sure, size), cv2.MORPH_OPEN, kernel)
     core = seeds if possible is sure else cv2.morphologyEx(_shrunk(possible, size), cv2.MORPH_OPEN, kernel)
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(core, connectivity=4)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(core, connectivity=4)
     keep = np.zeros_like(core)
-    for label in range(1, count):
-        x, y, w, h, area = stats[label]
-        touches = x == 0 or y == 0 or x + w == size[0] or y + h == size[1]
-        large = touches and area >= _MIN_AREA * core.size
-        # clipped sky has a thousand small patches: most are dismissed by their boxes
-        if not large and not (gaps and np.hypot(w, h) > _GAP_LENGTH * max(core.shape)):
-            continue
-        part = (labels == label).astype(np.uint8)
+    x, y, w, h, area = stats.T
+    touches = (x == 0) | (y == 0) | (x + w == size[0]) | (y + h == size[1])
+    large = touches & (area >= _MIN_AREA * core.size)
+    # clipped sky has a thousand small patches: most are dismissed by their boxes
+    long = gaps & (np.hypot(w, h) > _GAP_LENGTH * max(core.shape))
+    for label in 1 + np.flatnonzero((large | long)[1:]):
+        part = (labels == label).view(np.uint8)
         if not (part & seeds).any():
             continue
-        if (large or (gaps and _is_gap(part))) and _has_straight_outline(part):
+        if (large[label] or _is_gap(part)) and _has_straight_outline(part):
             keep = np.maximum(keep, part)
     if not keep.any():
         return np.zeros_like(sure)
@@ -66,15 +66,20 @@ def _void(sure: np.ndarray, possible: np.ndarray, gaps: bool) -> np.ndarray:
 def _slivers(sure: np.ndarray, possible: np.ndarray) -> np.ndarray:
     """No-data too thin for `_void`: wedges along the border of a frame almost north-up, and narrow chip gaps."""
     height, width = sure.shape
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(possible.view(np.uint8), connectivity=8)
-    keep = np.zeros(count, bool)
-    longest = stats[:, [cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT]].max(axis=1)
-    for label in np.flatnonzero(longest > _SLIVER_LENGTH * max(height, width)):
-        x, y, w, h, area = stats[label]
-        if label == 0 or area > _SLIVER_AREA * sure.size:
+    # a sliver is that long, and half of it is sure
+    if 2 * np.count_nonzero(possible & sure) <= _SLIVER_LENGTH * max(height, width):
+        return np.zeros_like(sure)
+    void = np.zeros_like(sure)
+    # outlines cost a fraction of labels, and few patches are that long
+    outlines, links = cv2.findContours(possible.view(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
+    for outline, (_, _, _, parent) in zip(outlines, links[0], strict=True):
+        x, y, w, h = cv2.boundingRect(outline)
+        if parent >= 0 or max(w, h) <= _SLIVER_LENGTH * max(height, width):
             continue
-        part = labels[y : y + h, x : x + w] == label
-        if 2 * (part & sure[y : y + h, x : x + w]).sum() < area:
+        patch = possible[y : y + h, x : x + w].view(np.uint8).copy()
+        area, _, _, _ = cv2.floodFill(patch, None, (outline[0, 0] - (x, y)).tolist(), 2, flags=8)
+        part = patch == 2
+        if area > _SLIVER_AREA * sure.size or 2 * (part & sure[y : y + h, x : x + w]).sum() < area:
             continue
         along = (
             part[0].mean() if y == 0 else 0.0,
@@ -85,12 +90,13 @@ def _slivers(sure: np.ndarray, possible: np.ndarray) -> np.ndarray:
         _, sides, _ = cv2.minAreaRect(cv2.findNonZero(part.view(np.uint8)))
         thin = min(sides) + 1 < _GAP_WIDTH * max(sides) and max(sides) > _GAP_LENGTH * max(height, width)
         # a wedge lies along the border from end to end; a gap fills the thin rectangle around it
-        keep[label] = max(along) > 0.8 or (thin and area > 0.5 * (sides[0] + 1) * (sides[1] + 1))
-    return keep[labels] if keep.any() else np.zeros_like(sure)
+        if max(along) > 0.8 or (thin and area > 0.5 * (sides[0] + 1) * (sides[1] + 1)):
+            void[y : y + h, x : x + w] |= part
+    return void
 
 
 def _shrunk(flags: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    return (cv2.resize(flags.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0.9).astype(np.uint8)
+    return (cv2.resize(flags.view(np.uint8) * 255, size, interpolation=cv2.INTER_AREA) > 0.9 * 255).view(np.uint8)
 
 
 def _is_gap(part: np.ndarray) -> bool:

@@ -115,7 +115,11 @@ MEASURES = (
         "",
         "Straight no-data outlines along rows and columns, in sides of the frame: pages, panels, staircases",
     ),
-    _number("noise_sigma_dn", "DN", "Noise of the luminance, 0 to 255 scale, by the median of second differences"),
+    _number(
+        "noise_sigma_dn",
+        "DN",
+        "Noise of the luminance, 0 to 255 scale, by the median of second differences; null for JPEGs below quality 75",
+    ),
     _number(
         "noise_coarse_dn", "DN", "The same after averaging 4 x 4 pixels: noise correlated by drizzling or enlarging"
     ),
@@ -156,7 +160,7 @@ MEASURES = (
     _number("p999_level_dn", "DN", "99.9th percentile of the luminance"),
     _number("dynamic_range_dn", "DN", "99th less 1st percentile of the luminance"),
     _number("level_skewness", "", "Skewness of the luminance: high for light on a dark sky, about 0 for photographs"),
-    _number("peaks_per_mpx", "1/Mpx", "Local maxima well above the noise, at working size (longer side 1024 at most)"),
+    _number("peaks_per_mpx", "1/Mpx", "Local maxima well above the noise, at working size (longer side 640 at most)"),
     _number("round_peak_share", "", "Share of these that are round as stars are; null below 10 peaks"),
     _number(
         "dip_share",

@@ -15,7 +15,7 @@ from curation import learning
 from curation.calibrate import calibrate
 from curation.calibration_report import reliability
 from curation.cli import curate_app
-from curation.labelled import FEWEST, Labelled
+from curation.labelled import FEWEST, Labelled, Words, from_folder
 from curation.learning import Aims
 from curation.policy import Policy, Rule, load_policy, rule_on
 from curation.rates import Share, errors_allowed
@@ -31,6 +31,7 @@ NOISY = Rule("noisy", "noise_sigma_dn", "below", 1.0, 0.5)
 def small_forests(monkeypatch):
     monkeypatch.setattr(learning, "_TREES", 8)
     monkeypatch.setattr(learning, "_INNER_REPEATS", 1)
+    monkeypatch.setattr(learning, "_FOLDS", 3)
 
 
 def test_a_share_has_wilsons_interval():
@@ -49,6 +50,16 @@ def test_rules_stand_off_from_the_most_extreme_good_frame():
     found = rate(ruled, ruled.review, rows, rows["label"])
     assert found is not None and found.precision == 1.0 and found.recall > 0.9
     assert noisy.review < 40 or noisy == NOISY
+
+
+def test_a_sure_threshold_that_no_frame_reaches_is_left_out():
+    rows = labelled_rows(40, seed=1, apart=20.0)
+    rows["black_fraction"] = np.where(rows["label"] == "drop", 0.99, 0.7)
+    (black,) = fit_rules((Rule("empty", "black_fraction", "above", 0.5, 0.6),), rows, rows["label"])
+    assert black.review == pytest.approx(0.77) and black.reject is None
+    rows["black_fraction"] = np.where(rows["label"] == "drop", 0.2, 0.7)
+    (black,) = fit_rules((Rule("empty", "black_fraction", "above", 0.5, 0.6),), rows, rows["label"])
+    assert black.review == pytest.approx(0.77) and black.reject is None
 
 
 def test_what_is_learnt_separates_and_is_the_same_again():
@@ -111,6 +122,12 @@ def test_a_labelled_folder_becomes_a_policy_and_a_report(call, folder, home, tmp
     numbers = json.loads(call(folder, "--out", out, "--report", report, "--json").stdout)
     assert numbers["review_load"]["n"] == 40 and numbers["digest"] == policy.digest
     assert {"value", "low", "high", "n"} == set(numbers["false_accepts"])
+
+
+def test_frames_that_were_too_large_are_measured_under_a_higher_limit(folder, home):
+    with pytest.raises(DeepfieldError, match="there are 0 of 0"):
+        from_folder(folder, Words(), (), home.model_copy(update={"max_pixels": 100}))
+    assert from_folder(folder, Words(), (), home).name == "labelled-40"
 
 
 def test_mistakes_are_one_sentence(call, folder, tmp_path):

@@ -5,19 +5,23 @@ import random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curation.duplicates import Candidate, Duplicate, resolve
+from curation import duplicates
+from curation.duplicates import Candidate, Duplicate
 
 
-def one(image_id, verdict="accept", pixels=100, valid=None, quality=90.0, of_counts=False, lettered=False, pipeline=0):
-    return Candidate(
-        image_id, verdict, pixels, pixels if valid is None else valid, of_counts, quality, lettered, pipeline
-    )
+def one(image_id, verdict="accept", valid=100, quality=90.0, of_counts=False, lettered=False, pipeline=0):
+    return Candidate(image_id, verdict, valid, of_counts, quality, lettered, pipeline)
+
+
+def resolve(frames, pixels, pairs):
+    """Of pairs of one scale, where none is given."""
+    return duplicates.resolve(frames, pixels, pairs if isinstance(pairs, dict) else dict.fromkeys(pairs, 1.0))
 
 
 def test_the_larger_the_fuller_the_less_lossy_is_kept():
     pixels = {"a": "A", "b": "B", "c": "C", "d": "D"}
     pairs = [("A", "B"), ("A", "C"), ("A", "D"), ("B", "C"), ("B", "D"), ("C", "D")]
-    frames = [one("a", pixels=50), one("b", valid=90), one("c", quality=80.0), one("d")]
+    frames = [one("a", valid=50), one("b", valid=90), one("c", quality=80.0), one("d")]
     assert resolve(frames, pixels, pairs) == {name: Duplicate("d", "same_rendering") for name in "abc"}
 
 
@@ -26,9 +30,18 @@ def test_lossless_is_kept_over_jpeg_and_the_smallest_name_breaks_ties():
     assert set(resolve([one("b"), one("a")], {"a": "A", "b": "B"}, [("A", "B")])) == {"b"}
 
 
+def test_the_finer_is_kept_whatever_part_of_the_sky_it_shows():
+    # b is a crop of a in twice the size, c is b in nearly the same: what a is to c follows
+    frames = [one("a", valid=300), one("b", valid=100), one("c", valid=90)]
+    pixels = {"a": "A", "b": "B", "c": "C"}
+    assert set(resolve(frames, pixels, {("A", "B"): 2.0, ("B", "C"): 1.01})) == {"a", "c"}
+    assert set(resolve(frames, pixels, {("A", "B"): 0.5, ("B", "C"): 1.0})) == {"b"}
+    assert set(resolve(frames, pixels, {("A", "C"): 2.0, ("B", "C"): 0.4})) == {"c"}
+
+
 def test_what_was_made_of_counts_is_kept_over_a_picture_of_them_whatever_their_size():
     for pixels in (100, 400):
-        frames = [one("a", pixels=pixels), one("b", valid=80, of_counts=True)]
+        frames = [one("a", valid=pixels), one("b", valid=80, of_counts=True)]
         assert set(resolve(frames, {"a": "A", "b": "B"}, [("A", "B")])) == {"a"}
 
 
@@ -38,23 +51,23 @@ def test_of_two_renderings_the_newer_is_kept():
 
 
 def test_an_annotated_twin_is_never_the_one_that_stays():
-    frames = [one("a", "review", pixels=900), one("b", "accept", pixels=100)]
+    frames = [one("a", "review", valid=900), one("b", "accept", valid=100)]
     assert set(resolve(frames, {"a": "A", "b": "B"}, [("A", "B")])) == {"a"}
     # nor where the policy thinks less of the clean one, or nothing of the letters
     for verdict in ("accept", "review"):
-        frames = [one("a", "accept", pixels=900, lettered=True), one("b", verdict, pixels=100)]
+        frames = [one("a", "accept", valid=900, lettered=True), one("b", verdict, valid=100)]
         assert set(resolve(frames, {"a": "A", "b": "B"}, [("A", "B")])) == {"a"}
 
 
 def test_a_chain_loses_no_picture():
     # c matches b, which is dropped for a; c does not match a, so it stays
-    frames = [one("a", pixels=300), one("b", pixels=200), one("c", pixels=100)]
+    frames = [one("a", valid=300), one("b", valid=200), one("c", valid=100)]
     found = resolve(frames, {"a": "A", "b": "B", "c": "C"}, [("A", "B"), ("B", "C")])
     assert found == {"b": Duplicate("a", "same_rendering")}
 
 
 def test_copies_of_a_dropped_picture_point_to_what_is_kept():
-    frames = [one("a", pixels=300), one("b"), one("c")]
+    frames = [one("a", valid=300), one("b"), one("c")]
     found = resolve(frames, {"a": "A", "b": "B", "c": "B"}, [("A", "B")])
     assert found == {name: Duplicate("a", "same_rendering") for name in "bc"}
     assert resolve(frames, {"a": "A", "b": "B", "c": "B"}, []) == {"c": Duplicate("b", "exact")}

@@ -1,10 +1,13 @@
 """Fingerprints and candidates: symmetric pictures find each other, and the search equals the plain definition."""
 
+import cv2
+import imagehash
 import numpy as np
 import pytest
 from drawn_skies import frame, sky, turned_footprint
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from curation.fingerprints import Fingerprints, fingerprint, symmetries
 from curation.neighbours import MAX_DISTANCE_64, MAX_DISTANCE_256, near_hashes, together, united
@@ -21,6 +24,14 @@ def test_the_eight_symmetries_propose_each_other_with_the_right_mirroring(number
 def test_symmetries_are_eight_different_views():
     square = np.arange(16).reshape(4, 4)
     assert len({view.tobytes() for view in map(np.ascontiguousarray, symmetries(square))}) == 8
+
+
+def test_hashes_are_those_of_imagehash_for_every_symmetry():
+    square = cv2.cvtColor(sky(5, 64, 64), cv2.COLOR_RGB2GRAY)
+    found = fingerprint(frame(np.repeat(square[..., None], 3, axis=2)))
+    views = [Image.fromarray(np.ascontiguousarray(view)) for view in symmetries(square)]
+    assert found.phash64 == tuple(str(imagehash.phash(view, hash_size=8)) for view in views)
+    assert found.phash256 == tuple(str(imagehash.phash(view, hash_size=16)) for view in views)
 
 
 def test_the_pixel_hash_names_pixels_and_shape():

@@ -36,6 +36,7 @@ def test_a_changed_version_is_the_same_rendering(name):
     changed = extract(frame(CHANGES[name](rgb)))
     found = judge(extract(frame(rgb)), changed)
     assert found.relation == "same_rendering", found
+    assert found.magnification == pytest.approx({"half size": 0.5, "twice the size": 2.0}.get(name, 1.0), rel=0.03)
 
 
 def test_a_mirror_image_matches_when_mirrored_back():

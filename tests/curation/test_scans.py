@@ -7,13 +7,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curation.scans import (
+    colour_sums,
+    difference_counts,
     extrema,
     level_counts,
     like_pixels,
     most_common_colour,
+    paired_differences,
+    rows_of_letters,
     ruled_pixels,
     shapes,
-    size_counts,
     slopes,
     straight_pixels,
 )
@@ -31,13 +34,28 @@ def drawn(seed: int, shape: tuple[int, int], share: float) -> np.ndarray:
 
 @some
 @given(seed=st.integers(0, 2**32), height=st.integers(1, 40), width=st.integers(1, 50))
-def test_counts_of_levels_and_sizes_are_those_under_the_mask(seed, height, width):
+def test_counts_of_levels_are_those_under_the_mask(seed, height, width):
     rng = np.random.default_rng(seed)
     plane = rng.integers(0, 256, (height, width), dtype=np.uint8)
-    signed = rng.integers(-2040, 2041, (height, width)).astype(np.int16)
     mask = rng.random((height, width)) < 0.7
     assert level_counts(plane, mask).tolist() == np.bincount(plane[mask], minlength=256).tolist()
-    assert size_counts(signed, mask, 2041).tolist() == np.bincount(np.abs(signed[mask]), minlength=2041).tolist()
+
+
+@some
+@given(seed=st.integers(0, 2**32), height=st.integers(1, 30), width=st.integers(1, 40), step=st.integers(1, 3))
+def test_second_differences_are_those_of_immerkaers_mask_within_the_range(seed, height, width, step):
+    rng = np.random.default_rng(seed)
+    planes = rng.integers(0, 256, (2, height, width), dtype=np.uint8)
+    mask = rng.random((height, width)) < 0.7
+    seen = np.s_[1 : height - 1 : step, 1 : width - 1 : step]
+    second = np.array([1, -2, 1], np.float32)
+    answers = [cv2.filter2D(plane, cv2.CV_16S, np.outer(second, second))[seen] for plane in planes]
+    means = [cv2.blur(plane.astype(np.float64), (3, 3))[seen] for plane in planes]
+    inside = [(mean > 59.999) & (mean < 190.001) & mask[seen] for mean in means]
+    expected = np.bincount(np.abs(answers[0][inside[0]]), minlength=2041)
+    assert difference_counts(planes[0], mask, step, 60, 190).tolist() == expected.tolist()
+    both = inside[0] & inside[1]
+    assert paired_differences(*planes, mask, step, 60, 190).tolist() == [answer[both].tolist() for answer in answers]
 
 
 @some
@@ -85,9 +103,37 @@ def test_like_pixels_and_the_most_common_colour_are_counted_under_the_mask(seed,
     mask = rng.random((height, width)) < 0.8
     kernel = np.ones((3, 3), np.uint8)
     high, low = cv2.dilate(picture, kernel), cv2.erode(picture, kernel)
-    assert like_pixels(high, low, mask, 1) == np.count_nonzero(((high - low).max(axis=2) <= 1) & mask)
-    codes = [tuple(colour) for colour in (picture[::2, ::2][mask[::2, ::2]] >> 2).tolist()]
+    flat = ((high - low).max(axis=2) <= 1) & mask
+    assert like_pixels(high, low, mask, 1) == np.count_nonzero(flat[::2, ::2])
+    codes = [tuple(colour) for colour in (picture[::4, ::4][mask[::4, ::4]] >> 3).tolist()]
     assert most_common_colour(picture, mask) == max((codes.count(code) for code in set(codes)), default=0)
+
+
+@some
+@given(seed=st.integers(0, 2**32), height=st.integers(1, 20), width=st.integers(1, 30))
+def test_colours_are_summed_under_the_mask(seed, height, width):
+    rng = np.random.default_rng(seed)
+    picture = rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
+    mask = rng.random((height, width)) < 0.7
+    values = picture[mask].astype(np.int64)
+    red, green, blue = values.T
+    products, spread, greenness, by_lightness = colour_sums(picture, mask, 8)
+    pixels = np.concatenate([np.ones((len(values), 1), np.int64), values], axis=1)
+    assert products.tolist() == (pixels.T @ pixels).tolist()
+    assert spread.tolist() == np.bincount(np.abs(red - green) + np.abs(green - blue), minlength=511).tolist()
+    assert greenness == np.abs(2 * green - red - blue).sum()
+    assert by_lightness[:, 0].tolist() == np.bincount(values.sum(axis=1) * 8 // 766, minlength=8).tolist()
+    assert by_lightness[:, 1:].sum(axis=0).tolist() == (3 * values - values.sum(axis=1)[:, None]).sum(axis=0).tolist()
+
+
+def test_rows_of_letters_stand_on_one_line_and_are_of_one_height():
+    left = np.arange(0, 60, 10)
+    flat, tall = np.full(6, 40), np.full(6, 12)
+    assert rows_of_letters(left, left + 8, flat, tall, 4) == (6, 6)
+    # the fourth is on another line, the rest goes on beside it
+    assert rows_of_letters(left, left + 8, np.where(left == 30, 55, flat), tall, 4)[0] == 3
+    assert rows_of_letters(left, left + 8, flat, np.where(left == 30, 30, tall), 4) == (3, 0)
+    assert rows_of_letters(left, left - 8, flat, tall, 4) == (1, 0)
 
 
 @some
