@@ -30,18 +30,18 @@ NAMES = ("demo_colorizer", "pix2pix_lab", "demo_superres")
 def studied(tmp_path_factory):
     folder = tmp_path_factory.mktemp("study")
     torch.set_num_threads(1)
-    pack = tiny_pack(folder / "pack", {"train": 5, "val": 2, "test": 5})
-    results = run_study(folder / "s", pack, NAMES, SETTINGS, Budget(steps=6), device=torch.device("cpu"))
+    pack = tiny_pack(folder / "pack", {"train": 3, "val": 1, "test": 4})
+    results = run_study(folder / "s", pack, NAMES, SETTINGS, Budget(steps=4), device=torch.device("cpu"))
     return folder / "s", pack, results
 
 
 def test_a_study_trains_scores_and_compares(studied):
     folder, _, results = studied
     assert [result.recipe for result in results] == list(NAMES)
-    assert {result.steps for result in results} == {6}
+    assert {result.steps for result in results} == {4}
     text = write_study(folder, "A study", results)
     for words in (
-        "Colouring: 5 frames of the test split, 5 field groups",
+        "Colouring: 4 frames of the test split, 4 field groups",
         "| all gray |",
         "| bicubic |",
         "paired differences of neighbours, mae_ab_faithful",
@@ -82,7 +82,7 @@ def test_what_is_finished_is_not_trained_again_and_the_rest_goes_on(studied, mon
     folder, pack, results = studied
     trained = []
     monkeypatch.setattr("training.study.train", lambda config, *_, **__: trained.append(config.recipe))
-    again = run_study(folder, pack, NAMES, SETTINGS, Budget(steps=6), device=torch.device("cpu"))
+    again = run_study(folder, pack, NAMES, SETTINGS, Budget(steps=4), device=torch.device("cpu"))
     assert again == results
     assert trained == []
     with pytest.raises(UsageError, match="another steps"):

@@ -14,6 +14,7 @@ from manifests.blobs import BlobStore
 from manifests.errors import DeepfieldError
 from manifests.settings import load_settings
 from manifests.snapshots import write_snapshot
+from training.pack import open_pack
 
 SMALL = [
     "generator.width=4", "generator.depth=2", "generator.max_width=8", "generator.reduce=1", "discriminator.width=4",
@@ -71,6 +72,20 @@ def test_train_registers_a_model_that_can_be_listed_shown_scored_and_exported(ho
     assert (home / "out.safetensors").stat().st_size > 0
 
 
+def test_a_snapshot_is_packed_carried_away_and_unpacked(home):
+    there = str(home / "there")
+    for arguments in (
+        ["--size", "64", "--out", there],
+        ["--size", "64", "--jpeg", "--out", f"{there}.tar"],
+        ["--from", f"{there}.tar", "--out", f"{there}2"],
+    ):
+        done = deepfield("pack", *arguments)
+        assert done.exit_code == 0, done.output
+    first, second = (open_pack(Path(f"{there}{n}")) for n in ("", "2"))
+    assert first.frames == second.frames
+    assert {max(frame.height, frame.width) for frame in first.frames} == {64}
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
@@ -82,6 +97,10 @@ def test_train_registers_a_model_that_can_be_listed_shown_scored_and_exported(ho
         (["train", "colorizer", "--resume", "nowhere"], "holds no training run"),
         (["train", "colorizer", "--resume", "nowhere", "--seed", "1"], "goes on with a run as it was"),
         (["evaluate", "nothing"], "no model"),
+        (["pack", "--jpeg"], "--out where to write"),
+        (["pack", "--from", "x.tar", "--jpeg", "--out", "y"], "leave out --jpeg"),
+        (["study", "--recipes", "none"], "no recipe 'none'"),
+        (["study", "--steps", "4", "--minutes", "1"], "not both"),
         (["models", "promote", "colorizer"], "names no version"),
         (["models", "promote", "colorizer@v3"], "no model"),
         (["models", "export", "x", "out.bin"], "should end in"),
