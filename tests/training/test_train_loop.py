@@ -156,7 +156,7 @@ def test_a_generator_that_makes_the_same_of_everything_stops_the_run(pack, tmp_p
     # steps this long leave every pixel at the end of the range
     config = tiny_config(
         pretrain={"steps": 0},
-        adversarial={"steps": 12, "lr_generator": 30.0},
+        adversarial={"steps": 12, "lr_generator": 1.0},
         discriminator_first=0,
         eval_every=1,
         collapse_rows=5,
