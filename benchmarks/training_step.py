@@ -81,7 +81,7 @@ def our_step(config: TrainConfig, pack: Pack, device: torch.device, bf16: bool) 
     """A step as `deepfield train` takes it."""
     state = checkpoints.new_state(config, sampler(config, pack), device)
     state.progress.enter("adversarial")
-    objective = make_objective(config, state, Place(device, 0, 1), None, None)
+    objective = make_objective(config, state, Place(device, 0, 1), None)
 
     def step() -> None:
         take_step(config, config.adversarial, state, objective, device, bf16=bf16)

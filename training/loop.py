@@ -13,21 +13,18 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from safetensors.torch import load_file, save_file
-from torch.nn.parallel import DistributedDataParallel
 
 from manifests.errors import DeepfieldError, UsageError
-from models.catalogue import EnlargerConfig, output_of
-from models.guided import GuidedUNetConfig
 from training import checkpoints
 from training.checkpoints import State
 from training.config import PhaseConfig, TrainConfig, from_dict, to_dict
-from training.content import load_content
 from training.data import CropSampler
 from training.files import write_atomic, write_text
-from training.objectives import ColorizerObjective, Losses, Objective, SuperresObjective
+from training.objectives import Objective
 from training.pack import Pack, PackedFrame, hold_out
 from training.palettes import FILE as PALETTES
-from training.palettes import Guide, frame_palettes, presets, save_palettes
+from training.palettes import presets, save_palettes
+from training.players import make_guide, make_objective
 from training.pretrained import start_encoder
 from training.processes import Place, agreed, computes_bf16, joined, stop_signals
 from training.runlog import RunLog, sample_sheet, save_png
@@ -253,8 +250,8 @@ def _start(
     else:
         chosen["encoder"] = start_encoder(state.generator, config.encoder)
         state.ema.load_state_dict(state.generator.state_dict())
-    guide = _guide(config, pack, learn_from)
-    objective = _objective(config, state, place, guide)
+    guide = make_guide(config, pack, learn_from)
+    objective = make_objective(config, state, place, guide)
     if place.rank == 0:
         if not resume:
             _describe(config, pack, folder, place, chosen)
@@ -271,40 +268,6 @@ def _precision(config: TrainConfig, place: Place) -> str:
     if config.precision != "auto":
         return config.precision
     return "bf16" if computes_bf16(place.device) else "fp32"
-
-
-def _guide(config: TrainConfig, pack: Pack, frames: tuple[PackedFrame, ...]) -> Guide | None:
-    """The palettes to train by, where the generator takes some."""
-    if not isinstance(config.generator, GuidedUNetConfig):
-        return None
-    return Guide(frame_palettes(pack, frames, config.generator.surround_px), config.guided)
-
-
-def _objective(config: TrainConfig, state: State, place: Place, guide: Guide | None) -> Objective:
-    """The task's objective on the state's networks, which are synchronised where there are several processes."""
-    generator, discriminator = state.generator, state.discriminator
-    if place.world > 1:
-        generator, discriminator = DistributedDataParallel(generator), DistributedDataParallel(discriminator)
-    if config.engine.compile and place.device.type == "cuda":
-        generator = torch.compile(generator)  # type: ignore[assignment]
-    content = load_content(config.content)
-    # gamma of the mix, where there is one
-    share, content_weight = 1.0, config.content.weight
-    if content is not None and config.content.mix:
-        share, content_weight = config.content.mix, (1.0 - config.content.mix) * content_weight
-    losses = Losses(
-        l1_weight=share * config.l1_weight,
-        adversarial_weight=share * config.adversarial_weight,
-        gan=config.gan,
-        content_weight=content_weight,
-        content=content.to(place.device) if content is not None else None,
-    )
-    if isinstance(config.generator, EnlargerConfig):
-        degradation = config.data.degradation
-        return SuperresObjective(
-            generator, discriminator, losses, scale=config.generator.scale, degradation=degradation
-        )
-    return ColorizerObjective(generator, discriminator, losses, output_of(config.generator), guide)
 
 
 def _describe(config: TrainConfig, pack: Pack, folder: Path, place: Place, chosen: dict[str, str]) -> None:
