@@ -4,13 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from flows.curves import Series, svg
 from flows.report import Curve, MetricTable, Panel, Report, Strip, write_report
 from manifests.blobs import BlobStore
 from manifests.schema import conform
 from manifests.settings import load_settings
 from manifests.snapshots import write_snapshot
 from tests_support import jpeg
+from training.curves import Series, svg
 from training.evaluate import Metric
 
 
