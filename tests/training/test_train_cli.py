@@ -58,8 +58,9 @@ def test_train_registers_a_model_that_can_be_listed_shown_scored_and_exported(ho
     assert (described["seed"], described["device"]) == (3, "cpu")
     assert (home / "models" / "colorizer" / "champion").read_text().strip() == "v1"
 
-    listed = deepfield("models", "list", "--json")
-    assert [(m["name"], m["champion"]) for m in map(json.loads, listed.stdout.splitlines())] == [("colorizer", True)]
+    listed = [json.loads(line) for line in deepfield("models", "list", "--json").stdout.splitlines()]
+    assert [(m["name"], m["version"]) for m in listed if m["champion"]] == [("colorizer", "v1")]
+    assert {m["version"] for m in listed if not m["champion"]} == {"built-in"}
     assert "not photometry" in deepfield("models", "show", "colorizer").stdout
 
     scored = deepfield("evaluate", "colorizer", "--json")
