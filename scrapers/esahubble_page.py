@@ -35,7 +35,7 @@ _WAVELENGTH = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>nm|[µμ]m|micro
 _IN_NM = {"nm": 1.0, "mm": 1e6, "cm": 1e7}  # any other unit is micrometres
 _FIELD = re.compile(r"(?P<width>\d+(?:\.\d+)?)\s*x\s*(?P<height>\d+(?:\.\d+)?)\s*(?P<unit>arcsec|arcmin|deg)")
 _IN_DEG = {"arcsec": 1 / 3600, "arcmin": 1 / 60, "deg": 1.0}
-_PIXELS = re.compile(r"(\d+)\s*x\s*(\d+)\s*px")
+_PIXELS = re.compile(r"(?<!\d)(\d{1,7})\s*x\s*(\d{1,7})\s*px")
 _SHOWING = re.compile(r"Showing\s+\d+\s+to\s+(?P<last>\d+)\s+of\s+(?P<all>\d+)")
 _ROTATION = re.compile(r"\bspatial_rotation\s*=\s*(-?\d+(?:\.\d+)?)")
 _ORIENTATION = re.compile(r"North is (?P<angle>\d+(?:\.\d+)?)\D{0,9}(?P<side>left|right) of vertical")

@@ -9,6 +9,7 @@ from typing import Any
 
 _SPACE = re.compile(r"(?:\s|//[^\n]*|/\*.*?\*/)*", re.DOTALL)
 _NAME = re.compile(r"[A-Za-z_$][\w$]*")
+_EXACT_DIGITS = 15
 _NUMBER = re.compile(r"[+-]?(?:0[xX][0-9a-fA-F]+|(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)")
 _PLAIN = {"'": re.compile(r"[^'\\]*"), '"': re.compile(r'[^"\\]*'), "`": re.compile(r"[^`\\$]*")}
 _ESCAPE = re.compile(
@@ -129,7 +130,8 @@ class _Reader:
 
 
 def _number(text: str) -> int | float:
-    return float(text) if set(text) & set(".eE") else int(text)
+    # JavaScript knows doubles only, and Python refuses to read a whole number of thousands of digits
+    return float(text) if set(text) & set(".eE") or len(text) > _EXACT_DIGITS else int(text)
 
 
 def _unescaped(found: re.Match[str]) -> str:

@@ -519,6 +519,12 @@ def test_the_feed(host: FakeHost, quick: Settings) -> None:
         gallery.ask(gallery.page("d2d", 1))
 
 
+def test_a_size_of_thousands_of_digits_is_no_size() -> None:
+    page = read_page(detail_page("a").replace(b"2839 x", b"9" * 5000 + b" x"), product())
+    assert page.versions
+    assert {version.width for version in page.versions} == {None}
+
+
 def test_used_wrongly(quick: Settings) -> None:
     with pytest.raises(UsageError, match="no category comets: choose from observation"):
         open_esahubble(quick, LIMITS, categories="galaxies,comets")

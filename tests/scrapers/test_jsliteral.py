@@ -24,6 +24,11 @@ def test_literals_that_are_no_json() -> None:
     assert second == {"id": "bc", "flag": True, "none": None, "nothing": None, "hex": 31, "nested": [[1], {}]}
 
 
+def test_a_number_of_thousands_of_digits_is_a_double() -> None:
+    assert read_variable(f"x = [{'1' * 20}]", "x") == [float("1" * 20)]
+    assert read_variable(f"x = {'9' * 5000}", "x") == float("inf")
+
+
 def test_surrogates_are_joined_and_lone_ones_are_replaced() -> None:
     assert read_variable(r"x = '\ud83d\ude00'", "x") == "😀"
     assert read_variable(r"x = '\ud83d'", "x").encode()
