@@ -7,11 +7,8 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from PIL import Image
-from typer.testing import CliRunner
 
-from flows.cli import app
 from manifests.errors import DeepfieldError, UsageError
-from manifests.settings import load_settings
 from tests_support import jpeg
 from training.loop import train
 from training.pack import FrameInfo, open_pack
@@ -44,23 +41,6 @@ def home(tmp_path_factory):
         train(make_config(task, None, None, [*settings, *QUICK]), pack, run)
         register(run, home / "models", task)
     return home
-
-
-@pytest.fixture
-def run(home, monkeypatch):
-    """Call the command line in this process with that data folder."""
-    monkeypatch.setenv("DEEPFIELD_HOME", str(home))
-    load_settings.cache_clear()
-
-    def call(*arguments):
-        result = CliRunner().invoke(app, [str(argument) for argument in arguments])
-        if result.exception and not isinstance(result.exception, SystemExit):
-            raise result.exception
-        assert result.exit_code == 0, result.output
-        return result.output
-
-    yield call
-    load_settings.cache_clear()
 
 
 @pytest.fixture

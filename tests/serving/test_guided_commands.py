@@ -7,11 +7,8 @@ import pytest
 import torch
 from astropy.io import fits
 from PIL import Image
-from typer.testing import CliRunner
 
-from flows.cli import app
 from manifests.errors import UsageError
-from manifests.settings import load_settings
 from models.color import rgb_to_lab
 from training.loop import train
 from training.pack import FrameInfo, open_pack
@@ -45,22 +42,6 @@ def home(tmp_path_factory):
     train(make_config("colorizer", "default_colorizer", None, TINY), pack, home / "runs" / "colour")
     register(home / "runs" / "colour", home / "models", "colorizer")
     return home
-
-
-@pytest.fixture
-def run(home, monkeypatch):
-    monkeypatch.setenv("DEEPFIELD_HOME", str(home))
-    load_settings.cache_clear()
-
-    def call(*arguments):
-        result = CliRunner().invoke(app, [str(argument) for argument in arguments])
-        if result.exception and not isinstance(result.exception, SystemExit):
-            raise result.exception
-        assert result.exit_code == 0, result.output
-        return result.output
-
-    yield call
-    load_settings.cache_clear()
 
 
 @pytest.fixture
