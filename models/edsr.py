@@ -13,10 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from models.enlarger import Enlarger, check_scale, prime_factors, radius_before_steps
 from models.layers import icnr_, kaiming_, near_zero_
-from models.srresnet import SCALES, prime_factors
-
-_BICUBIC_RADIUS = 2
 
 
 @dataclass(frozen=True)
@@ -34,8 +32,7 @@ class EDSRConfig:
     tail: Literal["stepwise", "direct"] = "stepwise"
 
     def __post_init__(self) -> None:
-        if self.scale not in SCALES:
-            raise ValueError(f"EDSR scale {self.scale} is not a whole number from 2 to 12")
+        check_scale("EDSR", self.scale)
         if self.width < 1 or self.blocks < 1:
             raise ValueError(f"EDSR width {self.width} and blocks {self.blocks} must be 1 or more")
         if not 0.0 < self.residual_scale <= 1.0:
@@ -44,11 +41,11 @@ class EDSRConfig:
             raise ValueError(f"EDSR tail {self.tail!r} is neither stepwise nor direct")
 
 
-class EDSR(nn.Module):
-    """RGB (N, 3, H, W) in [0, 1] to RGB (N, 3, scale*H, scale*W), about [0, 1] and not clipped."""
+class EDSR(Enlarger):
+    """The network of an `EDSRConfig`."""
 
     def __init__(self, config: EDSRConfig) -> None:
-        super().__init__()
+        super().__init__(config.scale)
         self.config = config
         width = config.width
         self.head = kaiming_(nn.Conv2d(3, width, 3, padding=1))
@@ -71,31 +68,16 @@ class EDSR(nn.Module):
             self.out = near_zero_(nn.Conv2d(width, 3, 3, padding=1))
 
     @property
-    def scale(self) -> int:
-        """Output pixels to one of the input."""
-        return self.config.scale
+    def inner_radius(self) -> int:
+        """How far, in pixels of the input, `missed` sees."""
+        last = radius_before_steps(1, self.scale) if self.config.tail == "stepwise" else 1
+        return last + 2 * self.config.blocks + 2
 
-    @property
-    def stride(self) -> int:
-        """Tile origins may be anywhere."""
-        return 1
-
-    @property
-    def receptive_radius(self) -> int:
-        """No input pixel farther than this, by row or by column, has any effect on an output pixel."""
-        radius = 1
-        if self.config.tail == "stepwise":
-            for prime in reversed(prime_factors(self.config.scale)):
-                # through the shuffle to coarser pixels, then a 3x3 convolution
-                radius = -(-radius // prime) + 1
-        return max(radius + 2 * self.config.blocks + 2, _BICUBIC_RADIUS)
-
-    def forward(self, rgb: Tensor) -> Tensor:
-        """Enlarge."""
-        base = F.interpolate(rgb, scale_factor=float(self.scale), mode="bicubic", align_corners=False)
+    def missed(self, rgb: Tensor) -> Tensor:
+        """What the bicubic enlargement lacks."""
         shallow = self.head(rgb - 0.5)
         fine = self.out(self.tail(shallow + self.body(shallow)))
-        return base + (F.pixel_shuffle(fine, self.scale) if self.config.tail == "direct" else fine)
+        return F.pixel_shuffle(fine, self.scale) if self.config.tail == "direct" else fine
 
 
 class _Residual(nn.Module):

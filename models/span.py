@@ -13,10 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from models.enlarger import Enlarger, check_scale
 from models.layers import kaiming_, near_zero_
-from models.srresnet import SCALES
-
-_BICUBIC_RADIUS = 2
 
 
 @dataclass(frozen=True)
@@ -29,17 +27,16 @@ class SPANConfig:
     expansion: int = 2
 
     def __post_init__(self) -> None:
-        if self.scale not in SCALES:
-            raise ValueError(f"SPAN scale {self.scale} is not a whole number from 2 to 12")
+        check_scale("SPAN", self.scale)
         if self.width < 1 or self.blocks < 2 or self.expansion < 0:
             raise ValueError("SPAN width must be 1 or more, blocks 2 or more, expansion 0 or more")
 
 
-class SPAN(nn.Module):
-    """RGB (N, 3, H, W) in [0, 1] to RGB (N, 3, scale*H, scale*W), about [0, 1] and not clipped."""
+class SPAN(Enlarger):
+    """The network of an `SPANConfig`."""
 
     def __init__(self, config: SPANConfig) -> None:
-        super().__init__()
+        super().__init__(config.scale)
         self.config = config
         width = config.width
         self.head = _conv3x3(3, width, config.expansion)
@@ -49,30 +46,19 @@ class SPAN(nn.Module):
         self.out = near_zero_(nn.Conv2d(width, 3 * config.scale**2, 3, padding=1))
 
     @property
-    def scale(self) -> int:
-        """Output pixels to one of the input."""
-        return self.config.scale
+    def inner_radius(self) -> int:
+        """How far, in pixels of the input, `missed` sees."""
+        return 3 * self.config.blocks + 3
 
-    @property
-    def stride(self) -> int:
-        """Tile origins may be anywhere."""
-        return 1
-
-    @property
-    def receptive_radius(self) -> int:
-        """No input pixel farther than this, by row or by column, has any effect on an output pixel."""
-        return max(3 * self.config.blocks + 3, _BICUBIC_RADIUS)
-
-    def forward(self, rgb: Tensor) -> Tensor:
-        """Enlarge."""
-        base = F.interpolate(rgb, scale_factor=float(self.scale), mode="bicubic", align_corners=False)
+    def missed(self, rgb: Tensor) -> Tensor:
+        """What the bicubic enlargement lacks."""
         shallow = self.head(rgb - 0.5)
         features, first, inside = shallow, shallow, shallow
         for number, block in enumerate(self.body):
             features, inside = block(features)
             first = features if number == 0 else first
         joined = self.join(torch.cat((shallow, self.after(features), first, inside), dim=1))
-        return base + F.pixel_shuffle(self.out(joined), self.scale)
+        return F.pixel_shuffle(self.out(joined), self.scale)
 
 
 class _Block(nn.Module):

@@ -8,12 +8,9 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from models.enlarger import Enlarger, check_scale, prime_factors, radius_before_steps
 from models.layers import icnr_, kaiming_, near_zero_
-
-SCALES = range(2, 13)
-_BICUBIC_RADIUS = 2
 
 
 @dataclass(frozen=True)
@@ -26,19 +23,18 @@ class SRResNetConfig:
     end_kernel: int = 9
 
     def __post_init__(self) -> None:
-        if self.scale not in SCALES:
-            raise ValueError(f"SRResNet scale {self.scale} is not a whole number from 2 to 12")
+        check_scale("SRResNet", self.scale)
         if self.width < 1 or self.blocks < 1:
             raise ValueError(f"SRResNet width {self.width} and blocks {self.blocks} must be 1 or more")
         if self.end_kernel < 1 or self.end_kernel % 2 == 0:
             raise ValueError(f"SRResNet end_kernel {self.end_kernel} must be odd")
 
 
-class SRResNet(nn.Module):
-    """RGB (N, 3, H, W) in [0, 1] to RGB (N, 3, scale*H, scale*W), about [0, 1] and not clipped."""
+class SRResNet(Enlarger):
+    """The network of an `SRResNetConfig`."""
 
     def __init__(self, config: SRResNetConfig) -> None:
-        super().__init__()
+        super().__init__(config.scale)
         self.config = config
         width, around = config.width, config.end_kernel // 2
         self.head = nn.Sequential(kaiming_(nn.Conv2d(3, width, config.end_kernel, padding=around)), nn.PReLU())
@@ -49,30 +45,15 @@ class SRResNet(nn.Module):
         self.out = near_zero_(nn.Conv2d(width, 3, config.end_kernel, padding=around))
 
     @property
-    def scale(self) -> int:
-        """Output pixels to one of the input."""
-        return self.config.scale
+    def inner_radius(self) -> int:
+        """How far, in pixels of the input, `missed` sees."""
+        around = self.config.end_kernel // 2
+        return radius_before_steps(around, self.scale) + 1 + 2 * self.config.blocks + around
 
-    @property
-    def stride(self) -> int:
-        """Tile origins may be anywhere."""
-        return 1
-
-    @property
-    def receptive_radius(self) -> int:
-        """No input pixel farther than this, by row or by column, has any effect on an output pixel."""
-        radius = self.config.end_kernel // 2
-        for prime in reversed(prime_factors(self.config.scale)):
-            # through the shuffle to coarser pixels, then a 3x3 convolution
-            radius = -(-radius // prime) + 1
-        radius += 1 + 2 * self.config.blocks + self.config.end_kernel // 2
-        return max(radius, _BICUBIC_RADIUS)
-
-    def forward(self, rgb: Tensor) -> Tensor:
-        """Enlarge."""
-        base = F.interpolate(rgb, scale_factor=float(self.scale), mode="bicubic", align_corners=False)
+    def missed(self, rgb: Tensor) -> Tensor:
+        """What the bicubic enlargement lacks."""
         shallow = self.head(rgb)
-        return base + self.out(self.tail(shallow + self.body(shallow)))
+        return self.out(self.tail(shallow + self.body(shallow)))
 
 
 class _Residual(nn.Module):
@@ -102,14 +83,3 @@ class _Enlarge(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         return self.act(self.shuffle(self.conv(features)))
-
-
-def prime_factors(number: int) -> list[int]:
-    """Prime factors in rising order: 12 gives [2, 2, 3]."""
-    factors, divisor = [], 2
-    while number > 1:
-        while number % divisor == 0:
-            factors.append(divisor)
-            number //= divisor
-        divisor += 1
-    return factors

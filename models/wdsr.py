@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import weight_norm
 
+from models.enlarger import Enlarger, check_scale
 from models.layers import near_zero_
-from models.srresnet import SCALES
 
 _SKIP_RADIUS = 2
 
@@ -30,19 +30,18 @@ class WDSRConfig:
     linear: float = 0.8
 
     def __post_init__(self) -> None:
-        if self.scale not in SCALES:
-            raise ValueError(f"WDSR scale {self.scale} is not a whole number from 2 to 12")
+        check_scale("WDSR", self.scale)
         if self.width < 2 or self.blocks < 1 or self.expansion < 1:
             raise ValueError("WDSR width must be 2 or more, blocks and expansion 1 or more")
         if not 0.0 < self.linear <= 1.0:
             raise ValueError(f"WDSR linear {self.linear} must be above 0 and at most 1")
 
 
-class WDSR(nn.Module):
-    """RGB (N, 3, H, W) in [0, 1] to RGB (N, 3, scale*H, scale*W), about [0, 1] and not clipped."""
+class WDSR(Enlarger):
+    """The network of a `WDSRConfig`."""
 
     def __init__(self, config: WDSRConfig) -> None:
-        super().__init__()
+        super().__init__(config.scale)
         self.config = config
         outputs = 3 * config.scale**2
         self.head = weight_norm(nn.Conv2d(3, config.width, 3, padding=1))
@@ -52,26 +51,15 @@ class WDSR(nn.Module):
         self.skip = near_zero_(nn.Conv2d(3, outputs, 5, padding=_SKIP_RADIUS))
 
     @property
-    def scale(self) -> int:
-        """Output pixels to one of the input."""
-        return self.config.scale
-
-    @property
-    def stride(self) -> int:
-        """Tile origins may be anywhere."""
-        return 1
-
-    @property
-    def receptive_radius(self) -> int:
-        """No input pixel farther than this, by row or by column, has any effect on an output pixel."""
+    def inner_radius(self) -> int:
+        """How far, in pixels of the input, `missed` sees."""
         return max(_SKIP_RADIUS, self.config.blocks + 2)
 
-    def forward(self, rgb: Tensor) -> Tensor:
-        """Enlarge."""
-        base = F.interpolate(rgb, scale_factor=float(self.scale), mode="bicubic", align_corners=False)
+    def missed(self, rgb: Tensor) -> Tensor:
+        """What the bicubic enlargement lacks."""
         centred = rgb - 0.5
         fine = self.out(self.body(self.head(centred))) + self.skip(centred)
-        return base + F.pixel_shuffle(fine, self.scale)
+        return F.pixel_shuffle(fine, self.scale)
 
 
 class _Block(nn.Module):

@@ -15,10 +15,11 @@ from models.discriminators import (
     SRGANDiscriminatorConfig,
 )
 from models.edsr import EDSRConfig
+from models.enlarger import prime_factors
 from models.nafnet import NAFNetConfig
 from models.resnet_unet import ResNetUNet, ResNetUNetConfig
 from models.span import SPAN, SPANConfig
-from models.srresnet import SRResNetConfig, prime_factors
+from models.srresnet import SRResNetConfig
 from models.unet import UNet, UNetConfig
 from models.wdsr import WDSRConfig
 
