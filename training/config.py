@@ -95,6 +95,7 @@ class TrainConfig:
     ResNet encoder, "imagenet", "scratch" or a file. `collapse_rows`: so many rows of the log in a row with signs of
     collapse stop the adversarial phase, 0 never. `precision` "auto" is bf16 where the processor computes in it.
     `guided`: share of the crops that come with their frame's palette, where the generator takes one.
+    `colour_weight`: in the adversarial phase a colouriser also answers for being as colourful as the truth.
     """
 
     task: Task
@@ -107,6 +108,7 @@ class TrainConfig:
     adversarial: PhaseConfig
     l1_weight: float
     adversarial_weight: float
+    colour_weight: float = 0.0
     discriminator_first: int = 0
     betas: tuple[float, float] = (0.5, 0.999)
     ema_decay: float = 0.999
@@ -145,6 +147,8 @@ class TrainConfig:
             raise ValueError("guided is for a generator that takes palettes: guided_unet")
         if not 0.0 <= self.guided <= 1.0:
             raise ValueError("guided must lie within 0 and 1")
+        if self.colour_weight < 0.0 or (self.colour_weight and enlarges):
+            raise ValueError("colour_weight must be 0 or more, and is for colourisers")
         if self.seed < 0 or self.collapse_rows < 0:
             raise ValueError("seed and collapse_rows must be 0 or more")
         if self.data.batch < self.engine.accumulate:

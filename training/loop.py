@@ -34,7 +34,7 @@ from training.step import take_step
 # the file that keeps a phase's best generator, and what judges it
 WEIGHTS = {"pretrain": "faithful.safetensors", "adversarial": "vivid.safetensors"}
 _SCORE = {"pretrain": faithful_score, "adversarial": vivid_score}
-_LOSSES = ("g_l1", "g_adversarial", "g_content", "d_real", "d_made", "d_penalty", "spread")
+_LOSSES = ("g_l1", "g_adversarial", "g_content", "g_colour", "d_real", "d_made", "d_penalty", "spread")
 _SAMPLES = 4
 # signs of collapse: what is made hardly varies, or the discriminator is hardly ever wrong
 _LEAST_SPREAD, _LEAST_DOUBT = 1e-3, 1e-3

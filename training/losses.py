@@ -4,11 +4,41 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+# about what a picture of the sky has, so that the gap is of the order of 1
+_MODERATE = 30.0
+
 
 def masked_l1(prediction: Tensor, truth: Tensor, valid: Tensor) -> Tensor:
     """Mean absolute difference of (N, C, H, W) tensors over the pixels where `valid`, bool (N, 1, H, W), is True."""
     difference = (prediction.float() - truth.float()).abs() * valid
     return difference.sum() / (valid.sum() * prediction.shape[1]).clamp(min=1)
+
+
+def colourfulness(rgb: Tensor, valid: Tensor) -> Tensor:
+    """Colourfulness of Hasler and Suesstrunk 2003 (M3) of each of (N, 3, H, W) pictures, on the 0 to 255 scale, (N,).
+
+    sRGB in [0, 1]; what is not `valid`, bool (N, 1, H, W), does not count. 0 is gray, 33 "moderately colourful".
+    """
+    red, green, blue = (255.0 * rgb).unbind(dim=1)
+    inside = valid[:, 0]
+    count = inside.flatten(1).sum(dim=1).clamp(min=1)
+
+    def mean(plane: Tensor) -> Tensor:
+        return (plane * inside).flatten(1).sum(dim=1) / count
+
+    variance, centre = torch.zeros_like(count, dtype=rgb.dtype), torch.zeros_like(count, dtype=rgb.dtype)
+    for opponent in (red - green, 0.5 * (red + green) - blue):
+        middle = mean(opponent)
+        variance = variance + mean((opponent - middle.reshape(-1, 1, 1)).square())
+        centre = centre + middle.square()
+    # without the small number the roots have no gradient at gray
+    return (variance + 1e-12).sqrt() + 0.3 * (centre + 1e-12).sqrt()
+
+
+def colour_gap(made: Tensor, truth: Tensor, valid: Tensor) -> Tensor:
+    """Mean squared difference of the colourfulness of (N, 3, H, W) pictures from the truth's, in units of 30."""
+    gap = (colourfulness(made, valid) - colourfulness(truth, valid)) / _MODERATE
+    return gap.square().mean()
 
 
 def logit_weights(valid: Tensor, logits: Tensor) -> Tensor:

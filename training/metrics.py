@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from training import losses
+
 _PSNR_CEILING_DB = 100.0
 
 
@@ -58,10 +60,7 @@ def ssim(levels: Tensor, truth: Tensor, valid: Tensor) -> float:
 
 def colourfulness(rgb: Tensor, valid: Tensor) -> float:
     """Colourfulness of Hasler and Suesstrunk 2003 (M3), on the 0 to 255 scale; 0 is gray."""
-    red, green, blue = (rgb[:, valid[0]].double() * 255.0).unbind(0)
-    first, second = red - green, 0.5 * (red + green) - blue
-    spread = torch.sqrt(first.var(unbiased=False) + second.var(unbiased=False))
-    return float(spread + 0.3 * torch.sqrt(first.mean() ** 2 + second.mean() ** 2))
+    return float(losses.colourfulness(rgb.double().unsqueeze(0), valid.unsqueeze(0)))
 
 
 def detail(levels: Tensor, valid: Tensor) -> float:

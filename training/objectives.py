@@ -17,7 +17,7 @@ from training.adversarial import GANConfig, discriminator_losses, generator_loss
 from training.content import ContentLoss
 from training.data import Batch
 from training.degradation import DegradationConfig, degrade
-from training.losses import logit_weights, masked_l1
+from training.losses import colour_gap, logit_weights, masked_l1
 from training.palettes import Guide
 
 Terms = dict[str, Tensor]
@@ -51,6 +51,7 @@ class Losses:
     gan: GANConfig
     content_weight: float = 0.0
     content: ContentLoss | None = None
+    colour_weight: float = 0.0
 
 
 class Objective(ABC):
@@ -143,6 +144,18 @@ class ColorizerObjective(Objective):
         truth = lab[:, 1:] if self.output == "ab" else batch.rgb
         guidance = self.guide.of(batch) if self.guide else ()
         return Example(blank(lab[:, :1], batch.valid), truth, batch.valid, guidance)
+
+    def generator_terms(self, example: Example, made: Tensor, *, adversarial: bool) -> Terms:
+        """Besides, if `adversarial`, `g_colour` where its weight is above 0: how far from as colourful as the truth.
+
+        The least error is that of dull colours, and a judge alone pulls a generator from them slowly.
+        """
+        terms = super().generator_terms(example, made, adversarial=adversarial)
+        if adversarial and self.losses.colour_weight:
+            # bfloat16 has too few digits for the sums over a picture
+            painted, truth = self.rgb(example, made.float()), self.rgb(example, example.truth)
+            terms["g_colour"] = self.losses.colour_weight * colour_gap(painted, truth, example.valid)
+        return terms
 
     def l1(self, example: Example, made: Tensor) -> Tensor:
         """On a*b*/110, or on RGB as -1 to 1."""

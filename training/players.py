@@ -45,4 +45,11 @@ def _losses(config: TrainConfig, content: ContentLoss | None) -> Losses:
     share, content_weight = 1.0, config.content.weight
     if content is not None and config.content.mix:
         share, content_weight = config.content.mix, (1.0 - config.content.mix) * content_weight
-    return Losses(share * config.l1_weight, share * config.adversarial_weight, config.gan, content_weight, content)
+    return Losses(
+        share * config.l1_weight,
+        share * config.adversarial_weight,
+        config.gan,
+        content_weight,
+        content,
+        config.colour_weight,
+    )

@@ -6,7 +6,7 @@ from models.catalogue import build
 from training.adversarial import GANConfig, discriminator_losses, generator_loss, shown, slope_penalty
 from training.data import Batch
 from training.degradation import AREA
-from training.losses import logit_weights, masked_l1, spread
+from training.losses import colour_gap, logit_weights, masked_l1, spread
 from training.objectives import ColorizerObjective, Losses, SuperresObjective
 
 BCE = GANConfig()
@@ -26,7 +26,7 @@ def objective(task: str, gan: GANConfig = BCE):
     # in training mode each call moves the power iteration of spectral normalisation on a little
     generator, discriminator = build(config.generator), build(config.discriminator).eval()
     if task == "colorizer":
-        return ColorizerObjective(generator, discriminator, Losses(100.0, 1.0, gan))
+        return ColorizerObjective(generator, discriminator, Losses(100.0, 1.0, gan, colour_weight=2.0))
     return SuperresObjective(generator, discriminator, Losses(1.0, 0.5, gan), scale=2, degradation=AREA)
 
 
@@ -108,6 +108,22 @@ def test_spread_is_that_of_the_valid_pixels_relative_to_the_truth():
     assert float(spread(torch.full_like(truth, 7.0), truth, valid)) == pytest.approx(0.0, abs=1e-5)
 
 
+def test_the_gap_of_colourfulness_is_counted_over_data_and_pulls_gray_towards_colour():
+    truth, valid = torch.rand(2, 3, 16, 16), torch.ones(2, 1, 16, 16, dtype=torch.bool)
+    valid[..., 8:] = False
+    assert colour_gap(torch.where(valid, truth, 0.5), truth, valid) == 0.0
+    gray = truth.mean(dim=1, keepdim=True)
+    tint = torch.full((2, 3, 16, 16), 1e-3, requires_grad=True)
+    gap = colour_gap(gray + tint * truth, truth, valid)
+    gap.backward()
+    assert gap > 1.0
+    # it falls when the tint grows
+    assert (tint.grad * truth).sum() < 0
+    still = gray.repeat(1, 3, 1, 1).requires_grad_()
+    colour_gap(still, truth, valid).backward()
+    assert torch.isfinite(still.grad).all()
+
+
 @pytest.mark.parametrize(
     "gan",
     [BCE, GANConfig("relativistic", gradient_penalty=0.5), GANConfig("wgan_gp", gradient_penalty=10.0)],
@@ -122,7 +138,7 @@ def test_no_loss_of_the_colouriser_looks_at_no_data(gan):
         made = asked.generator(example.given)
         terms = asked.generator_terms(example, made, adversarial=True) | asked.discriminator_terms(example, made)
         values.append({name: float(term.detach()) for name, term in terms.items()})
-    assert values[0].keys() - {"d_penalty"} == {"g_l1", "g_adversarial", "d_real", "d_made"}
+    assert values[0].keys() - {"d_penalty"} == {"g_l1", "g_adversarial", "g_colour", "d_real", "d_made"}
     assert values[0] == pytest.approx(values[1], rel=1e-5)
 
 

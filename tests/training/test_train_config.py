@@ -66,6 +66,8 @@ def test_a_bad_setting_is_one_sentence(text, sentence):
 def test_settings_that_contradict_each_other_are_refused():
     with pytest.raises(UsageError, match="multiple of the scale 4"):
         make_config("superres", None, None, ["data.crop_px=94"])
+    with pytest.raises(UsageError, match="colour_weight must be 0 or more, and is for colourisers"):
+        make_config("superres", None, None, ["colour_weight=1"])
     with pytest.raises(UsageError, match="something below"):
         parse_assignments(["data=3", "data.batch=2"])
 
