@@ -19,7 +19,7 @@ from training.pack import open_pack
 from training.pack_travel import unpack
 from training.processes import best_device, is_first
 from training.registry import folder_of, load_model, training_log
-from training.study import Budget, config_named, recipe_names, run_study
+from training.study import Budget, config_named, recipes_at_hand, run_study
 from training.study_page import write_study
 
 _LINE_EVERY_S = 60.0
@@ -110,10 +110,12 @@ def _evaluate(options: argparse.Namespace) -> None:
 
 def _study(options: argparse.Namespace) -> None:
     pack = open_pack(options.pack)
+    names, left_out = recipes_at_hand(options.recipes, options.settings)
+    sys.stderr.writelines(f"{sentence}\n" for sentence in left_out)
     results = run_study(
         options.out,
         pack,
-        recipe_names(options.recipes),
+        names,
         options.settings,
         Budget(options.steps, options.minutes),
         inception=options.inception,

@@ -39,6 +39,11 @@ class ContentConfig:
         if self.weight < 0.0 or not 0.0 <= self.mix < 1.0:
             raise ValueError("content.weight must be 0 or more, content.mix at least 0 and below 1")
 
+    @property
+    def lacks_weights(self) -> bool:
+        """Whether there is such a loss, and no file for it."""
+        return self.weight > 0 and not self.weights
+
 
 class ContentLoss(nn.Module):
     """Mean absolute difference of VGG-19's features of two pictures."""
@@ -82,7 +87,7 @@ def load_content(config: ContentConfig) -> ContentLoss | None:
     """
     if not config.weight:
         return None
-    if not config.weights:
+    if config.lacks_weights:
         raise UsageError(
             "The content loss needs torchvision's VGG-19 weights: name their file by --set content.weights=FILE, or "
             "leave the loss out by --set content.weight=0 --set content.mix=0."

@@ -45,11 +45,6 @@ def write_travelling(pack: Pack, out: Path, on_progress: OnProgress | None = Non
     return out
 
 
-def is_travelling(path: Path) -> bool:
-    """Whether a path holds a pack in this form."""
-    return path.is_file() or (path / _DESCRIPTION).exists()
-
-
 def unpack(source: Path, folder: Path, on_progress: OnProgress | None = None) -> Path:
     """Turn a travelling pack back into one that is trained from, going on where an earlier attempt stopped.
 

@@ -90,6 +90,23 @@ def recipe_names(text: str) -> tuple[str, ...]:
     return names
 
 
+def recipes_at_hand(text: str, settings: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The recipes of `recipe_names`, and a sentence on each of `paper` that is left out for want of VGG-19's weights.
+
+    Raises:
+        UsageError: a recipe is unknown or, asked for by its name, lacks those weights.
+    """
+    names = recipe_names(text)
+    lacking = [name for name in names if config_named(name, settings).content.lacks_weights]
+    sentences = tuple(
+        f"{name} is left out: it needs torchvision's VGG-19 weights, by --set {name}:content.weights=FILE."
+        for name in lacking
+    )
+    if sentences and text != "paper":
+        raise UsageError(sentences[0])
+    return tuple(name for name in names if name not in lacking), sentences
+
+
 def config_named(name: str, settings: Sequence[str]) -> TrainConfig:
     """The config of a recipe, changed by `key=value` settings; `recipe:key=value` is for that recipe only.
 

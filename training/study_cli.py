@@ -72,10 +72,13 @@ def study(
     from training.pack import open_pack
     from training.pack_build import pack_for_snapshot
     from training.processes import best_device
-    from training.study import Budget, recipe_names, run_study
+    from training.study import Budget, recipes_at_hand, run_study
     from training.study_page import write_study
 
-    places, names, budget = load_settings(), recipe_names(recipes), Budget(steps, minutes)
+    places, budget = load_settings(), Budget(steps, minutes)
+    names, left_out = recipes_at_hand(recipes, settings or [])
+    for sentence in left_out:
+        typer.echo(sentence, err=True)
     with bar("Packing") as advance:
         packed = pack_for_snapshot(
             places, snapshot, size, on_progress=lambda done, total: advance(done, total, "frames")

@@ -11,7 +11,7 @@ from training.pack import open_pack
 from training.pack_resize import resized_pack, shrunk
 from training.pack_travel import unpack, write_travelling
 from training.recipes import RECIPES
-from training.study import PAPER, Budget, config_named, recipe_names, run_study, with_steps
+from training.study import PAPER, Budget, config_named, recipe_names, recipes_at_hand, run_study, with_steps
 from training.study_page import write_study
 
 COMMON = ["data.crop_px=32", "data.batch=2", "discriminator.width=4", "device=cpu"]
@@ -118,9 +118,14 @@ def test_settings_can_be_of_one_recipe_only():
     assert recipe_names("demo_superres, pix2pix_lab") == ("demo_superres", "pix2pix_lab")
 
 
-@pytest.mark.skipif(not set(PAPER) <= set(RECIPES), reason="the paper's recipes are not all there yet")
-def test_the_recipes_of_the_paper_are_there():
-    assert recipe_names("paper") == PAPER
+def test_recipes_without_the_weights_they_need_are_left_out_of_the_papers_and_refused_by_name():
+    assert set(PAPER) <= set(RECIPES)
+    names, sentences = recipes_at_hand("paper", [])
+    assert names == tuple(name for name in PAPER if name != "content_mix")
+    assert [sentence.partition(" is left out")[0] for sentence in sentences] == ["content_mix"]
+    assert recipes_at_hand("paper", ["content_mix:content.weights=vgg19.pth"]) == (PAPER, ())
+    with pytest.raises(UsageError, match="content_mix is left out: it needs torchvision's VGG-19 weights"):
+        recipes_at_hand("demo_superres,content_mix", [])
 
 
 @pytest.mark.parametrize("name", ["frames.tar", "folder"])
