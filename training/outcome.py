@@ -39,14 +39,14 @@ class Headline:
 
 
 def headline(task: Task, metrics: Sequence[Metric]) -> Headline:
-    """What decides: a*b* error at strength 1 for colour, PSNR-Y at strength 0 for enlargement.
+    """What decides: a*b* error or PSNR-Y, at strength 0. At strength 1 the error is the price of liveliness.
 
     Raises:
         DeepfieldError: the model was never scored.
     """
     by_name = {metric.name: metric for metric in metrics}
     if task == "colorizer":
-        name, baseline, what = "mae_ab", "mae_ab_all_gray", "mean absolute a*b* error"
+        name, baseline, what = "mae_ab_faithful", "mae_ab_all_gray", "mean absolute a*b* error at strength 0"
     else:
         name = next((name for name in by_name if name.startswith("psnr_y_crop") and name.endswith("_faithful")), "")
         baseline, what = name.replace("_faithful", "_bicubic"), "PSNR-Y in dB at strength 0"

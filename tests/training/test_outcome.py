@@ -24,7 +24,8 @@ def test_a_run_is_scored_on_test_else_on_validation_else_not_and_always_register
 
 
 def test_the_headline_of_a_task_knows_which_way_is_better():
-    colour = headline("colorizer", [Metric("mae_ab", 5.0, 4, 6, 9), Metric("mae_ab_all_gray", 6.0, 5, 7, 9)])
+    scored = {"mae_ab": 7.0, "mae_ab_faithful": 5.0, "mae_ab_all_gray": 6.0}
+    colour = headline("colorizer", [Metric(name, value, value - 1, value + 1, 9) for name, value in scored.items()])
     assert colour.beats(5.1)
     assert not colour.beats(4.9)
     names = ("psnr_y_crop4", "psnr_y_crop4_faithful", "psnr_y_crop4_bicubic")
