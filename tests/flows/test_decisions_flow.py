@@ -42,6 +42,7 @@ def test_enough_new_decisions_make_a_snapshot_and_one_event(tmp_path, monkeypatc
         (folder / f"{number}.jpg").write_bytes(jpeg(noise))
     try:
         with own_api(settings), workplace(settings) as here:
+            assert decisions_flow() == {"new_decisions": 0, "snapshot_id": None}
             scrape_folder(folder, settings=settings, engine=here.engine, blobs=here.blobs)
             first = curate_flow()["snapshot_id"]
             ids = read_snapshot(settings.manifest_dir)["image_id"].tolist()
