@@ -66,18 +66,17 @@ def start(settings: Settings) -> Iterator[str]:
         yield f"The server is running at {url}."
     else:
         _spawn("server", ["server", "start"], settings)
-        _wait_healthy(url, settings)
+        _wait_for(f"{url}/health", "server", settings)
         yield f"Started the server at {url}."
-    existing = _prefect(["work-pool", "inspect", POOL], settings, check=False)
-    if existing.returncode != 0:
-        _prefect(["work-pool", "create", POOL, "--type", "process"], settings)
-    _prefect(["--no-prompt", "deploy", "--all"], settings)
-    yield f"Registered the deployments: {', '.join(_deployments(url))}."
     if _process("worker", settings).pid is None:
-        _spawn("worker", ["worker", "start", "--pool", POOL, "--name", f"{POOL}-local"], settings)
+        # it makes the pool, which spares two commands that take seconds each
+        _spawn("worker", ["worker", "start", "--pool", POOL, "--type", "process", "--name", f"{POOL}-local"], settings)
+        _wait_for(f"{url}/work_pools/{POOL}", "worker", settings)
         yield "Started a worker."
     else:
         yield "A worker is running."
+    _prefect(["--no-prompt", "deploy", "--all"], settings)
+    yield f"Registered the deployments: {', '.join(_deployments(url))}."
 
 
 def stop(settings: Settings) -> Iterator[str]:
@@ -159,7 +158,7 @@ def _spawn(role: str, arguments: list[str], settings: Settings) -> None:
     write_atomic(_pid_file(role, settings), f"{process.pid}\n")
 
 
-def _prefect(arguments: list[str], settings: Settings, check: bool = True) -> subprocess.CompletedProcess[str]:
+def _prefect(arguments: list[str], settings: Settings) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "prefect", *arguments],
         cwd=ROOT,
@@ -169,25 +168,29 @@ def _prefect(arguments: list[str], settings: Settings, check: bool = True) -> su
         text=True,
         check=False,
     )
-    if check and done.returncode != 0:
+    if done.returncode != 0:
         lines = (done.stderr or done.stdout).strip().splitlines()
         raise DeepfieldError(f"`prefect {' '.join(arguments)}` failed: {lines[-1] if lines else 'no message'}.")
-    return done
 
 
-def _wait_healthy(url: str, settings: Settings) -> None:
+def _wait_for(address: str, role: str, settings: Settings) -> None:
+    """Wait until the server has something, which a process of ours is to bring about."""
     deadline = time.monotonic() + _START_TIMEOUT_S
-    while not _healthy(url):
-        if _process("server", settings).pid is None or time.monotonic() > deadline:
+    while not _answers(address):
+        if _process(role, settings).pid is None or time.monotonic() > deadline:
             raise DeepfieldError(
-                f"The Prefect server did not come up at {url}; its log {_log_file('server', settings)} says why."
+                f"The Prefect {role} did not come up at {address}; its log {_log_file(role, settings)} says why."
             )
-        time.sleep(0.5)
+        time.sleep(0.2)
 
 
 def _healthy(url: str) -> bool:
+    return _answers(f"{url}/health")
+
+
+def _answers(address: str) -> bool:
     try:
-        with urllib.request.urlopen(f"{url}/health", timeout=5) as reply:
+        with urllib.request.urlopen(address, timeout=5) as reply:
             return reply.status == 200
     except (urllib.error.URLError, OSError):
         return False
