@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from manifests.errors import DeepfieldError
 from manifests.files import write_atomic
@@ -44,7 +45,7 @@ class LocalStatus:
 
 
 def api_url() -> str:
-    """Address of the local server's API, from prefect.toml.
+    """Address of the server's API: PREFECT_API_URL, which Prefect's own commands obey too, or that in prefect.toml.
 
     Raises:
         DeepfieldError: prefect.toml is not there, as in an installation without the project's folder.
@@ -52,7 +53,7 @@ def api_url() -> str:
     path = ROOT / "prefect.toml"
     if not path.exists() or not (ROOT / "prefect.yaml").exists():
         raise DeepfieldError(f"{ROOT} holds no prefect.toml and prefect.yaml: run this in a checkout of Deepfield.")
-    return str(tomllib.loads(path.read_text())["api"]["url"])
+    return (os.environ.get("PREFECT_API_URL") or str(tomllib.loads(path.read_text())["api"]["url"])).rstrip("/")
 
 
 def start(settings: Settings) -> Iterator[str]:
@@ -65,7 +66,7 @@ def start(settings: Settings) -> Iterator[str]:
     if _healthy(url):
         yield f"The server is running at {url}."
     else:
-        _spawn("server", ["server", "start"], settings)
+        _spawn("server", ["server", "start", "--host", *_loopback(url)], settings)
         _wait_for(f"{url}/health", "server", settings)
         yield f"Started the server at {url}."
     if _process("worker", settings).pid is None:
@@ -131,6 +132,20 @@ def own_api(settings: Settings) -> Iterator[None]:
         restore_defaults={PREFECT_API_URL},
     ):
         yield
+
+
+def _loopback(url: str) -> list[str]:
+    """Host, and `--port` with the port, to serve an address at.
+
+    Raises:
+        DeepfieldError: the address is not one of this machine alone.
+    """
+    parts = urlsplit(url)
+    if parts.scheme != "http" or parts.hostname not in ("127.0.0.1", "localhost") or parts.port is None:
+        raise DeepfieldError(
+            f"No Prefect server answers at {url}: start it there, or unset PREFECT_API_URL to have one on this machine."
+        )
+    return [parts.hostname, "--port", str(parts.port)]
 
 
 def _environment(settings: Settings) -> dict[str, str]:
