@@ -108,30 +108,41 @@ def inspect(settings: Settings) -> LocalStatus:
 
 @contextmanager
 def own_api(settings: Settings) -> Iterator[None]:
-    """Run flows in this process on a temporary server of their own, whatever server prefect.toml names."""
+    """Run flows in this process on a temporary server of their own, whatever server prefect.toml names.
+
+    Within another `own_api`, its server goes on being used.
+    """
     os.environ.setdefault("DO_NOT_TRACK", "1")
     home = settings.home.absolute() / "prefect"
     home.mkdir(parents=True, exist_ok=True)
-    from prefect.settings import (  # noqa: PLC0415  # Prefect takes a second to import
+    from prefect.events.worker import EventsWorker  # noqa: PLC0415  # Prefect takes seconds to import
+    from prefect.logging.handlers import APILogWorker  # noqa: PLC0415
+    from prefect.server.api.server import SubprocessASGIServer  # noqa: PLC0415
+    from prefect.settings import (  # noqa: PLC0415
         PREFECT_API_URL,
         PREFECT_HOME,
-        PREFECT_SERVER_ALLOW_EPHEMERAL_MODE,
         PREFECT_SERVER_ANALYTICS_ENABLED,
-        PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS,
         temporary_settings,
     )
 
     with temporary_settings(
-        updates={
-            PREFECT_HOME: str(home),
-            PREFECT_SERVER_ALLOW_EPHEMERAL_MODE: True,
-            PREFECT_SERVER_ANALYTICS_ENABLED: False,
-            # Prefect gives itself 20 s, which a busy disk can exceed
-            PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS: int(_START_TIMEOUT_S),
-        },
-        restore_defaults={PREFECT_API_URL},
+        updates={PREFECT_HOME: str(home), PREFECT_SERVER_ANALYTICS_ENABLED: False}, restore_defaults={PREFECT_API_URL}
     ):
-        yield
+        server = SubprocessASGIServer()
+        within_another = server.running
+        # Prefect gives itself 20 s, which a busy disk can exceed
+        server.start(int(_START_TIMEOUT_S))
+        try:
+            # named, else each worker of a cluster would start one more
+            with temporary_settings({PREFECT_API_URL: server.api_url}):
+                yield
+        finally:
+            if not within_another:
+                # Prefect would stop it when the interpreter ends, which is too late for a log; what flows said may
+                # still be on its way to it
+                for worker in (APILogWorker, EventsWorker):
+                    worker.drain_all(timeout=_STOP_TIMEOUT_S)
+                server.stop()
 
 
 def _loopback(url: str) -> list[str]:
