@@ -181,7 +181,7 @@ def make_app(desk: Desk, engine: Engine, renditions: Renditions, guard: Guard) -
 
     @app.get("/frame/{image_id}/thumb")
     def thumb(image_id: str) -> Response:
-        return Response(renditions.views(known(image_id)).thumb, media_type="image/jpeg", headers=_FOR_GOOD)
+        return Response(renditions.thumb(known(image_id)), media_type="image/jpeg", headers=_FOR_GOOD)
 
     @app.get("/frame/{image_id}/mask")
     def mask(image_id: str) -> Response:
