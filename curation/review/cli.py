@@ -71,7 +71,7 @@ def list_items(
         if as_json:
             typer.echo(json.dumps(_told(item)))
         else:
-            doubt, why = ("  ? ", "for a check") if item.blind else (f"{item.doubt:4.2f}", item.rule_values)
+            doubt, why = ("  ? ", "for a check") if item.blind else (f"{item.doubt:4.2f}", ", ".join(item.reasons))
             typer.echo(f"{item.image_id[:12]}  {doubt}  {item.source_name}  {why}")
     if not items and not as_json:
         typer.echo("Nothing waits for a decision.", err=True)
