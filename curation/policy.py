@@ -110,12 +110,16 @@ class Classifier:
         if opinion.score <= self.review:
             return f"score {opinion.score:.2g} <= {self.review:g} (like good frames)"
         score, threshold = (opinion.excused, self.reject) if self.rejects(opinion) else (opinion.score, self.review)
-        parts = [f"score {score:.2g} > {threshold:g} ({self.reason})"]
+        return "; ".join([f"score {score:.2g} > {threshold:g} ({self.reason})", *self.moved_by(opinion)])
+
+    def moved_by(self, opinion: Opinion) -> list[str]:
+        """What moved the score most, beside good frames' values."""
+        parts = []
         for driver in opinion.drivers[:_DRIVERS]:
             unit = _MEASURABLE[driver.measure]
             usual = f"{driver.usual.low:.3g} to {driver.usual.high:.3g}"
             parts.append(f"{driver.measure} {driver.value:.3g}{' ' + unit if unit else ''}, in good frames {usual}")
-        return "; ".join(parts)
+        return parts
 
     def rejects(self, opinion: Opinion) -> bool:
         """Whether a score rejects by itself; what the forest excuses has no part in that."""

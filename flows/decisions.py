@@ -11,7 +11,7 @@ from prefect.logging import get_run_logger
 from curation.review.decisions import Decision, effective, history
 from flows.curate import curate_flow
 from flows.work import workplace
-from manifests.snapshots import read_snapshot
+from manifests.snapshots import head, read_snapshot
 
 # what the trigger of the deployment `retrain` in prefect.yaml waits for
 EVENT, RESOURCE = "deepfield.decisions.enough", "deepfield.decisions"
@@ -29,6 +29,9 @@ def decisions_flow(min_new_decisions: int = 100, policy: str | None = None) -> d
         How many are new, and the id of the snapshot that was written, if they were enough.
     """
     with workplace() as here:
+        if head(here.settings.manifest_dir) is None:
+            get_run_logger().info("There is no snapshot yet that people could decide on: nothing done")
+            return {"new_decisions": 0, "snapshot_id": None}
         rows = read_snapshot(here.settings.manifest_dir, None, ["image_id", "decision"])
         new = unknown_decisions(rows, effective(history(here.engine)))
     if new < min_new_decisions:

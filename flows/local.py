@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from manifests.errors import DeepfieldError
 from manifests.files import write_atomic
@@ -44,7 +45,7 @@ class LocalStatus:
 
 
 def api_url() -> str:
-    """Address of the local server's API, from prefect.toml.
+    """Address of the server's API: PREFECT_API_URL, which Prefect's own commands obey too, or that in prefect.toml.
 
     Raises:
         DeepfieldError: prefect.toml is not there, as in an installation without the project's folder.
@@ -52,7 +53,7 @@ def api_url() -> str:
     path = ROOT / "prefect.toml"
     if not path.exists() or not (ROOT / "prefect.yaml").exists():
         raise DeepfieldError(f"{ROOT} holds no prefect.toml and prefect.yaml: run this in a checkout of Deepfield.")
-    return str(tomllib.loads(path.read_text())["api"]["url"])
+    return (os.environ.get("PREFECT_API_URL") or str(tomllib.loads(path.read_text())["api"]["url"])).rstrip("/")
 
 
 def start(settings: Settings) -> Iterator[str]:
@@ -65,19 +66,18 @@ def start(settings: Settings) -> Iterator[str]:
     if _healthy(url):
         yield f"The server is running at {url}."
     else:
-        _spawn("server", ["server", "start"], settings)
-        _wait_healthy(url, settings)
+        _spawn("server", ["server", "start", "--host", *_loopback(url)], settings)
+        _wait_for(f"{url}/health", "server", settings)
         yield f"Started the server at {url}."
-    existing = _prefect(["work-pool", "inspect", POOL], settings, check=False)
-    if existing.returncode != 0:
-        _prefect(["work-pool", "create", POOL, "--type", "process"], settings)
-    _prefect(["--no-prompt", "deploy", "--all"], settings)
-    yield f"Registered the deployments: {', '.join(_deployments(url))}."
     if _process("worker", settings).pid is None:
-        _spawn("worker", ["worker", "start", "--pool", POOL, "--name", f"{POOL}-local"], settings)
+        # it makes the pool, which spares two commands that take seconds each
+        _spawn("worker", ["worker", "start", "--pool", POOL, "--type", "process", "--name", f"{POOL}-local"], settings)
+        _wait_for(f"{url}/work_pools/{POOL}", "worker", settings)
         yield "Started a worker."
     else:
         yield "A worker is running."
+    _prefect(["--no-prompt", "deploy", "--all"], settings)
+    yield f"Registered the deployments: {', '.join(_deployments(url))}."
 
 
 def stop(settings: Settings) -> Iterator[str]:
@@ -108,30 +108,55 @@ def inspect(settings: Settings) -> LocalStatus:
 
 @contextmanager
 def own_api(settings: Settings) -> Iterator[None]:
-    """Run flows in this process on a temporary server of their own, whatever server prefect.toml names."""
+    """Run flows in this process on a temporary server of their own, whatever server prefect.toml names.
+
+    Within another `own_api`, its server goes on being used.
+    """
     os.environ.setdefault("DO_NOT_TRACK", "1")
     home = settings.home.absolute() / "prefect"
     home.mkdir(parents=True, exist_ok=True)
-    from prefect.settings import (  # noqa: PLC0415  # Prefect takes a second to import
+    from prefect.events.worker import EventsWorker  # noqa: PLC0415  # Prefect takes seconds to import
+    from prefect.logging.handlers import APILogWorker  # noqa: PLC0415
+    from prefect.server.api.server import SubprocessASGIServer  # noqa: PLC0415
+    from prefect.settings import (  # noqa: PLC0415
         PREFECT_API_URL,
         PREFECT_HOME,
-        PREFECT_SERVER_ALLOW_EPHEMERAL_MODE,
         PREFECT_SERVER_ANALYTICS_ENABLED,
-        PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS,
         temporary_settings,
     )
 
     with temporary_settings(
-        updates={
-            PREFECT_HOME: str(home),
-            PREFECT_SERVER_ALLOW_EPHEMERAL_MODE: True,
-            PREFECT_SERVER_ANALYTICS_ENABLED: False,
-            # Prefect gives itself 20 s, which a busy disk can exceed
-            PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS: int(_START_TIMEOUT_S),
-        },
-        restore_defaults={PREFECT_API_URL},
+        updates={PREFECT_HOME: str(home), PREFECT_SERVER_ANALYTICS_ENABLED: False}, restore_defaults={PREFECT_API_URL}
     ):
-        yield
+        server = SubprocessASGIServer()
+        within_another = server.running
+        # Prefect gives itself 20 s, which a busy disk can exceed
+        server.start(int(_START_TIMEOUT_S))
+        try:
+            # named, else each worker of a cluster would start one more
+            with temporary_settings({PREFECT_API_URL: server.api_url}):
+                yield
+        finally:
+            if not within_another:
+                # Prefect would stop it when the interpreter ends, which is too late for a log; what flows said may
+                # still be on its way to it
+                for worker in (APILogWorker, EventsWorker):
+                    worker.drain_all(timeout=_STOP_TIMEOUT_S)
+                server.stop()
+
+
+def _loopback(url: str) -> list[str]:
+    """Host, and `--port` with the port, to serve an address at.
+
+    Raises:
+        DeepfieldError: the address is not one of this machine alone.
+    """
+    parts = urlsplit(url)
+    if parts.scheme != "http" or parts.hostname not in ("127.0.0.1", "localhost") or parts.port is None:
+        raise DeepfieldError(
+            f"No Prefect server answers at {url}: start it there, or unset PREFECT_API_URL to have one on this machine."
+        )
+    return [parts.hostname, "--port", str(parts.port)]
 
 
 def _environment(settings: Settings) -> dict[str, str]:
@@ -159,7 +184,7 @@ def _spawn(role: str, arguments: list[str], settings: Settings) -> None:
     write_atomic(_pid_file(role, settings), f"{process.pid}\n")
 
 
-def _prefect(arguments: list[str], settings: Settings, check: bool = True) -> subprocess.CompletedProcess[str]:
+def _prefect(arguments: list[str], settings: Settings) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "prefect", *arguments],
         cwd=ROOT,
@@ -169,25 +194,29 @@ def _prefect(arguments: list[str], settings: Settings, check: bool = True) -> su
         text=True,
         check=False,
     )
-    if check and done.returncode != 0:
+    if done.returncode != 0:
         lines = (done.stderr or done.stdout).strip().splitlines()
         raise DeepfieldError(f"`prefect {' '.join(arguments)}` failed: {lines[-1] if lines else 'no message'}.")
-    return done
 
 
-def _wait_healthy(url: str, settings: Settings) -> None:
+def _wait_for(address: str, role: str, settings: Settings) -> None:
+    """Wait until the server has something, which a process of ours is to bring about."""
     deadline = time.monotonic() + _START_TIMEOUT_S
-    while not _healthy(url):
-        if _process("server", settings).pid is None or time.monotonic() > deadline:
+    while not _answers(address):
+        if _process(role, settings).pid is None or time.monotonic() > deadline:
             raise DeepfieldError(
-                f"The Prefect server did not come up at {url}; its log {_log_file('server', settings)} says why."
+                f"The Prefect {role} did not come up at {address}; its log {_log_file(role, settings)} says why."
             )
-        time.sleep(0.5)
+        time.sleep(0.2)
 
 
 def _healthy(url: str) -> bool:
+    return _answers(f"{url}/health")
+
+
+def _answers(address: str) -> bool:
     try:
-        with urllib.request.urlopen(f"{url}/health", timeout=5) as reply:
+        with urllib.request.urlopen(address, timeout=5) as reply:
             return reply.status == 200
     except (urllib.error.URLError, OSError):
         return False

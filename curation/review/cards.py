@@ -1,7 +1,7 @@
 """What a reviewer is told of a frame: its values against the thresholds, and the frames that look like it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -23,6 +23,9 @@ REASONS = (
     "duplicate",
 )
 
+State = Literal["bad", "doubtful", "fine", "unsaid"]
+_WORST_FIRST: tuple[State, ...] = ("bad", "doubtful", "fine", "unsaid")
+
 _ALIKE_BITS = 72  # of 256; unrelated pictures differ in about half of them
 _UNITS = {column.name: column.unit for _, group in schema.GROUPS for column in group}
 
@@ -31,7 +34,8 @@ _UNITS = {column.name: column.unit for _, group in schema.GROUPS for column in g
 class Gauge:
     """A value against its thresholds: on the suspect `side` of `review` doubtful, of `reject` bad.
 
-    `words` say of the classifier's score what moved it.
+    `words` say of the classifier's score what moved it. Where the frame is to be judged without knowing what the
+    policy thinks, the state is `unsaid` and there are no thresholds.
     """
 
     reason: str
@@ -39,9 +43,9 @@ class Gauge:
     unit: str
     side: str
     value: float
-    review: float
+    review: float | None
     reject: float | None
-    state: Literal["fine", "doubtful", "bad"]
+    state: State
     words: str = ""
 
 
@@ -56,10 +60,13 @@ class Twin:
     size: str
 
 
-def gauges(policy: Policy, row: Mapping[str, Any]) -> list[Gauge]:
-    """The frame's values against every rule and the classifier that say something of it, the worst first."""
+def gauges(policy: Policy, row: Mapping[str, Any], blind: bool = False) -> list[Gauge]:
+    """The frame's values against every rule and the classifier that say something of it, the worst first.
+
+    With `blind`, the values alone: who checks the policy is not to know what it thinks.
+    """
     found = []
-    state: Literal["fine", "doubtful", "bad"]
+    state: State
     for rule in policy.rules:
         value = row.get(rule.measure)
         if value is None or pd.isna(value) or rule.domain not in ("any", row.get("domain")):
@@ -69,15 +76,17 @@ def gauges(policy: Policy, row: Mapping[str, Any]) -> list[Gauge]:
             state = "bad"
         elif rule.exceeds(float(value), rule.review):
             state = "doubtful"
-        unit = _UNITS[rule.measure]
-        found.append(Gauge(rule.reason, rule.measure, unit, rule.side, float(value), rule.review, rule.reject, state))
+        gauge = Gauge(
+            rule.reason, rule.measure, _UNITS[rule.measure], rule.side, float(value), rule.review, rule.reject, state
+        )
+        found.append(replace(gauge, review=None, reject=None, state="unsaid") if blind else gauge)
     judge = policy.classifier
-    if judge is not None and judge.speaks_of(row):
+    if judge is not None and judge.speaks_of(row) and not blind:
         said = judge.forest.opinion(row)
         state = "bad" if judge.rejects(said) else "doubtful" if said.score > judge.review else "fine"
-        limits = judge.review, judge.reject
-        found.append(Gauge(judge.reason, "score", "", "above", said.score, *limits, state, judge.describe(said)))
-    return sorted(found, key=lambda gauge: ("bad", "doubtful", "fine").index(gauge.state))
+        words = "like good frames" if state == "fine" else "; ".join(judge.moved_by(said))
+        found.append(Gauge(judge.reason, "score", "", "above", said.score, judge.review, judge.reject, state, words))
+    return sorted(found, key=lambda gauge: _WORST_FIRST.index(gauge.state))
 
 
 class Lookalikes:

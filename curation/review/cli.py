@@ -29,6 +29,15 @@ OverrideOption = Annotated[
     bool, typer.Option("--override", help="Also decide on frames that the policy was sure of or that are decided.")
 ]
 NextOption = Annotated[bool, typer.Option("--next", help="Then take the next frame and show it.")]
+_ORIGIN = (
+    ("archive", "obs_collection"),
+    ("target", "target_name"),
+    ("instrument", "instrument_name"),
+    ("filters", "filters"),
+    ("credit", "credit"),
+    ("licence", "licence"),
+    ("address", "access_url"),
+)
 DrawOption = Annotated[
     Literal["auto", "kitty", "iterm2", "sixel", "blocks", "no"],
     typer.Option(help="How to draw the picture in the terminal; by default as it can, and not at all in a pipe."),
@@ -62,7 +71,7 @@ def list_items(
         if as_json:
             typer.echo(json.dumps(_told(item)))
         else:
-            doubt, why = ("  ? ", "for a check") if item.blind else (f"{item.doubt:4.2f}", item.rule_values)
+            doubt, why = ("  ? ", "for a check") if item.blind else (f"{item.doubt:4.2f}", ", ".join(item.reasons))
             typer.echo(f"{item.image_id[:12]}  {doubt}  {item.source_name}  {why}")
     if not items and not as_json:
         typer.echo("Nothing waits for a decision.", err=True)
@@ -272,18 +281,19 @@ def _show(desk: "Desk", image_id: str, picture: str, blind: bool) -> None:
     typer.echo(f"{image_id}  {row['source_name']}")
     if not blind:
         typer.echo(f"verdict    {row['verdict']}")
-    _print_gauges(gauges(sheet.policy, row))
+    _print_gauges(gauges(sheet.policy, row, blind))
     typer.echo(f"picture    {row['width_px']}x{row['height_px']} px, {row['access_format']}, {row['size_bytes']} bytes")
-    for name in ("obs_collection", "target_name", "instrument_name", "filters", "credit", "licence", "access_url"):
+    for label, name in _ORIGIN:
         if row[name] is not None:
-            typer.echo(f"{name:10} {row[name]}")
+            typer.echo(f"{label:10} {row[name]}")
     typer.echo(f"file       {BlobStore(load_settings().blobs_dir).path(image_id)}")
     if row["duplicate_of"] is not None:
         typer.echo(f"repeats    {str(row['duplicate_of'])[:12]} ({row['duplicate_kind']})")
     for relation in str(row["relations"] or "").split(","):
         kind, _, other = relation.partition(":")
         if kind:
-            typer.echo(f"{kind:14} {other[:12]}")
+            known = sheet.row(other)
+            typer.echo(f"{kind.replace('_', ' '):10} {other[:12]}  {'' if known is None else known['source_name']}")
     for twin in Lookalikes(sheet.rows).of(image_id):
         bits = "" if twin.bits is None else f", {twin.bits} of 256 bits differ"
         typer.echo(f"alike      {twin.image_id[:12]}  {twin.source_name}  {twin.size} px, {twin.relation}{bits}")
@@ -297,15 +307,17 @@ def _show(desk: "Desk", image_id: str, picture: str, blind: bool) -> None:
 
 def _print_gauges(measured: "list[Gauge]") -> None:
     """Print the values beyond a threshold, and what the classifier says."""
+    if any(gauge.state == "unsaid" for gauge in measured):
+        typer.echo("           for a check: what the policy thinks stays hidden until it is decided")
     for gauge in measured:
-        if gauge.state != "fine":
+        if gauge.review is not None and gauge.state != "fine":
             sign, unit = (">" if gauge.side == "above" else "<"), f" {gauge.unit}" if gauge.unit else ""
             sure = "" if gauge.reject is None else f", sure {sign} {gauge.reject:g}"
             line = f"{gauge.measure} {gauge.value:.3g}{unit}, doubtful {sign} {gauge.review:g}{sure} ({gauge.reason})"
             typer.echo(f"           {line}")
     for gauge in measured:
         if gauge.words:
-            typer.echo(f"           {gauge.words}")
+            typer.echo(f"           classifier: {gauge.words}")
 
 
 def _draw(image_id: str, picture: str) -> None:

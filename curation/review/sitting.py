@@ -27,11 +27,11 @@ def sit(
 
     `show` presents a frame by its id, blind or with what others said; `read_key` waits for one key.
     """
-    made = 0
+    made, before = 0, ""
     while taken := desk.take(reviewer):
         (item,) = taken
         show(item.image_id, item.blind)
-        say(f"{desk.sheet.queue.count(reviewer)} wait, {made} done.  {KEYS}")
+        say(f"{before}{desk.sheet.queue.count(reviewer)} wait, {made} done.  {KEYS}")
         begun = time.monotonic()
         chosen = _choice(read_key, say)
         if chosen is None:
@@ -40,7 +40,7 @@ def sit(
         if action == "undo":
             try:
                 (undone,) = desk.undo(reviewer, origin="cli")
-                say(f"took back {undone.action}")
+                before = f"Took back {undone.action}.  "
                 made = max(0, made - 1)
             except DeepfieldError as error:
                 say(str(error))
@@ -50,6 +50,8 @@ def sit(
         for sentence in said.refused.values():
             say(sentence)
         made += len(said.made)
+        if said.made:
+            before = f"{item.source_name or item.image_id[:12]}: {' '.join((action, *reasons))}.  "
     desk.release(reviewer)
     return made
 

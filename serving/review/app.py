@@ -103,9 +103,9 @@ def make_app(desk: Desk, engine: Engine, renditions: Renditions, guard: Guard) -
         hand = hand or desk.deal(request.reviewer, request.count, request.in_view)
         renditions.warm(item.image_id for item in hand.items)
         sheet = desk.sheet
-        rows = [row for item in hand.items if (row := sheet.row(item.image_id)) is not None]
+        cards = [(row, item.blind) for item in hand.items if (row := sheet.row(item.image_id)) is not None]
         return {
-            "items": [facts(sheet, kin(sheet), row) for row in rows],
+            "items": [facts(sheet, kin(sheet), row, blind) for row, blind in cards],
             "lost": [image_id for image_id in request.in_view if image_id not in hand.held],
             "waiting": sheet.queue.count(request.reviewer),
             "today": decided_since(engine, request.reviewer, request.since),
@@ -181,7 +181,7 @@ def make_app(desk: Desk, engine: Engine, renditions: Renditions, guard: Guard) -
 
     @app.get("/frame/{image_id}/thumb")
     def thumb(image_id: str) -> Response:
-        return Response(renditions.views(known(image_id)).thumb, media_type="image/jpeg", headers=_FOR_GOOD)
+        return Response(renditions.thumb(known(image_id)), media_type="image/jpeg", headers=_FOR_GOOD)
 
     @app.get("/frame/{image_id}/mask")
     def mask(image_id: str) -> Response:

@@ -24,8 +24,11 @@ _TOLD = (
 )
 
 
-def facts(sheet: Sheet, lookalikes: Lookalikes, row: Mapping[str, Any]) -> dict[str, Any]:
-    """What the page shows of a frame, as JSON; without what others or the policy said: people judge alone."""
+def facts(sheet: Sheet, lookalikes: Lookalikes, row: Mapping[str, Any], blind: bool) -> dict[str, Any]:
+    """What the page shows of a frame, as JSON; without what others said: people judge alone.
+
+    With `blind`, for a check of the policy, also without what that thinks.
+    """
     image_id = str(row["image_id"])
     return {
         "image_id": image_id,
@@ -35,11 +38,17 @@ def facts(sheet: Sheet, lookalikes: Lookalikes, row: Mapping[str, Any]) -> dict[
         "coverage": None if row["coverage"] is None or pd.isna(row["coverage"]) else float(row["coverage"]),
         "bytes": int(row["size_bytes"]),
         "format": row["access_format"] or "",
-        "gauges": [asdict(gauge) for gauge in gauges(sheet.policy, row)],
+        "blind": blind,
+        "gauges": [asdict(gauge) for gauge in gauges(sheet.policy, row, blind)],
         "twins": [asdict(twin) for twin in lookalikes.of(image_id)],
-        "told": [[label, str(row[name])] for label, name in _TOLD if row[name] is not None],
+        "told": [[label, _text(name, row[name])] for label, name in _TOLD if row[name] is not None],
         "link": _link(row["access_url"]),
     }
+
+
+def _text(name: str, value: object) -> str:
+    text = str(value)
+    return f"{text[:10]} {text[11:16]} UTC" if name == "fetched_at" else text
 
 
 def _link(address: object) -> str | None:

@@ -30,14 +30,6 @@ _OVERLAY = (255, 0, 200, 150)  # a colour no sky has
 
 
 @dataclass(frozen=True)
-class Views:
-    """JPEG bytes for the screen and for the grid."""
-
-    preview: bytes
-    thumb: bytes
-
-
-@dataclass(frozen=True)
 class Analysis:
     """A PNG overlay of the no-data, and the histogram of the rest: counts of R, G, B in 64 steps of 0 to 255."""
 
@@ -72,7 +64,8 @@ class Renditions:
         self._blobs, self._max_pixels = blobs, max_pixels
         # apart, so that no picture waits for the histogram of another
         self._pools = ThreadPoolExecutor(2, "views"), ThreadPoolExecutor(1, "analysis")
-        self._views = _Shelf(lambda image_id: views(blobs.read(image_id), max_pixels), self._pools[0])
+        self._previews = _Shelf(lambda image_id: preview(blobs.read(image_id), max_pixels), self._pools[0])
+        self._thumbs = _Shelf(lambda image_id: thumb(blobs.read(image_id), max_pixels), self._pools[0])
         self._analyses = _Shelf(lambda image_id: analyse(decode(blobs.read(image_id), max_pixels)), self._pools[1])
 
     def warm(self, image_ids: Iterable[str]) -> None:
@@ -84,24 +77,24 @@ class Renditions:
         """The frame at the size of a screen, JPEG; one of that size as it is, without waiting for its decoding.
 
         Raises:
-            DeepfieldError: as `views`.
-        """
-        data = self._blobs.read(image_id)
-        return data if _fits_screen(data) else self.views(image_id).preview
-
-    def views(self, image_id: str) -> Views:
-        """The pictures of a frame.
-
-        Raises:
             DeepfieldError: the blob is missing or cannot be decoded.
         """
-        return self._views.begin(image_id).result()
+        data = self._blobs.read(image_id)
+        return data if _fits_screen(data) else self._previews.begin(image_id).result()
+
+    def thumb(self, image_id: str) -> bytes:
+        """The frame at the size of a tile, JPEG; from a JPEG without making the larger view.
+
+        Raises:
+            DeepfieldError: as `preview`.
+        """
+        return self._thumbs.begin(image_id).result()
 
     def analysis(self, image_id: str) -> Analysis:
         """Mask and histogram of a frame.
 
         Raises:
-            DeepfieldError: as `views`.
+            DeepfieldError: as `preview`.
         """
         return self._analyses.begin(image_id).result()
 
@@ -109,7 +102,7 @@ class Renditions:
         """The frame in full size and its media type: a JPEG as it is, anything else as PNG.
 
         Raises:
-            DeepfieldError: as `views`.
+            DeepfieldError: as `preview`.
         """
         data = self._blobs.read(image_id)
         if sniff(data[:16]) == "image/jpeg":
@@ -120,7 +113,7 @@ class Renditions:
 
     def _prepare(self, image_id: str) -> None:
         if image_id in self._blobs and not _fits_screen(self._blobs.read(image_id)):
-            self._views.begin(image_id)
+            self._previews.begin(image_id)
 
     def close(self) -> None:
         """Stop the workers."""
@@ -128,15 +121,22 @@ class Renditions:
             pool.shutdown(cancel_futures=True)
 
 
-def views(data: bytes, max_pixels: int) -> Views:
-    """The pictures of a frame's bytes. No-data keeps the colour it has in the file."""
-    image = _reduced_jpeg(data)
+def preview(data: bytes, max_pixels: int) -> bytes:
+    """A frame's bytes at the size of a screen. No-data keeps the colour it has in the file."""
+    return _jpeg(_reduced(data, max_pixels, _PREVIEW_PX), 88)
+
+
+def thumb(data: bytes, max_pixels: int) -> bytes:
+    """A frame's bytes at the size of a tile."""
+    return _jpeg(_reduced(data, max_pixels, _THUMB_PX), 80)
+
+
+def _reduced(data: bytes, max_pixels: int, longest_px: int) -> Image.Image:
+    image = _reduced_jpeg(data, longest_px)
     if image is None:
         image = Image.fromarray(decode(data, max_pixels).rgb)
-    image.thumbnail((_PREVIEW_PX, _PREVIEW_PX), reducing_gap=2.0)
-    preview = _jpeg(image, 88)
-    image.thumbnail((_THUMB_PX, _THUMB_PX), reducing_gap=2.0)
-    return Views(preview, _jpeg(image, 80))
+    image.thumbnail((longest_px, longest_px), reducing_gap=2.0)
+    return image
 
 
 def analyse(frame: Frame) -> Analysis:
@@ -148,7 +148,7 @@ def analyse(frame: Frame) -> Analysis:
     )
 
 
-def _reduced_jpeg(data: bytes) -> Image.Image | None:
+def _reduced_jpeg(data: bytes, longest_px: int) -> Image.Image | None:
     """A JPEG in colour, decoded at a half, a quarter or an eighth where that is enough; None for anything else."""
     if sniff(data[:16]) != "image/jpeg":
         return None
@@ -156,7 +156,7 @@ def _reduced_jpeg(data: bytes) -> Image.Image | None:
         image = Image.open(io.BytesIO(data), formats=["JPEG"])
         if image.mode != "RGB":
             return None
-        image.draft("RGB", (_PREVIEW_PX, _PREVIEW_PX))
+        image.draft("RGB", (longest_px, longest_px))
         return ImageOps.exif_transpose(image)
     except (OSError, SyntaxError, ValueError):  # Pillow reports damage by any of these; `decode` tells which
         return None

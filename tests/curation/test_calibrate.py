@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from datetime import date
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -108,7 +109,9 @@ def folder(tmp_path):
     return place
 
 
-def test_a_labelled_folder_becomes_a_policy_and_a_report(call, folder, home, tmp_path):
+def test_a_labelled_folder_becomes_a_policy_and_a_report(call, folder, home, tmp_path, monkeypatch):
+    # one partition instead of three: what several come to is tried above
+    monkeypatch.setattr("curation.calibrate.calibrate", partial(calibrate, repeats=1))
     out, report = tmp_path / "own.toml", tmp_path / "report.html"
     result = call(folder, "--out", out, "--report", report)
     assert result.exit_code == 0, result.output

@@ -9,7 +9,6 @@ from PIL import Image
 
 from flows import curate as flow
 from flows.cluster import dask_runner
-from flows.local import own_api
 from flows.work import workplace
 from manifests.errors import DeepfieldError
 from manifests.settings import load_settings
@@ -27,7 +26,7 @@ def cluster():
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_a_cluster_measures_what_one_machine_measures(tmp_path, monkeypatch, cluster):
+def test_a_cluster_measures_what_one_machine_measures(tmp_path, monkeypatch, cluster, prefect_server):
     rng = np.random.default_rng(0)
     (tmp_path / "files").mkdir()
     for number in range(FRAMES):
@@ -41,17 +40,16 @@ def test_a_cluster_measures_what_one_machine_measures(tmp_path, monkeypatch, clu
         settings = load_settings()
         with workplace() as here:
             scrape_folder(tmp_path / "files", engine=here.engine, blobs=here.blobs, settings=settings)
-        with own_api(settings):
-            there = flow.curate_flow()
-            parts = list(settings.measures_dir.rglob("frames-*/part-*.parquet"))
-            assert there["images"] == FRAMES and len(parts) == (FRAMES + 1) // 2
-            assert flow.curate_flow()["snapshot_id"] == there["snapshot_id"]
-            assert list(settings.measures_dir.rglob("frames-*/part-*.parquet")) == parts
-            shutil.rmtree(settings.measures_dir)
-            monkeypatch.delenv("DEEPFIELD_DASK_ADDRESS")
-            load_settings.cache_clear()
-            # the id of a snapshot is that of its content: equal rows give no new one
-            assert flow.curate_flow()["snapshot_id"] == there["snapshot_id"]
+        there = flow.curate_flow()
+        parts = list(settings.measures_dir.rglob("frames-*/part-*.parquet"))
+        assert there["images"] == FRAMES and len(parts) == (FRAMES + 1) // 2
+        assert flow.curate_flow()["snapshot_id"] == there["snapshot_id"]
+        assert list(settings.measures_dir.rglob("frames-*/part-*.parquet")) == parts
+        shutil.rmtree(settings.measures_dir)
+        monkeypatch.delenv("DEEPFIELD_DASK_ADDRESS")
+        load_settings.cache_clear()
+        # the id of a snapshot is that of its content: equal rows give no new one
+        assert flow.curate_flow()["snapshot_id"] == there["snapshot_id"]
     finally:
         load_settings.cache_clear()
 

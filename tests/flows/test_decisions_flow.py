@@ -12,7 +12,6 @@ import flows.decisions
 from curation.review.decisions import Statement, Subject, decide
 from flows.curate import curate_flow
 from flows.decisions import EVENT, RESOURCE, decisions_flow
-from flows.local import own_api
 from flows.work import workplace
 from manifests.settings import load_settings
 from manifests.snapshots import read_snapshot
@@ -29,7 +28,7 @@ def test_retraining_listens_to_the_event():
 
 
 @pytest.mark.slow
-def test_enough_new_decisions_make_a_snapshot_and_one_event(tmp_path, monkeypatch):
+def test_enough_new_decisions_make_a_snapshot_and_one_event(tmp_path, monkeypatch, prefect_server):
     monkeypatch.setenv("DEEPFIELD_HOME", str(tmp_path / "home"))
     load_settings.cache_clear()
     settings = load_settings()
@@ -41,7 +40,8 @@ def test_enough_new_decisions_make_a_snapshot_and_one_event(tmp_path, monkeypatc
         noise = np.random.default_rng(number).integers(0, 255, (80, 90, 3), np.uint8)
         (folder / f"{number}.jpg").write_bytes(jpeg(noise))
     try:
-        with own_api(settings), workplace(settings) as here:
+        with workplace(settings) as here:
+            assert decisions_flow() == {"new_decisions": 0, "snapshot_id": None}
             scrape_folder(folder, settings=settings, engine=here.engine, blobs=here.blobs)
             first = curate_flow()["snapshot_id"]
             ids = read_snapshot(settings.manifest_dir)["image_id"].tolist()

@@ -5,7 +5,6 @@ import json
 import pytest
 from prefect.artifacts import Artifact
 
-from flows.local import own_api
 from flows.scrape import scrape_esahubble, scrape_heritage, scrape_hla, scrape_hubblesite
 from manifests.errors import UsageError
 from manifests.settings import load_settings
@@ -30,9 +29,9 @@ def shown(key: str) -> list[dict]:
 
 
 @pytest.mark.slow
-def test_each_archive_is_scraped_shown_and_not_asked_again(settings):
+def test_each_archive_is_scraped_shown_and_not_asked_again(settings, prefect_server):
     square = "POLYGON ICRS 210.2 54.0 211.4 54.0 211.4 54.7 210.2 54.7"
-    with serve(synthetic_sky(1, visits=8, sides_px=(260, 300))) as archive, own_api(settings):
+    with serve(synthetic_sky(1, visits=8, sides_px=(260, 300))) as archive:
         url = archive.url
         runs = {
             "hla": lambda: scrape_hla(polygon=square, archive_url=url),

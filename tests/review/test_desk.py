@@ -195,5 +195,6 @@ def test_a_sitting_takes_a_key_for_each_decision(desk, engine):
         ("reject", ""),
         ("undo", ""),
     ]
-    assert made == 2 and one.holds("ann") == [] and "4 wait, 0 done" in lines[0]
+    assert made == 2 and one.holds("ann") == [] and lines[0].startswith("4 wait, 0 done")
+    assert lines[1].startswith("review-3: accept.  3 wait, 1 done") and any("Took back skip." in line for line in lines)
     assert shown[1] == shown[3] and all(row.seconds is not None for row in rows if row.action != "undo")

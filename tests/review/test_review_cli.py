@@ -70,8 +70,10 @@ def test_what_waits_for_a_check_is_listed_and_shown_without_what_was_thought_of_
     hidden = {"verdict": None, "reasons": None, "rule_values": None, "doubt": None, "role": "audit"}
     assert len(lines) == 2 and all(line | hidden == line for line in lines)
     assert call("list").stdout.count("for a check") == 2
-    for text in (call("list").stdout, call("show", lines[0]["image_id"]).stdout):
-        assert "verdict" not in text and "accepted" not in text and "rejected" not in text
+    for command in (["list"], ["show", lines[0]["image_id"]], ["next", "--as", "ann"]):
+        text = call(*command).stdout
+        assert "verdict" not in text and "accepted" not in text and "rejected" not in text and "doubtful" not in text
+        assert "for a check" in text
     assert call("list", "--reason", "noisy").stdout == "" and call("list", "--disputed").stdout == ""
     one = lines[0]["image_id"]
     call("accept", one, "--as", "ann", "--note", "fine")

@@ -222,6 +222,26 @@ def test_a_phone_has_all_it_needs_under_the_thumb(visit, home, request):
         assert button.bounding_box()["height"] >= 40
 
 
+def test_the_grid_scrolls_on_a_phone_instead_of_cutting_pictures(visit):
+    page = visit(viewport={"width": 390, "height": 844}, is_mobile=True, has_touch=True, device_scale_factor=2)
+    page.locator("#mode").tap()
+    tile = page.locator("#grid button").first
+    expect(page.locator("#grid button")).to_have_count(24)
+    picture, name = tile.locator("img").bounding_box(), tile.locator("span").last.bounding_box()
+    assert picture["y"] + picture["height"] <= name["y"] < tile.bounding_box()["y"] + tile.bounding_box()["height"]
+    assert page.locator("#grid").evaluate("(grid) => grid.scrollHeight > grid.clientHeight")
+
+
+def test_the_grid_is_full_although_decisions_were_on_their_way(visit):
+    page = visit()
+    for _ in range(6):
+        page.keyboard.press("s")
+    page.keyboard.press("g")
+    expect(page.locator("#grid button")).to_have_count(24)
+    saved(page)
+    expect(page.locator("#grid button")).to_have_count(24)
+
+
 def test_everything_is_reached_by_tab_in_the_order_of_the_page(visit):
     page = visit()
     order = []

@@ -9,6 +9,7 @@ from pathlib import Path
 from threading import Thread
 
 import forked
+import pandas as pd
 import pytest
 import requests
 import uvicorn
@@ -120,6 +121,16 @@ def test_who_knows_the_token_is_let_in(tmp_path):
         assert ask("GET", "/").status_code == 200 and ask("GET", "/api/session").status_code == 200
         elsewhere = {"Origin": "http://evil.example"}
         assert ask("POST", "/login", data={"token": "x"}, headers=elsewhere).status_code == 403
+
+
+def test_who_checks_the_policy_is_told_values_and_nothing_that_it_thinks(tmp_path):
+    home = tmp_path / "home"
+    write_home(home, pd.concat([frames(2, noise_sigma_dn=12.0), frames(2, "reject", noise_sigma_dn=30.0)]), audit=1.0)
+    with served_here(home, Guard(None)) as url:
+        word = {"X-Deepfield": requests.get(f"{url}/api/session", timeout=30).json()["session"]}
+        cards = requests.post(f"{url}/api/take", json=body(count=9), headers=word, timeout=30).json()["items"]
+    told = {(card["blind"], one["value"], one["review"], one["state"]) for card in cards for one in card["gauges"]}
+    assert told == {(False, 12.0, 10.0, "doubtful"), (True, 30.0, None, "unsaid")}
 
 
 def test_a_port_that_is_taken_is_one_sentence(server):

@@ -18,17 +18,21 @@ function tile(card, onOpen) {
   const image = new Image();
   image.alt = "";
   image.src = `/frame/${card.image_id}/thumb`;
-  const caption = element("span", card.name);
-  caption.className = "caption";
-  const why = element("span", [...new Set(card.gauges.filter((one) => one.state !== "fine").map((one) => one.reason))].join(", ").replaceAll("_", " "));
+  const why = element("span", card.blind ? "for a check" : doubts(card));
   why.className = "why";
-  caption.prepend(why, document.createElement("br"));
-  button.append(image, caption);
+  const name = element("span", card.name);
+  button.title = `${card.name}\n${why.textContent}`;
+  button.append(image, why, name);
   button.addEventListener("dblclick", () => onOpen(card));
   button.addEventListener("keydown", (event) => {
     if (event.key === "Enter") { event.preventDefault(); onOpen(card); }
   });
   return button;
+}
+
+function doubts(card) {
+  const reasons = card.gauges.filter((one) => one.state !== "fine").map((one) => one.reason.replaceAll("_", " "));
+  return [...new Set(reasons)].join(", ");
 }
 
 const tiles = () => [...grid.children];

@@ -9,7 +9,7 @@ const $ = (id) => document.getElementById(id);
 const AHEAD = 8, PAGE = 24, BACK = 50;
 const RENEW_MS = (Number(document.querySelector("meta[name=claim-minutes]").content) / 3) * 60_000;
 
-const state = { hand: [], at: 0, done: [], grid: false, shownAt: 0, choosing: false, trouble: "", reviewer: localStorage.getItem("deepfield-reviewer") || "" };
+const state = { hand: [], at: 0, done: [], grid: false, opening: false, shownAt: 0, choosing: false, trouble: "", reviewer: localStorage.getItem("deepfield-reviewer") || "" };
 
 const current = () => (state.grid ? grid.focused() : state.hand[state.at]);
 const midnight = () => new Date(new Date().setHours(0, 0, 0, 0)).toISOString();
@@ -106,7 +106,7 @@ desk.onReply = (path, body, reply) => {
   state.at = Math.max(0, state.hand.findIndex((card) => card.image_id === wasShown));
   counts(reply);
   for (const [id, sentence] of Object.entries(reply.refused || {})) toast(sentence, () => decideAnyway(body, id));
-  if (state.grid && !grid.open().length && state.hand.length) {
+  if (state.grid && !state.opening && !grid.open().length && state.hand.length) {
     grid.fill(state.hand.slice(0, PAGE), openOne);
     state.shownAt = performance.now();
     show();
@@ -177,8 +177,10 @@ async function setGrid(on) {
   choose(false);
   if (on) {
     grid.fill([], openOne);
+    state.opening = true; // answers to what was decided before would fill the page with the few frames of that moment
     await refresh();
-    if (!grid.open().length && state.hand.length) grid.fill(state.hand.slice(0, PAGE), openOne);
+    state.opening = false;
+    grid.fill(state.hand.slice(0, PAGE), openOne);
   }
   show();
   if (on) grid.focusNext();

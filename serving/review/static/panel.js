@@ -8,7 +8,8 @@ export function tell(card, onTwin) {
   $("name").textContent = card.name;
   $("size").textContent = `${card.width} × ${card.height} px, ${(card.bytes / 1e6).toFixed(2)} MB, ${card.format}${emptiness(card)}`;
   $("gauges").tBodies[0].replaceChildren(...card.gauges.map(gauge));
-  if (!card.gauges.some((one) => one.state !== "fine")) $("gauges").tBodies[0].prepend(remark("No threshold is passed."));
+  if (card.blind) $("gauges").tBodies[0].prepend(remark("For a check: what the policy thinks stays hidden."));
+  else if (card.gauges.every((one) => one.state === "fine")) $("gauges").tBodies[0].prepend(remark("No threshold is passed."));
   $("gauges").tBodies[0].append(...card.gauges.filter((one) => one.words).map((one) => remark(`Classifier: ${one.words}`)));
   $("told").replaceChildren(...card.told.flatMap(([label, text]) => [element("dt", label), element("dd", text)]));
   $("link").hidden = !card.link;
@@ -29,14 +30,13 @@ function gauge(one) {
   row.className = one.state;
   const sign = one.side === "above" ? ">" : "<";
   const name = element("td", one.reason.replaceAll("_", " "));
-  const measure = element("span", "");
-  for (const part of one.measure.split(/(?<=_)/)) measure.append(part, document.createElement("wbr")); // breaks there only
+  const measure = element("span", one.measure);
   measure.className = "measure";
   name.append(measure);
-  const limits = one.reject === null ? `${sign} ${short(one.review)}` : `${sign} ${short(one.review)} / ${short(one.reject)}`;
+  const limits = one.state === "unsaid" ? "" : one.reject === null ? `${sign} ${short(one.review)}` : `${sign} ${short(one.review)} / ${short(one.reject)}`;
   const cells = [element("td", short(one.value) + (one.unit ? ` ${one.unit}` : "")), element("td", limits)];
   for (const cell of cells) cell.className = "number";
-  cells[1].title = "doubtful / sure";
+  if (limits) cells[1].title = "doubtful / sure";
   row.append(name, ...cells);
   return row;
 }

@@ -98,6 +98,7 @@ function paint(image) {
   stage.classList.toggle("zoomed", view.zoom);
   stage.classList.toggle("side", Boolean(twin) && view.side);
   bar.hidden = !twin;
+  swipe.disabled = view.side;
   press("zoom", view.zoom); press("mask", view.mask); press("compare", Boolean(twin)); press("compare-side", view.side);
   image.style.clipPath = image.style.width = image.style.height = "";
   const parts = [view.zoom ? pixels(card) : image];
@@ -130,7 +131,7 @@ function beside(card, twin, image) {
   const other = picture(twin.image_id, "preview", twin.source_name);
   other.className = "other";
   document.getElementById("compare-name").textContent =
-    `${view.twin + 1} of ${card.twins.length}: ${twin.source_name}, ${twin.relation}`;
+    `${view.twin + 1} of ${card.twins.length}, ${twin.relation}: ${twin.source_name}`;
   const labels = [["left", card.name], ["right", twin.source_name]].map(([side, text]) => {
     const label = document.createElement("span");
     label.className = `label ${side}`;
