@@ -5,7 +5,8 @@
 Three parts. Copies of pictures of the synthetic sky, changed in ten ways, go through `scrape folder` and `curate`; the
 same files go to imagededup's PHash. All pairs of random 64-bit hashes within 8 bits, two in a hundred of them planted
 and one in a hundred equal; 256-bit hashes under the eight symmetries. With FOLDER, which has an `index.csv` and a
-`pairs.csv` with the columns `a` and `b`: real pairs among all its pictures. imagededup and faiss-cpu are the peers:
+`pairs.csv` with the columns `a` and `b`: real pairs among all its pictures. What is removed besides is unlisted, which
+is not wrong: the pairs are some that are known, and one has to look. imagededup and faiss-cpu are the peers:
 `pip install imagededup faiss-cpu`; without them their lines are left out. Intervals are Wilson's at 95 %.
 """
 
@@ -245,9 +246,13 @@ def print_real(folder: Path) -> None:
         rows = curated(folder, Path(home))
     twins = count_twins(folder, rows)
     print(f"real pairs of {folder.name}: recall {twins.found}, pictures lost entirely {twins.lost}")
-    print(f"removed as repetitions and bound by those pairs: {twins.right}; the others, to be looked at:")
-    for name, of in twins.others:
-        print(f"    {name}  repeats  {of}")
+    print(
+        f"removed as exact or the same rendering: {twins.right.total}; {twins.right.hits} of them are bound by those "
+        f"pairs, {len(twins.unlisted)} are unlisted"
+    )
+    print(f"    precision {_share(twins.right.hits, twins.right.total)} if no unlisted one is a twin; 1 if all are:")
+    for name, of, relation in twins.unlisted:
+        print(f"    unlisted: {name}  {relation}  {of}")
 
 
 def _timed(work: Callable[[], Any]) -> tuple[Any, str]:

@@ -13,14 +13,14 @@ from manifests.files import file_sha256
 class Twins:
     """What became of the pairs of a `pairs.csv`, and of all that was removed as a repetition.
 
-    `right` counts removed pictures that the pairs, taken together, bind to the one that is kept instead; `others` are
-    the removed ones that they do not, each with the kept one, by their names.
+    `right` counts removed pictures that the pairs, taken together, bind to the one that is kept instead. `unlisted` are
+    the removed ones of which the pairs say neither yes nor no: their names, those of the kept ones, the relations.
     """
 
     found: Share
     right: Share
     lost: int
-    others: tuple[tuple[str, str], ...]
+    unlisted: tuple[tuple[str, str, str], ...]
 
 
 def count_twins(folder: Path, rows: pd.DataFrame) -> Twins:
@@ -36,10 +36,13 @@ def count_twins(folder: Path, rows: pd.DataFrame) -> Twins:
         one, other = sorted((picture[a], picture[b]))
         picture = {image_id: one if first == other else first for image_id, first in picture.items()}
     removed = [(image_id, of) for image_id, of in sorted(kept.items()) if image_id != of]
-    others = tuple((names[image_id], names[of]) for image_id, of in removed if picture[image_id] != picture[of])
+    kind = dict(zip(rows["image_id"], rows["duplicate_kind"], strict=True))
+    unlisted = tuple(
+        (names[image_id], names[of], kind[image_id]) for image_id, of in removed if picture[image_id] != picture[of]
+    )
     return Twins(
         Share(sum(kept[a] == kept[b] for a, b in pairs), len(pairs)),
-        Share(len(removed) - len(others), len(removed)),
+        Share(len(removed) - len(unlisted), len(removed)),
         sum(kept[of] != of for of in kept.values()),
-        others,
+        unlisted,
     )

@@ -5,8 +5,8 @@ import math
 import cv2
 import numpy as np
 
-from curation.canvas import Canvas, bands, extremes, histogram, histogram_quantile, reduce, shrink
-from curation.scans import paired_differences
+from curation.canvas import Canvas, bands, histogram, histogram_quantile, reduce, shrink
+from curation.scans import lone_pixels, paired_differences, products_within
 
 _SPECKLE_SIGMA, _SPECKLE_MIN_DN = 8.0, 24.0
 _TRAIL_SIDE_PX = 384
@@ -16,7 +16,6 @@ _BLOCK_PX = 8
 _BLOCK_MAX_STEP_DN = 12
 _STEP_MAX_DN = 24
 _SEAM_REACH_PX = 4
-_RING = np.array([[1, 1, 1], [1, 0, 1], [1, 1, 1]], np.uint8)
 _GRAIN_RANGE, _GRAIN_SAMPLES = (6, 246), 50_000
 
 
@@ -29,9 +28,8 @@ def speckle(view: Canvas, noise: float | None) -> float:
     cut = int(max(_SPECKLE_SIGMA * (noise or 0.0), _SPECKLE_MIN_DN))
     found = area = 0
     for rows in bands(len(view.native)):
-        picture, usable = view.native[rows], shrink(view.valid[rows], 1)
-        _, height = extremes(cv2.subtract(picture, cv2.dilate(picture, _RING)))
-        found += int(np.count_nonzero((height > cut) & usable))
+        usable = shrink(view.valid[rows], 1)
+        found += lone_pixels(view.native[rows], usable, cut)
         area += int(np.count_nonzero(usable))
     return found / max(1, area) * 1e6
 
@@ -69,7 +67,7 @@ def blockiness(view: Canvas) -> float | None:
     for axis, steps in ((0, (gray[:, 1:], gray[:, :-1])), (1, (gray[1:], gray[:-1]))):
         if gray.shape[1 - axis] < 4 * _BLOCK_PX + 1:
             return None
-        step = np.minimum(cv2.absdiff(*steps), _BLOCK_MAX_STEP_DN)
+        _, step = cv2.threshold(cv2.absdiff(*steps), _BLOCK_MAX_STEP_DN, 0, cv2.THRESH_TRUNC)
         profile = cv2.reduce(step, axis, cv2.REDUCE_AVG, dtype=cv2.CV_32F).ravel()
         whole = len(profile) // _BLOCK_PX * _BLOCK_PX
         phases = np.median(profile[:whole].reshape(-1, _BLOCK_PX), axis=0)
@@ -85,7 +83,8 @@ def stripes(view: Canvas) -> float:
 
     The larger of rows and columns; light above the median counts as the median, so that stars do not matter.
     """
-    dimmed = np.minimum(view.small_gray, int(histogram_quantile(histogram(view.small_gray, view.small_valid), 0.5)))
+    median = int(histogram_quantile(histogram(view.small_gray, view.small_valid), 0.5))
+    _, dimmed = cv2.threshold(view.small_gray, median, 0, cv2.THRESH_TRUNC)
     found = [0.0]
     for axis in (0, 1):
         profile = cv2.reduce(dimmed, axis, cv2.REDUCE_AVG, dtype=cv2.CV_32F).ravel()
@@ -104,7 +103,7 @@ def seam(view: Canvas) -> float:
     for axis, steps in ((0, (gray[:, 1:], gray[:, :-1])), (1, (gray[1:], gray[:-1]))):
         if gray.shape[1 - axis] < 2 * _SEAM_REACH_PX + 2:
             continue
-        step = np.minimum(cv2.absdiff(*steps), _STEP_MAX_DN)
+        _, step = cv2.threshold(cv2.absdiff(*steps), _STEP_MAX_DN, 0, cv2.THRESH_TRUNC)
         profile = cv2.reduce(step, axis, cv2.REDUCE_AVG, dtype=cv2.CV_32F).ravel()
         beside = np.maximum(profile[2 * _SEAM_REACH_PX :], profile[: -2 * _SEAM_REACH_PX])
         found.append(float((profile[_SEAM_REACH_PX:-_SEAM_REACH_PX] - beside).max()))
@@ -117,12 +116,11 @@ def channel_noise_correlation(view: Canvas) -> float | None:
     Exposures through different filters have grain of their own; one exposure in a tint, a drawing and a picture
     that was toned as a whole share theirs. Second differences (Immerkaer 1996) of at most four times their median.
     """
-    red, _, blue = cv2.split(view.half)
+    red, _, blue = view.half_bands
     step = max(1, math.ceil(math.sqrt(red.size / _GRAIN_SAMPLES)))
     found = paired_differences(red, blue, shrink(view.half_valid, 1), step, *_GRAIN_RANGE)
     if found.shape[1] < 200:
         return None
-    sizes = np.abs(found)
-    one, two = found[:, (sizes <= 4 * np.median(sizes, axis=1, keepdims=True)).all(axis=0)]
-    spread = float(one.std() * two.std()) if one.size >= 200 else 0.0
-    return float(((one - one.mean()) * (two - two.mean())).mean()) / spread if spread > 0 else None
+    number, one, two, one_one, two_two, both = products_within(found, 4.0).tolist()
+    spread = math.sqrt((number * one_one - one * one) * (number * two_two - two * two)) if number >= 200 else 0.0
+    return (number * both - one * two) / spread if spread > 0 else None

@@ -1,5 +1,6 @@
 """The views of a frame that the measurements share, made once: no-data filled, reduced to a common working size."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -19,8 +20,8 @@ class Canvas:
     `native` and `gray` are uint8 with no-data painted in the median colour of the valid area, so that no value that
     was there before can leak; `valid` is bool. `small`, `small_gray`, `small_valid` are the same, averaged over blocks
     of `factor` pixels so that the longer side has at most 640; `inner` is `small_valid` less a rim of six pixels.
-    `half`, `half_gray`, `half_valid` are the frame averaged over 2 x 2 pixels. `darkest` and `brightest` are the least
-    and the largest of a pixel's channels at native size, `small_brightest` that at working size.
+    `half`, `half_gray`, `half_valid` are the frame averaged over 2 x 2 pixels, `half_bands` its red, green and blue.
+    `half_darkest` and `half_brightest` are the least and the largest of these, `small_brightest` that at working size.
     """
 
     native: np.ndarray
@@ -33,9 +34,10 @@ class Canvas:
     half: np.ndarray
     half_gray: np.ndarray
     half_valid: np.ndarray
+    half_bands: tuple[np.ndarray, ...]
+    half_darkest: np.ndarray
+    half_brightest: np.ndarray
     factor: int
-    darkest: np.ndarray
-    brightest: np.ndarray
     small_brightest: np.ndarray
 
 
@@ -43,25 +45,28 @@ def canvas(frame: Frame) -> Canvas:
     """Prepare the views of a frame that has at least one valid pixel."""
     native = frame.filled
     factor = max(1, -(-max(frame.valid.shape) // _LONGEST_PX))
-    small, small_valid = reduce(native, frame.valid, factor)
-    half, half_valid = (small, small_valid) if factor == 2 else reduce(native, frame.valid, 2)
-    gray = luminance(native)
-    darkest, brightest = extremes(native)
+    half, half_valid = reduce(native, frame.valid, 2)
+    half_bands = cv2.split(half)
+    half_darkest, half_brightest = extremes(half_bands)
+    small, small_valid = (half, half_valid) if factor == 2 else reduce(native, frame.valid, factor)
+    half_gray = luminance(half)
+    small_gray = frame.gray if factor == 1 else half_gray if factor == 2 else luminance(small)
     return Canvas(
         native=native,
-        gray=gray,
+        gray=frame.gray,
         valid=frame.valid,
         small=small,
-        small_gray=gray if factor == 1 else luminance(small),
+        small_gray=small_gray,
         small_valid=small_valid,
         inner=shrink(small_valid, 6),
         half=half,
-        half_gray=luminance(half),
+        half_gray=half_gray,
         half_valid=half_valid,
+        half_bands=tuple(half_bands),
+        half_darkest=half_darkest,
+        half_brightest=half_brightest,
         factor=factor,
-        darkest=darkest,
-        brightest=brightest,
-        small_brightest=brightest if factor == 1 else extremes(small)[1],
+        small_brightest=half_brightest if factor == 2 else extremes(cv2.split(small))[1],
     )
 
 
@@ -70,9 +75,9 @@ def luminance(rgb: np.ndarray) -> np.ndarray:
     return cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
 
 
-def extremes(rgb: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The least and the largest channel of each pixel, uint8 (H, W) each."""
-    red, green, blue = cv2.split(rgb)
+def extremes(bands: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """The least and the largest of three channels at each pixel, uint8 (H, W) each."""
+    red, green, blue = bands
     return cv2.min(cv2.min(red, green), blue), cv2.max(cv2.max(red, green), blue)
 
 
@@ -95,8 +100,9 @@ def reduce_mask(valid: np.ndarray, factor: int) -> np.ndarray:
         return valid
     if valid.all():
         return np.ones((height, width), bool)
-    cut = valid[: height * factor, : width * factor].view(np.uint8) * 255
-    return cv2.resize(cut, (width, height), interpolation=cv2.INTER_AREA) == 255
+    cut = valid[: height * factor, : width * factor].view(np.uint8)
+    flags = cv2.threshold(cut, 0, 255, cv2.THRESH_BINARY)[1]
+    return cv2.resize(flags, (width, height), interpolation=cv2.INTER_AREA) == 255
 
 
 def bands(height: int) -> list[slice]:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from curation.canvas import Canvas, extremes, histogram_quantile, reduce
@@ -36,7 +37,7 @@ def colour(view: Canvas) -> Colour:
     picture, valid = reduce(view.small, view.small_valid, 4)
     if np.count_nonzero(valid) < 16:
         picture, valid = view.native, view.valid
-    darkest, brightest = extremes(picture)
+    darkest, brightest = extremes(cv2.split(picture))
     pure = (brightest >= _LIT_DN) & (brightest - darkest > _PURE_SATURATION * brightest) & valid
     products, spread, greenness, by_lightness = colour_sums(picture, valid, _BINS)
     number = float(products[0, 0])

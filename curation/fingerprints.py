@@ -2,13 +2,11 @@
 
 from dataclasses import dataclass
 
-import cv2
-import imagehash
 import numpy as np
 from PIL import Image
 from scipy.fft import dctn
 
-from curation.portrait import portrait
+from curation.portrait import gray_portrait, scaled
 from manifests.frames import Frame, pixel_digest
 
 SYMMETRIES = 8  # of the square: four rotations, each plain and mirrored; the second four are mirrored
@@ -32,11 +30,11 @@ def fingerprint(frame: Frame) -> Fingerprints:
 
     The box is squeezed to a square first, so a crop changes the hash and a change of size does not.
     """
-    cut = portrait(frame)
+    cut = gray_portrait(frame)
     if cut is None:
         return Fingerprints(pixel_digest(frame), None, None)
-    picture, _ = cut
-    square = cv2.resize(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), (_SIDE_PX, _SIDE_PX), interpolation=cv2.INTER_AREA)
+    gray, _ = cut
+    square = scaled(gray, (_SIDE_PX, _SIDE_PX))
     halved = np.asarray(Image.fromarray(square).resize((_SIDE_PX // 2, _SIDE_PX // 2), Image.Resampling.LANCZOS))
     return Fingerprints(pixel_digest(frame), _hashes(halved, 8), _hashes(square, 16))
 
@@ -51,9 +49,10 @@ def _hashes(square: np.ndarray, side: int) -> tuple[str, ...]:
     turned = []
     for view in (waves, waves * sign):
         for _ in range(SYMMETRIES // 2):
-            turned.append(view)
+            turned.append(view.ravel())
             view = sign[:, None] * view.T  # noqa: PLW2901
-    return tuple(str(imagehash.ImageHash(view > np.median(view))) for view in turned)
+    bits = turned > np.median(turned, axis=1, keepdims=True)
+    return tuple(row.tobytes().hex() for row in np.packbits(bits, axis=1))
 
 
 def symmetries(square: np.ndarray) -> list[np.ndarray]:

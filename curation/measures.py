@@ -1,7 +1,8 @@
 """What is measured of one frame: numbers with units over the valid area only, made in one pass, without a verdict."""
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 
+import cv2
 import numpy as np
 
 from curation import artefacts, focus, layout, signal, texture
@@ -11,7 +12,7 @@ from manifests.frames import Frame
 
 # Raise it whenever a measurement, a fingerprint, the decoder or the no-data mask changes: frames measured under another
 # version are measured again.
-MEASURE_VERSION = "5"
+MEASURE_VERSION = "6"
 
 _MIN_VALID_PIXELS = 256
 _NOISE_FLOOR_DN = 0.25  # of eight-bit data
@@ -83,8 +84,9 @@ def measure(frame: Frame) -> Measures:
 
     The noise from pixel to pixel, and what rests on it, is None for JPEGs below quality 75.
     """
-    coverage = float(frame.valid.mean())
-    if frame.valid.sum() < _MIN_VALID_PIXELS:
+    pixels = cv2.countNonZero(frame.valid.view(np.uint8))
+    coverage = pixels / frame.valid.size
+    if pixels < _MIN_VALID_PIXELS:
         return Measures(coverage=coverage)
     view = canvas(frame)
     trusted = frame.jpeg_quality is None or frame.jpeg_quality >= _TRUSTED_QUALITY
@@ -151,7 +153,7 @@ def measure(frame: Frame) -> Measures:
 
 def as_row(measures: Measures) -> dict[str, float | bool | None]:
     """The measures as columns of a manifest row."""
-    return asdict(measures)
+    return vars(measures).copy()
 
 
 def _signal_to_noise(frame: Frame, noise: float | None, median: float, top: float) -> float | None:

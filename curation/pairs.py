@@ -21,7 +21,7 @@ Load = Callable[[str, bool], Features | None]
 """Features of the picture of that pixel hash, mirrored left to right where asked."""
 
 _BLOCK_PAIRS = 256
-_CACHED_FEATURES = 1500  # of 260 kB each
+_CACHED_FEATURES = 750  # of 260 kB each
 _FIELDS = tuple(field.name for field in fields(Judgement))
 _COLUMNS = {
     "a": "object",
@@ -71,7 +71,7 @@ def read_judgements(measures_dir: Path) -> dict[tuple[Pair, bool], Judgement]:
 
 
 class _FeatureCache:
-    """The features used last, at most 1,500 of them."""
+    """The features used last, at most 750 of them."""
 
     def __init__(self, load: Load) -> None:
         self._load = load

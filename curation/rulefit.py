@@ -34,23 +34,25 @@ def fit_rules(rules: tuple[Rule, ...], frames: pd.DataFrame, label: pd.Series) -
 def rated(rules: tuple[Rule, ...], frames: pd.DataFrame, label: pd.Series, name: str, on: date) -> tuple[Rule, ...]:
     """The same rules, each with the precision and recall of its thresholds on these frames.
 
-    A rule that stands out for none of them keeps what is known of its thresholds, if anything is.
+    A rule whose thresholds come from other frames, and beyond which none of these lies, keeps what is known of it.
     """
     out = []
     for rule in rules:
+        if rule.calibration and not _beyond(rule, rule.review, _values(rule, frames)).any():
+            out.append(rule)
+            continue
         review = rate(rule, rule.review, frames, label)
         reject = None if rule.reject is None else rate(rule, rule.reject, frames, label)
-        out.append(replace(rule, calibration=Calibration(name, on, review, reject)) if review else rule)
+        out.append(replace(rule, calibration=Calibration(name, on, review, reject)))
     return tuple(out)
 
 
-def rate(rule: Rule, threshold: float, frames: pd.DataFrame, label: pd.Series) -> Rate | None:
-    """Precision and recall of a threshold for frames to drop; None where no frame is beyond it."""
+def rate(rule: Rule, threshold: float, frames: pd.DataFrame, label: pd.Series) -> Rate:
+    """Precision and recall of a threshold for frames to drop; 1 and 0 where none is beyond it, as none is wrong."""
     hit = _beyond(rule, threshold, _values(rule, frames))
     drop = (label == "drop").to_numpy()
-    if not hit.any():
-        return None
-    return Rate(float((hit & drop).sum() / hit.sum()), float((hit & drop).sum() / max(1, drop.sum())))
+    right = int((hit & drop).sum())
+    return Rate(right / int(hit.sum()) if hit.any() else 1.0, right / max(1, int(drop.sum())))
 
 
 def _fit_rule(rule: Rule, frames: pd.DataFrame, label: pd.Series) -> Rule:

@@ -1,5 +1,6 @@
 """Compiled passes over a picture that the measurements share: level counts, second differences, shapes, runs, peaks."""
 
+import cv2
 import numpy as np
 from numba import njit
 
@@ -37,9 +38,9 @@ def difference_counts(plane, usable, step, low, high):  # type: ignore[no-untype
 
 @njit(cache=True, nogil=True)
 def paired_differences(one, other, usable, step, low, high):  # type: ignore[no-untyped-def]
-    """Second differences of two uint8 planes (H, W) at the same places, float32 (2, n); chosen as above for both."""
+    """Second differences of two uint8 planes (H, W) at the same places, int16 (2, n); chosen as above for both."""
     height, width = one.shape
-    found = np.empty((2, (height // step + 1) * (width // step + 1)), np.float32)
+    found = np.empty((2, (height // step + 1) * (width // step + 1)), np.int16)
     number = 0
     for y in range(1, height - 1, step):
         for x in range(1, width - 1, step):
@@ -50,6 +51,93 @@ def paired_differences(one, other, usable, step, low, high):  # type: ignore[no-
             if 9 * low <= min(total_one, total_other) and max(total_one, total_other) <= 9 * high:
                 number += 1
     return found[:, :number]
+
+
+@njit(cache=True, nogil=True)
+def products_within(pairs, reach):  # type: ignore[no-untyped-def]
+    """What pairs of whole numbers, int16 (2, n), add up to: those of at most `reach` times the median size of each.
+
+    Returns, int64 (6,): how many they are; the sums of the first and of the second; those of the squares of either, and
+    of the products.
+    """
+    limits = np.empty(2, np.float64)
+    for row in range(2):
+        counts = np.zeros(1 << 15, np.int64)
+        for value in pairs[row]:
+            counts[abs(value)] += 1
+        limits[row] = reach * _middle(counts, pairs.shape[1])
+    sums = np.zeros(6, np.int64)
+    for at in range(pairs.shape[1]):
+        one, two = np.int64(pairs[0, at]), np.int64(pairs[1, at])
+        if abs(one) <= limits[0] and abs(two) <= limits[1]:
+            sums[0] += 1
+            sums[1] += one
+            sums[2] += two
+            sums[3] += one * one
+            sums[4] += two * two
+            sums[5] += one * two
+    return sums
+
+
+@njit(cache=True, nogil=True)
+def _middle(counts, number):  # type: ignore[no-untyped-def]
+    """The median of whole numbers, given how often each occurs and how many there are."""
+    below, value, lower = 0, -1, -1
+    while 2 * below <= number:
+        value += 1
+        below += counts[value]
+        if lower < 0 and 2 * below >= number:
+            lower = value
+    return (lower + value) / 2
+
+
+@njit(cache=True, nogil=True)
+def steepness_counts(gray, mask, step):  # type: ignore[no-untyped-def]
+    """Counts of the larger of the two central differences of a uint8 plane (H, W) over two pixels, int64 (256,).
+
+    Every `step`th row and column is looked at, less the border, where the pixel and its four neighbours are under the
+    mask.
+    """
+    counts = np.zeros((2, 256), np.int64)
+    height, width = gray.shape
+    for y in range(1, height - 1, step):
+        for x in range(1, width - 1, step):
+            across = abs(np.int32(gray[y, x + 1]) - np.int32(gray[y, x - 1]))
+            down = abs(np.int32(gray[y + 1, x]) - np.int32(gray[y - 1, x]))
+            known = mask[y, x] & mask[y, x - 1] & mask[y, x + 1] & mask[y - 1, x] & mask[y + 1, x]
+            counts[x & 1, max(across, down)] += known
+    return counts.sum(axis=0)
+
+
+def lone_pixels(picture: np.ndarray, usable: np.ndarray, cut: int) -> int:
+    """Pixels under the mask of a uint8 picture (H, W, 3) more than `cut` above all their neighbours in a channel.
+
+    Those in the first and last column are left out.
+    """
+    flat = picture.reshape(len(picture), -1)
+    above = cv2.subtract(flat[:, 3:-3], cv2.max(flat[:, :-6], flat[:, 6:])) if flat.shape[1] > 6 else flat[:, :0]
+    # few are left for the other six
+    row, place = np.divmod(np.flatnonzero(above > cut), max(1, above.shape[1]))
+    return _lone(picture, usable, cut, row, place + 3)
+
+
+@njit(cache=True, nogil=True)
+def _lone(picture, usable, cut, rows, places):  # type: ignore[no-untyped-def]
+    count = 0
+    counted_row = counted_column = -1
+    for at in range(len(rows)):
+        y, x, band = rows[at], places[at] // 3, places[at] % 3
+        if not usable[y, x] or (y == counted_row and x == counted_column):
+            continue
+        level = np.int32(picture[y, x, band]) - cut
+        lone = True
+        for v in range(max(0, y - 1), min(picture.shape[0], y + 2)):
+            for u in range(x - 1, x + 2):
+                lone &= level > picture[v, u, band] or (u == x and v == y)
+        if lone:
+            count += 1
+            counted_row, counted_column = y, x
+    return count
 
 
 @njit(inline="always")

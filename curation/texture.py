@@ -1,6 +1,7 @@
 """How contrast is spread over scales: grain of enlarged or summed-up noise, and the texture of paint, cloud and sky."""
 
 import math
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -12,7 +13,7 @@ _GRAIN_PX = 8
 _GRAIN_FLOOR_DN = 0.25
 _TEXTURE_SIDE_PX = 512
 _CONTRAST_FLOOR_DN = 0.3  # what JPEG and eight bits leave of an even picture
-_OCTAVES = (2, 3, 4)
+_OCTAVES = (2, 3, 4)  # one after the other
 
 
 def signal_to_grain(view: Canvas, height_dn: float) -> float | None:
@@ -21,7 +22,8 @@ def signal_to_grain(view: Canvas, height_dn: float) -> float | None:
     Stamps that were enlarged several times have grain of many pixels, which no estimate of noise from pixel to pixel
     finds; real colour seldom changes as fast. None where fewer than 200 such blocks can be used.
     """
-    grain = colour_noise(*reduce(view.native, view.valid, _GRAIN_PX))
+    picture, valid = reduce(view.half, view.half_valid, _GRAIN_PX // 2)
+    grain = colour_noise(cv2.split(picture), valid)
     return None if grain is None else height_dn / max(_GRAIN_FLOOR_DN, grain)
 
 
@@ -38,9 +40,10 @@ def octave_contrasts(view: Canvas) -> tuple[float | None, ...]:
         return (None,) * len(_OCTAVES)
     level: np.ndarray = cv2.resize(view.small_gray, size, interpolation=cv2.INTER_AREA).astype(np.float32)
     contrast = []
-    for _ in range(_OCTAVES[-1] + 2):
+    for octave in range(_OCTAVES[-1] + 2):
         coarser = cv2.pyrDown(level)
-        band = level - cv2.pyrUp(coarser, dstsize=level.shape[::-1])
-        contrast.append(float(cv2.meanStdDev(band)[1][0, 0]) + _CONTRAST_FLOOR_DN)
+        if octave >= _OCTAVES[0]:
+            band = cv2.subtract(level, cv2.pyrUp(coarser, dstsize=level.shape[::-1]))
+            contrast.append(float(cv2.meanStdDev(band)[1][0, 0]) + _CONTRAST_FLOOR_DN)
         level = coarser
-    return tuple(math.log(contrast[octave] / contrast[octave + 1]) for octave in _OCTAVES)
+    return tuple(math.log(finer / next_one) for finer, next_one in pairwise(contrast))

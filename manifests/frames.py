@@ -21,6 +21,7 @@ MAX_PIXELS = 400_000_000
 _MAX_GZIP_RATIO = 200
 _PILLOW_FORMAT = {"image/jpeg": "JPEG", "image/png": "PNG", "image/tiff": "TIFF"}
 _PNG_END = b"IEND\xaeB`\x82"  # the last chunk's name and checksum; Pillow does not miss it
+_FILL_STEP = 4  # rows between those that the colour of no-data comes from
 _ROWS_AT_ONCE = 256  # of a FITS image: a frame of the largest camera takes a gigabyte otherwise
 
 # Sizes are checked in _decode_picture against our own limit; Pillow's would warn about every mosaic.
@@ -65,16 +66,23 @@ class Frame:
     def filled(self) -> np.ndarray:
         """`rgb` with no-data in the median colour of the valid pixels, so that nothing shows of what was there.
 
-        Where all pixels are valid, or none is, `rgb` itself.
+        Every fourth row speaks for the colour. Where all pixels are valid, or none is, `rgb` itself.
         """
         known = self.valid.view(np.uint8)
         if cv2.countNonZero(known) in (0, known.size):
             return self.rgb
-        counts = [cv2.calcHist([self.rgb], [band], known, [256], [0, 256]).ravel().cumsum() for band in range(3)]
+        step = _FILL_STEP if cv2.countNonZero(known[::_FILL_STEP]) else 1
+        rgb, seen = self.rgb[::step], known[::step]
+        counts = [cv2.calcHist([rgb], [band], seen, [256], [0, 256]).ravel().cumsum() for band in range(3)]
         colour = [int(np.searchsorted(below, 0.5 * below[-1])) for below in counts]
         out = np.empty_like(self.rgb)
         cv2.rectangle(out, (0, 0), (self.width - 1, self.height - 1), colour, cv2.FILLED)
         return cv2.copyTo(self.rgb, known, out)
+
+    @cached_property
+    def gray(self) -> np.ndarray:
+        """Luma (ITU-R BT.601) of `filled`, uint8 (H, W)."""
+        return cv2.cvtColor(self.filled, cv2.COLOR_RGB2GRAY)
 
 
 def decode(source: bytes | Path, max_pixels: int = MAX_PIXELS) -> Frame:

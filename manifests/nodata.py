@@ -25,61 +25,68 @@ def valid_mask(rgb: np.ndarray) -> np.ndarray:
     red, green, blue = cv2.split(rgb)
     least = _MIN_AREA / 4 * rgb.shape[0] * rgb.shape[1]
     darkest, brightest = cv2.min(cv2.min(red, green), blue), cv2.max(cv2.max(red, green), blue)
-    void = np.zeros(rgb.shape[:2], bool)
-    white, black = darkest >= _WHITE, brightest <= _BLACK
-    if np.count_nonzero(white) > least:
-        near_white = darkest >= _NEAR_WHITE
+    void = np.zeros(rgb.shape[:2], np.uint8)
+    white = _flags(darkest >= _WHITE)
+    if cv2.countNonZero(white) > least:
+        near_white = _flags(darkest >= _NEAR_WHITE)
         void |= _void(white, near_white, gaps=True)
         void |= _slivers(white, near_white & ~void)
-    if np.count_nonzero(black) > least:
+    black = _flags(brightest <= _BLACK)
+    if cv2.countNonZero(black) > least:
         void |= _void(black, black, gaps=False)
-    return ~void
+    return void == 0
 
 
 def _void(sure: np.ndarray, possible: np.ndarray, gaps: bool) -> np.ndarray:
-    """No-data among the possible pixels: components that hold sure ones and have the shape of a void."""
+    """No-data among the possible pixels: components that hold sure ones and have the shape of a void.
+
+    Masks are uint8 (H, W), 0 or 255, here and below.
+    """
     height, width = sure.shape
     shrink = max(1, round(max(height, width) / _WORK_SIDE))
     size = (max(1, width // shrink), max(1, height // shrink))
     kernel = np.ones((3, 3), np.uint8)
     seeds = cv2.morphologyEx(_shrunk(sure, size), cv2.MORPH_OPEN, kernel)
     core = seeds if possible is sure else cv2.morphologyEx(_shrunk(possible, size), cv2.MORPH_OPEN, kernel)
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(core, connectivity=4)
+    # an opened patch has nine pixels, so that 16 bits number them all
+    count, labels = cv2.connectedComponents(core, connectivity=4, ltype=cv2.CV_16U)
+    area = cv2.calcHist([labels], [0], None, [count], [0, count]).ravel()
+    on_border = np.zeros(count, bool)
+    for line in (labels[0], labels[-1], labels[:, 0], labels[:, -1]):
+        on_border[line] = True
+    large = on_border & (area >= _MIN_AREA * core.size)
+    # clipped sky has a thousand small patches: most are dismissed by their area, as one that is long has some
+    long = gaps & (area > _GAP_LENGTH * max(core.shape) - 1)
     keep = np.zeros_like(core)
-    x, y, w, h, area = stats.T
-    touches = (x == 0) | (y == 0) | (x + w == size[0]) | (y + h == size[1])
-    large = touches & (area >= _MIN_AREA * core.size)
-    # clipped sky has a thousand small patches: most are dismissed by their boxes
-    long = gaps & (np.hypot(w, h) > _GAP_LENGTH * max(core.shape))
     for label in 1 + np.flatnonzero((large | long)[1:]):
-        part = (labels == label).view(np.uint8)
-        if not (part & seeds).any():
+        part = _flags(labels == label)
+        if not cv2.countNonZero(part & seeds):
             continue
         if (large[label] or _is_gap(part)) and _has_straight_outline(part):
             keep = np.maximum(keep, part)
-    if not keep.any():
+    if not cv2.countNonZero(keep):
         return np.zeros_like(sure)
     grown = cv2.dilate(keep, np.ones((5, 5), np.uint8))
-    return cv2.resize(grown, (width, height), interpolation=cv2.INTER_NEAREST).astype(bool) & possible
+    return cv2.resize(grown, (width, height), interpolation=cv2.INTER_NEAREST) & possible
 
 
 def _slivers(sure: np.ndarray, possible: np.ndarray) -> np.ndarray:
     """No-data too thin for `_void`: wedges along the border of a frame almost north-up, and narrow chip gaps."""
     height, width = sure.shape
     # a sliver is that long, and half of it is sure
-    if 2 * np.count_nonzero(possible & sure) <= _SLIVER_LENGTH * max(height, width):
+    if 2 * cv2.countNonZero(possible & sure) <= _SLIVER_LENGTH * max(height, width):
         return np.zeros_like(sure)
     void = np.zeros_like(sure)
     # outlines cost a fraction of labels, and few patches are that long
-    outlines, links = cv2.findContours(possible.view(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
+    outlines, links = cv2.findContours(possible, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
     for outline, (_, _, _, parent) in zip(outlines, links[0], strict=True):
         x, y, w, h = cv2.boundingRect(outline)
         if parent >= 0 or max(w, h) <= _SLIVER_LENGTH * max(height, width):
             continue
-        patch = possible[y : y + h, x : x + w].view(np.uint8).copy()
+        patch = possible[y : y + h, x : x + w].copy()
         area, _, _, _ = cv2.floodFill(patch, None, (outline[0, 0] - (x, y)).tolist(), 2, flags=8)
         part = patch == 2
-        if area > _SLIVER_AREA * sure.size or 2 * (part & sure[y : y + h, x : x + w]).sum() < area:
+        if area > _SLIVER_AREA * sure.size or 2 * np.count_nonzero(sure[y : y + h, x : x + w][part]) < area:
             continue
         along = (
             part[0].mean() if y == 0 else 0.0,
@@ -91,12 +98,17 @@ def _slivers(sure: np.ndarray, possible: np.ndarray) -> np.ndarray:
         thin = min(sides) + 1 < _GAP_WIDTH * max(sides) and max(sides) > _GAP_LENGTH * max(height, width)
         # a wedge lies along the border from end to end; a gap fills the thin rectangle around it
         if max(along) > 0.8 or (thin and area > 0.5 * (sides[0] + 1) * (sides[1] + 1)):
-            void[y : y + h, x : x + w] |= part
+            void[y : y + h, x : x + w][part] = 255
     return void
 
 
+def _flags(chosen: np.ndarray) -> np.ndarray:
+    """A bool mask as uint8, 0 or 255."""
+    return cv2.threshold(chosen.view(np.uint8), 0, 255, cv2.THRESH_BINARY)[1]
+
+
 def _shrunk(flags: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    return (cv2.resize(flags.view(np.uint8) * 255, size, interpolation=cv2.INTER_AREA) > 0.9 * 255).view(np.uint8)
+    return _flags(cv2.resize(flags, size, interpolation=cv2.INTER_AREA) > 0.9 * 255)
 
 
 def _is_gap(part: np.ndarray) -> bool:
@@ -118,7 +130,7 @@ def _has_straight_outline(part: np.ndarray) -> bool:
             continue
         polygon = cv2.approxPolyDP(contour, 0.008 * max(part.shape), True)
         corners += len(polygon)
-        cv2.drawContours(outline, [polygon], -1, 0 if is_hole else 1, cv2.FILLED)
-    union = int((outline | part).sum())
-    agreement = int((outline & part).sum()) / union if union else 0.0
+        cv2.drawContours(outline, [polygon], -1, 0 if is_hole else 255, cv2.FILLED)
+    union = cv2.countNonZero(outline | part)
+    agreement = cv2.countNonZero(outline & part) / union if union else 0.0
     return corners <= _MAX_CORNERS and agreement >= 0.93

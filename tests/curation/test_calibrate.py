@@ -18,14 +18,17 @@ from curation.calibration_report import reliability
 from curation.cli import curate_app
 from curation.labelled import FEWEST, Labelled, Words, from_folder
 from curation.learning import Aims
-from curation.policy import Policy, Rule, load_policy, rule_on
+from curation.policy import Calibration, Policy, Rate, Rule, load_policy, rule_on
+from curation.policy_text import write_policy
 from curation.rates import Share, errors_allowed
-from curation.rulefit import fit_rules, rate
+from curation.rulefit import fit_rules, rate, rated
 from manifests.errors import DeepfieldError, UsageError
 from manifests.settings import load_settings
 
 RULED = Rule("ruled", "line_length", "above", 1.0, 2.0)
 NOISY = Rule("noisy", "noise_sigma_dn", "below", 1.0, 0.5)
+OLD = Calibration("older-10", date(2026, 1, 1), Rate(0.8, 0.1))
+NEW = Calibration("made-80", date(2026, 11, 28), Rate(1.0, 0.0))
 
 
 @pytest.fixture(autouse=True)
@@ -61,6 +64,22 @@ def test_a_sure_threshold_that_no_frame_reaches_is_left_out():
     rows["black_fraction"] = np.where(rows["label"] == "drop", 0.2, 0.7)
     (black,) = fit_rules((Rule("empty", "black_fraction", "above", 0.5, 0.6),), rows, rows["label"])
     assert black.review == pytest.approx(0.77) and black.reject is None
+
+
+def test_every_threshold_says_what_it_comes_from_even_where_no_frame_lies_beyond(tmp_path):
+    rows = labelled_rows(40, seed=1, apart=20.0)
+    rows["noise_sigma_dn"] = np.where(rows["label"] == "drop", 2.0, 20.0)
+    rows["coverage"] = np.where(rows["label"] == "drop", 0.2, 0.9)
+    loud = Rule("noisy", "noise_sigma_dn", "above", 10.0, 30.0, calibration=OLD)
+    hollow = Rule("empty", "coverage", "below", 0.3, 0.1)
+    seldom = Rule("empty", "black_fraction", "above", 1e6, calibration=OLD)
+    fitted = rated(fit_rules((loud, hollow, seldom), rows, rows["label"]), rows, rows["label"], "made-80", NEW.on)
+    # the first was moved off the good frames, to where none is: it is right for none and wrong for none
+    assert fitted[0].review == pytest.approx(22.0) and fitted[0].calibration == replace(NEW, review=Rate(1.0, 0.0))
+    assert fitted[1].calibration == replace(NEW, review=Rate(1.0, 1.0), reject=Rate(1.0, 0.0))
+    assert fitted[2] == seldom
+    write_policy(Policy("made", 3, fitted), tmp_path / "made_policy.toml")
+    assert load_policy(tmp_path / "made_policy.toml").rules == fitted
 
 
 def test_what_is_learnt_separates_and_is_the_same_again():

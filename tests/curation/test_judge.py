@@ -8,7 +8,7 @@ import pytest
 from drawn_skies import encoded, frame, sky
 
 from curation.features import extract
-from curation.judge import _compare, judge
+from curation.judge import Judgement, _compare, judge
 from manifests.frames import decode
 
 
@@ -50,6 +50,15 @@ def test_other_skies_do_not_match():
     for n, a in enumerate(features):
         for b in features[n + 1 :]:
             assert judge(a, b).relation == "none"
+
+
+def test_another_processing_of_the_same_exposures_is_the_same_sky_and_no_duplicate():
+    # as measured of the Red Spider and the Helix nebula in two releases each
+    spider = Judgement(105, 0.47, 0.94, 0.988, 0.979, 0.918)
+    helix = Judgement(170, 0.47, 1.0, 0.991, 0.961, 0.915)
+    assert spider.relation == helix.relation == "same_sky"
+    # and of a real pair whose colours differ as much
+    assert Judgement(473, 0.88, 1.0, 0.999, 0.969, 0.995).relation == "same_rendering"
 
 
 def test_another_mixture_of_filters_is_the_same_sky_and_no_duplicate():

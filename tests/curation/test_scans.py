@@ -12,12 +12,15 @@ from curation.scans import (
     extrema,
     level_counts,
     like_pixels,
+    lone_pixels,
     most_common_colour,
     paired_differences,
+    products_within,
     rows_of_letters,
     ruled_pixels,
     shapes,
     slopes,
+    steepness_counts,
     straight_pixels,
 )
 
@@ -56,6 +59,43 @@ def test_second_differences_are_those_of_immerkaers_mask_within_the_range(seed, 
     assert difference_counts(planes[0], mask, step, 60, 190).tolist() == expected.tolist()
     both = inside[0] & inside[1]
     assert paired_differences(*planes, mask, step, 60, 190).tolist() == [answer[both].tolist() for answer in answers]
+
+
+@some
+@given(seed=st.integers(0, 2**32), number=st.integers(1, 80), reach=st.sampled_from([0.5, 1.0, 4.0]))
+def test_products_are_of_the_pairs_near_the_median_size(seed, number, reach):
+    pairs = (np.random.default_rng(seed).normal(size=(2, number)) ** 3 * 20).astype(np.int16)
+    limits = reach * np.median(np.abs(pairs), axis=1, keepdims=True)
+    one, two = pairs[:, (np.abs(pairs) <= limits).all(axis=0)].astype(np.int64)
+    sums = (len(one), one.sum(), two.sum(), (one * one).sum(), (two * two).sum(), (one * two).sum())
+    assert tuple(products_within(pairs, reach)) == sums
+
+
+@some
+@given(seed=st.integers(0, 2**32), height=st.integers(1, 30), width=st.integers(1, 40), step=st.integers(1, 3))
+def test_steepness_is_the_larger_central_difference_of_known_pixels(seed, height, width, step):
+    rng = np.random.default_rng(seed)
+    gray, mask = rng.integers(0, 256, (height, width), dtype=np.uint8), rng.random((height, width)) < 0.8
+    expected = np.zeros(256, int)
+    for y in range(1, height - 1, step):
+        for x in range(1, width - 1, step):
+            cross = [(y, x), (y, x - 1), (y, x + 1), (y - 1, x), (y + 1, x)]
+            if all(mask[place] for place in cross):
+                left, right, above, below = (int(gray[place]) for place in cross[1:])
+                expected[max(abs(right - left), abs(below - above))] += 1
+    assert steepness_counts(gray, mask, step).tolist() == expected.tolist()
+
+
+@some
+@given(seed=st.integers(0, 2**32), height=st.integers(1, 12), width=st.integers(1, 20), cut=st.integers(20, 150))
+def test_lone_pixels_stand_out_of_all_neighbours_in_a_channel(seed, height, width, cut):
+    rng = np.random.default_rng(seed)
+    picture = np.where(rng.random((height, width, 3)) < 0.1, 255, rng.integers(0, 120, (height, width, 3)))
+    picture, usable = picture.astype(np.uint8), rng.random((height, width)) < 0.9
+    ring = np.array([[1, 1, 1], [1, 0, 1], [1, 1, 1]], np.uint8)
+    above = cv2.subtract(picture, cv2.dilate(picture, ring))
+    expected = ((above > cut).any(axis=2) & usable)[:, 1:-1]
+    assert lone_pixels(picture, usable, cut) == np.count_nonzero(expected)
 
 
 @some
