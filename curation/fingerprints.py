@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import imagehash
 import numpy as np
 from PIL import Image
 from scipy.fft import dctn
@@ -49,10 +50,10 @@ def _hashes(square: np.ndarray, side: int) -> tuple[str, ...]:
     turned = []
     for view in (waves, waves * sign):
         for _ in range(SYMMETRIES // 2):
-            turned.append(view.ravel())
+            turned.append(view)
             view = sign[:, None] * view.T  # noqa: PLW2901
-    bits = turned > np.median(turned, axis=1, keepdims=True)
-    return tuple(row.tobytes().hex() for row in np.packbits(bits, axis=1))
+    medians = np.median(turned, axis=(1, 2))
+    return tuple(str(imagehash.ImageHash(view > median)) for view, median in zip(turned, medians, strict=True))
 
 
 def symmetries(square: np.ndarray) -> list[np.ndarray]:
