@@ -16,7 +16,15 @@ from training.degradation import DegradationConfig
 from training.distribution import band_features, chroma_features, frechet, kid, standard_error
 from training.guided_makers import guided_by_own, kin_palettes, kin_scores, own_curve, own_palette
 from training.inception import InceptionFeatures
-from training.makers import CONSTANTS, RESAMPLING, Maker, colour_baselines, model_makers, superres_baselines
+from training.makers import (
+    CONSTANTS,
+    RESAMPLING,
+    Maker,
+    colour_baselines,
+    consistent_enlarger,
+    model_makers,
+    superres_baselines,
+)
 from training.metrics import bootstrap, colourfulness, detail, luma, to_8bit
 from training.pack import SPLITS, Pack, PackedFrame
 from training.reports import colour_report, superres_report
@@ -30,6 +38,7 @@ _DEVICE = torch.device("cpu")
 _LEAST_GROUPS = 4
 _TRUTH = "_truth"
 GUIDED, OWN_CURVE = "_guided", "_own_curve"
+CONSISTENT = "_consistent"
 
 
 @dataclass(frozen=True)
@@ -110,6 +119,8 @@ def measure(
         ours[GUIDED] = guided_by_own(network, work_px)
         beside |= {"_own_palette": own_palette(network.config.surround_px), OWN_CURVE: own_curve}
         kin = kin_palettes(pack, frames, network.config.surround_px)
+    if model.task == "superres" and degradation_of(model.meta) == DegradationConfig():
+        ours[CONSISTENT] = consistent_enlarger(network)
     kinds = ["kid_abhist" if model.task == "colorizer" else "kid_bandhist"]
     kinds += [inception.name] if inception else []
     features: dict[str, dict[str, list[np.ndarray]]] = {kind: {} for kind in kinds}
@@ -192,6 +203,7 @@ def summary(measured: Measured, *, seed: int = 0) -> list[Metric]:
     """The mean of every score with its interval, and what follows from several.
 
     `_guided` is the faithful end shown the picture's own palette, `_own_curve` and `_own_palette` use no network;
+    `_consistent` is the faithful end of a network that enlarges, made to agree with its input;
     `kin_helps` is the share of frames that the palette of another frame of their group improves.
     `<name>_gain_over_<baseline>` is the paired difference per frame, positive where the network is better,
     `mae_ab_ratio_to_all_gray` and `colourfulness_ratio` are ratios of means; `kid_...` and `fid_...` are distances of

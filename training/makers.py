@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models.color import paint, rgb_to_lab, rgb_to_lightness
+from models.consistency import consistent_with
 from models.predict import colorize, predict_ab, upscale
 from training.data import whole
 from training.metrics import to_8bit
@@ -69,6 +70,11 @@ def colourer(network: nn.Module, work_px: int) -> Maker:
 def enlarger(network: nn.Module) -> Maker:
     """Enlarge by a network."""
     return lambda rgb, _: upscale(network, rgb)
+
+
+def consistent_enlarger(network: nn.Module) -> Maker:
+    """Enlarge by a network, then make the mean over each pixel of the input that pixel (`models.consistency`)."""
+    return lambda rgb, _: consistent_with(rgb, upscale(network, rgb))
 
 
 def resampler(filter_: Image.Resampling, scale: int) -> Maker:
