@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from curation.policy import DEFAULT_POLICY, Policy, load_policy
+from curation.policy import DEFAULT_POLICY, OutdatedError, Policy, load_policy
 from curation.policy_text import write_policy
 from manifests.errors import DeepfieldError
 
@@ -16,11 +16,17 @@ def policy_of(digest: str, home: Path) -> Policy:
     """The policy of that digest: the one that was kept, or the one that comes with Deepfield.
 
     Raises:
-        DeepfieldError: it is neither.
+        DeepfieldError: it is neither, or an earlier version of Deepfield measured and judged by it.
     """
     kept = _path(home, digest)
     if kept.exists():
-        return load_policy(kept)
+        try:
+            return load_policy(kept)
+        except OutdatedError:
+            raise DeepfieldError(
+                "The newest snapshot was judged on measurements of another version of Deepfield: run "
+                "`deepfield curate` again, which takes your decisions over."
+            ) from None
     default = load_policy(DEFAULT_POLICY)
     if default.digest != digest:
         raise DeepfieldError("The policy behind the newest snapshot is not known here: run `deepfield curate` again.")

@@ -34,6 +34,10 @@ _TELLING = ("calibration", "meaning")  # of a rule, what changes no verdict
 _DRIVERS = 3  # as many measurements explain a score to a person
 
 
+class OutdatedError(UsageError):
+    """The policy's classifier knows measurements of another version than this."""
+
+
 @dataclass(frozen=True)
 class Rate:
     """Precision and recall of a threshold for bad frames, 0 to 1, on the calibration set."""
@@ -319,7 +323,7 @@ def _classifier(entry: dict[str, Any], path: Path) -> Classifier:
     except ValueError as error:
         raise UsageError(f"The classifier {place} cannot be used: {error}.") from error
     if forest.measure_version != MEASURE_VERSION:
-        raise UsageError(
+        raise OutdatedError(
             f"The classifier {place} was calibrated on measurements of version {forest.measure_version}, and this is "
             f"version {MEASURE_VERSION}: run `deepfield curate calibrate` again."
         )

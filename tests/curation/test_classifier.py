@@ -9,9 +9,10 @@ from test_forest import FOREST
 
 from curation.forest import to_json
 from curation.measures import MEASURE_VERSION
+from curation.policies import keep_policy, policy_of
 from curation.policy import Calibration, Classifier, Policy, Rate, Rule, load_policy, load_rules, rule_on
 from curation.policy_text import to_toml, write_policy
-from manifests.errors import UsageError
+from manifests.errors import DeepfieldError, UsageError
 
 NOISY = Rule("noisy", "noise_sigma_dn", "above", 10.0, 20.0, meaning='Grain, "as such".')
 JUDGE = Classifier("test_model.json", replace(FOREST, measure_version=MEASURE_VERSION), 0.2, 0.9)
@@ -104,6 +105,12 @@ def test_a_model_of_other_measurements_asks_to_be_calibrated_again(tmp_path):
     model.write_text(to_json(replace(JUDGE.forest, measure_version="1")))
     with pytest.raises(UsageError, match="run `deepfield curate calibrate` again"):
         load_policy(tmp_path / "test.toml")
+    keep_policy(POLICY, tmp_path)
+    assert policy_of(POLICY.digest, tmp_path).digest == POLICY.digest
+    (kept,) = (tmp_path / "policies").glob("*_model.json")
+    kept.write_text(model.read_text())
+    with pytest.raises(DeepfieldError, match="of another version of Deepfield: run `deepfield curate` again"):
+        policy_of(POLICY.digest, tmp_path)
     model.write_text(json.dumps([1, 2]))
     with pytest.raises(UsageError, match="no model of format"):
         load_policy(tmp_path / "test.toml")
