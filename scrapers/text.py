@@ -21,7 +21,7 @@ for _category in (XMLParsedAsHTMLWarning, MarkupResemblesLocatorWarning):
 logging.getLogger("bs4.dammit").setLevel(logging.ERROR)
 
 _BEGINNING, _ENDING = re.compile(rb"<html[\s>]", re.IGNORECASE), re.compile(rb"</html\s*>", re.IGNORECASE)
-_CHARSET = re.compile(rb"(?:charset|encoding)\s*=", re.IGNORECASE)
+_CHARSET = re.compile(rb"(?:charset|encoding)\s*=\s*[\"']?\s*([a-z0-9][a-z0-9._-]*)", re.IGNORECASE)
 _HEAD = 4096
 _LONGEST = 8 * 2**20
 _TAG = re.compile(r"<[^<>]*>")
@@ -56,11 +56,21 @@ def markup(body: bytes, what: str) -> BeautifulSoup:
     if _BEGINNING.search(body, 0, _HEAD) and not _ENDING.search(body):
         raise HttpError("transient", "not_a_page", f"{what} came without its end.")
     try:
-        # a page that does not tell its encoding would be guessed at length, and wrongly where a byte is damaged
-        told = _CHARSET.search(body, 0, _HEAD)
-        return BeautifulSoup(body if told else body.decode("utf-8", "replace"), "lxml")
+        return BeautifulSoup(_decoded(body), "lxml")
     except ParserRejectedMarkup as error:
         raise HttpError("transient", "not_a_page", f"{what} cannot be read: {error}.") from error
+
+
+def _decoded(body: bytes) -> str:
+    """A page as text, by the encoding it tells; without a usable one it is UTF-8.
+
+    The parser would guess at length, wrongly where a byte is damaged, and fail where the name of the encoding is.
+    """
+    told = _CHARSET.search(body, 0, _HEAD)
+    try:
+        return body.decode(told[1].decode() if told else "utf-8", "replace")
+    except (LookupError, ValueError):
+        return body.decode("utf-8", "replace")
 
 
 def json_value(body: bytes, what: str) -> Any:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scrapers.releases import names_elsewhere, picture_of, publisher_name, release_of_files, stsci_release
-from scrapers.text import angle, date, plain_text
+from scrapers.text import angle, date, markup, plain_text
 from scrapers.versions import Limits, Version, in_order, stated_bytes, version_of
 
 NO_LIMITS = Limits(sys.maxsize, sys.maxsize)
@@ -203,3 +203,19 @@ def test_text_is_clean_whatever_comes(text: str) -> None:
     assert clean == clean.strip() and clean.isprintable() | bool(set(clean) & set(text))
     clean.encode()
     angle(text, hours=True), date(text), stated_bytes(text), stsci_release(text)
+
+
+@pytest.mark.parametrize(
+    ("head", "text"),
+    [
+        (b'<meta charset="utf-8">', "é".encode()),
+        (b"<meta charset=ISO-8859-1>", b"\xe9"),
+        (b'<?xml version="1.0" encoding="latin-1"?>', b"\xe9"),
+        (b'<meta charset=\x00"utf-8">', "é".encode()),
+        (b'<meta charset="no-such"><meta charset=\x00>', "é".encode()),
+        (b"<meta charset=hex>", "é".encode()),
+        (b"", "é".encode()),
+    ],
+)
+def test_pages_are_read_by_the_encoding_they_tell_however_damaged_its_name(head: bytes, text: bytes) -> None:
+    assert markup(head + b"<html><p>caf" + text + b"</p></html>", "A page").get_text().strip() == "café"
