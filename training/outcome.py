@@ -6,12 +6,17 @@ from pathlib import Path
 
 from manifests.errors import DeepfieldError
 from training.config import Task
-from training.evaluate import Metric, evaluate
+from training.evaluate import Metric, evaluate, main_score
 from training.pack import Pack
 from training.registry import load_run, register
 from training.scores import measurable
 
 NOT_SCORED = "none"
+# the baseline that the main score stands beside, and what that is in words
+_DECIDES: dict[Task, tuple[str, str]] = {
+    "colorizer": ("all_gray", "mean absolute a*b* error at strength 0"),
+    "superres": ("bicubic", "PSNR-Y in dB at strength 0"),
+}
 
 
 @dataclass(frozen=True)
@@ -45,14 +50,11 @@ def headline(task: Task, metrics: Sequence[Metric]) -> Headline:
         DeepfieldError: the model was never scored.
     """
     by_name = {metric.name: metric for metric in metrics}
-    if task == "colorizer":
-        name, baseline, what = "mae_ab_faithful", "mae_ab_all_gray", "mean absolute a*b* error at strength 0"
-    else:
-        name = next((name for name in by_name if name.startswith("psnr_y_crop") and name.endswith("_faithful")), "")
-        baseline, what = name.replace("_faithful", "_bicubic"), "PSNR-Y in dB at strength 0"
-    if name not in by_name:
+    if not by_name:
         raise DeepfieldError(f"This {task} was never scored: `deepfield evaluate` does it where frames are held out.")
-    return Headline(what, by_name[name], by_name[baseline], higher_is_better=task == "superres")
+    name, _, higher_is_better = main_score(list(by_name))
+    baseline, what = _DECIDES[task]
+    return Headline(what, by_name[f"{name}_faithful"], by_name[f"{name}_{baseline}"], higher_is_better)
 
 
 def enter(
