@@ -22,7 +22,7 @@ class EDSRConfig:
     """Size of an EDSR: `blocks` of `width` channels, each weighted by `residual_scale` (0.1 at width 256).
 
     `tail` "stepwise" shuffles by one prime factor of the scale after another, as published; "direct" by the whole
-    scale at once.
+    scale at once. With `keeps_light` the mean of the result over each pixel of the input is that pixel.
     """
 
     scale: int = 4
@@ -30,6 +30,7 @@ class EDSRConfig:
     blocks: int = 16
     residual_scale: float = 1.0
     tail: Literal["stepwise", "direct"] = "stepwise"
+    keeps_light: bool = False
 
     def __post_init__(self) -> None:
         check_scale("EDSR", self.scale)
@@ -45,7 +46,7 @@ class EDSR(Enlarger):
     """The network of an `EDSRConfig`."""
 
     def __init__(self, config: EDSRConfig) -> None:
-        super().__init__(config.scale)
+        super().__init__(config.scale, keeps_light=config.keeps_light)
         self.config = config
         width = config.width
         self.head = kaiming_(nn.Conv2d(3, width, 3, padding=1))

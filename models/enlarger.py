@@ -23,15 +23,18 @@ class Enlarger(nn.Module, ABC):
     """RGB (N, 3, H, W) in [0, 1] to RGB (N, 3, scale*H, scale*W), about [0, 1] and not clipped.
 
     A subclass is the network for what interpolation misses: the bicubic enlargement is added to it, so that a network
-    whose last layer starts near zero begins at its baseline.
+    whose last layer starts near zero begins at its baseline. With `keeps_light` the result is projected, in training
+    too, onto the pictures whose mean over each pixel of the input is that pixel (Sonderby et al. 2017, arXiv
+    1610.04490): the network then learns only what the input leaves open. Clipping to [0, 1] is all that is lost.
     """
 
     # tile origins may be anywhere
     stride = 1
 
-    def __init__(self, scale: int) -> None:
+    def __init__(self, scale: int, *, keeps_light: bool = False) -> None:
         super().__init__()
         self.scale = scale
+        self.keeps_light = keeps_light
 
     @property
     def receptive_radius(self) -> int:
@@ -50,7 +53,11 @@ class Enlarger(nn.Module, ABC):
     def forward(self, rgb: Tensor) -> Tensor:
         """Enlarge."""
         base = F.interpolate(rgb, scale_factor=float(self.scale), mode="bicubic", align_corners=False)
-        return base + self.missed(rgb)
+        enlarged = base + self.missed(rgb)
+        if not self.keeps_light:
+            return enlarged
+        short = rgb - F.avg_pool2d(enlarged, self.scale)
+        return enlarged + F.interpolate(short, scale_factor=float(self.scale), mode="nearest")
 
 
 def prime_factors(number: int) -> list[int]:

@@ -11,6 +11,7 @@ from models import catalogue
 from models.catalogue import ColouriserConfig, EnlargerConfig
 from models.colouriser import CHANNELS
 from models.discriminators import DiscriminatorConfig, SRGANDiscriminatorConfig
+from models.edsr import EDSRConfig
 from models.guided import GuidedUNetConfig
 from training.adversarial import GANConfig
 from training.content import ContentConfig
@@ -137,6 +138,8 @@ class TrainConfig:
             raise ValueError(f"the discriminator sees {shown} channels, and discriminator.channels is {judged}")
         if self.data.crop_px % scale:
             raise ValueError(f"data.crop_px {self.data.crop_px} must be a multiple of the scale {scale}")
+        if isinstance(self.generator, EDSRConfig) and self.generator.keeps_light and self.data.degradation != AREA:
+            raise ValueError("generator.keeps_light is for plain area means: set it to false")
         if self.pretrain.steps + self.adversarial.steps < 1:
             raise ValueError("pretrain.steps and adversarial.steps are both 0: there is nothing to do")
         if min(self.log_every, self.eval_every, self.held_out_frames) < 1:

@@ -32,6 +32,7 @@ ENLARGERS = [
     SRResNetConfig(4, 6, 2, 5),
     EDSRConfig(6, 6, 2),
     EDSRConfig(3, 6, 2, tail="direct"),
+    EDSRConfig(4, 6, 2, tail="direct", keeps_light=True),
     WDSRConfig(4, 6, 3),
     SPANConfig(2, 6, 2),
 ]

@@ -4,6 +4,7 @@ import pytest
 import torch
 from sample_networks import COLOURISERS, UNETS, awake
 from torch import nn
+from torch.nn import functional as F
 
 from models.catalogue import build, from_dict, to_dict
 from models.colouriser import AB_LIMIT
@@ -48,6 +49,7 @@ ENLARGERS = {
     "srresnet": lambda scale: SRResNetConfig(scale, 4, 1, 3),
     "edsr": lambda scale: EDSRConfig(scale, 4, 1),
     "edsr, direct": lambda scale: EDSRConfig(scale, 4, 2, 0.5, "direct"),
+    "edsr, keeps light": lambda scale: EDSRConfig(scale, 4, 2, 0.5, "direct", keeps_light=True),
     "wdsr": lambda scale: WDSRConfig(scale, 4, 2),
     "span": lambda scale: SPANConfig(scale, 4, 2),
     "span, plain": lambda scale: SPANConfig(scale, 4, 2, 0),
@@ -60,6 +62,17 @@ def test_enlargers_see_no_farther_than_they_say(kind, scale):
     network = awake(ENLARGERS[kind](scale))
     seen = reach(network, torch.rand(1, 3, 40, 4), scale, range(20 * scale, 21 * scale))
     assert network.receptive_radius - 1 <= seen <= network.receptive_radius
+
+
+@pytest.mark.parametrize("scale", [2, 5])
+def test_a_network_that_keeps_the_light_gives_each_pixel_its_mean_again(scale):
+    small = torch.rand(2, 3, 9, 7)
+    without, kept = (awake(EDSRConfig(scale, 4, 2, tail="direct", keeps_light=keeps)) for keeps in (False, True))
+    large = kept(small)
+    assert torch.allclose(F.avg_pool2d(large, scale), small, atol=1e-5)
+    # of all pictures with these means it is the nearest: what is left of the difference is one step a pixel
+    step = (large - without(small)).unfold(2, scale, scale).unfold(3, scale, scale).flatten(4)
+    assert step.std(dim=-1).max() < 1e-5 < step.abs().max()
 
 
 @pytest.mark.parametrize(
@@ -90,7 +103,9 @@ def test_enlargers_enlarge_by_any_whole_number_and_start_as_bicubic(kind, scale)
     given = torch.rand(1, 3, 9, 7)
     out = build(ENLARGERS[kind](scale))(given)
     assert out.shape == (1, 3, 9 * scale, 7 * scale)
-    plain = nn.functional.interpolate(given, scale_factor=float(scale), mode="bicubic", align_corners=False)
+    plain = F.interpolate(given, scale_factor=float(scale), mode="bicubic", align_corners=False)
+    if kind == "edsr, keeps light":
+        plain = plain + F.interpolate(given - F.avg_pool2d(plain, scale), scale_factor=float(scale))
     assert (out - plain).abs().max() < 0.05
 
 

@@ -81,6 +81,14 @@ def test_a_file_may_choose_the_recipe_and_the_command_line_wins(tmp_path):
     assert make_config("colorizer", "demo_colorizer", file).recipe == "demo_colorizer"
 
 
+@pytest.mark.parametrize("change", ["kind=bicubic", "psf_sigma_px=1", "noise_dn=2"])
+def test_light_is_kept_of_plain_means_only(change):
+    with pytest.raises(UsageError, match="keeps_light"):
+        make_config("superres", "default_superres", None, [f"data.degradation.{change}"])
+    changed = [f"data.degradation.{change}", "generator.keeps_light=false"]
+    assert not make_config("superres", "default_superres", None, changed).generator.keeps_light
+
+
 @pytest.mark.parametrize("text", ["data.batch = ", "seed = 1.5", "seed = true", "recipe = 'srgan_ledig'"])
 def test_a_bad_file_is_one_sentence(tmp_path, text):
     file = tmp_path / "bad.toml"
