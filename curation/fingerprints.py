@@ -1,17 +1,18 @@
 """Names for what a frame shows: a hash of its pixels, and perceptual hashes that survive small changes."""
 
 from dataclasses import dataclass
+from functools import cache
 
 import imagehash
 import numpy as np
 from PIL import Image
-from scipy.fft import dctn
 
 from curation.portrait import gray_portrait, scaled
 from manifests.frames import Frame, pixel_digest
 
 SYMMETRIES = 8  # of the square: four rotations, each plain and mirrored; the second four are mirrored
 _SIDE_PX = 64  # what a 256-bit DCT hash looks at; the 64-bit one looks at half
+_PX_OF_BIT = 4  # a picture is so many times as large as its hash, by side
 
 
 @dataclass(frozen=True)
@@ -45,15 +46,28 @@ def _hashes(square: np.ndarray, side: int) -> tuple[str, ...]:
 
     To turn or mirror a picture is to transpose its cosine waves and to change the sign of every second one.
     """
-    waves = dctn(square.astype(np.float64))[:side, :side]
+    cosines = _cosines(side)
+    # rounded, or what is 0 of a blank or a ruled picture would be bits of noise
+    waves = np.round(cosines @ square.astype(np.float64) @ cosines.T, 6)
     sign = 1.0 - 2.0 * (np.arange(side) % 2)
     turned = []
     for view in (waves, waves * sign):
         for _ in range(SYMMETRIES // 2):
             turned.append(view)
             view = sign[:, None] * view.T  # noqa: PLW2901
-    medians = np.median(turned, axis=(1, 2))
+    medians = np.median(np.reshape(turned, (SYMMETRIES, -1)), axis=1)
     return tuple(str(imagehash.ImageHash(view > median)) for view, median in zip(turned, medians, strict=True))
+
+
+@cache
+def _cosines(side: int) -> np.ndarray:
+    """The lowest waves of a cosine transform (DCT-II, not normalised, as `scipy.fft.dct`), float64 (side, 4 * side).
+
+    Of all waves a hash needs a sixteenth; SciPy's transform makes the others too, and takes a quarter of a second to
+    import in every process.
+    """
+    pixels = side * _PX_OF_BIT
+    return 2.0 * np.cos(np.pi * np.outer(np.arange(side), 2.0 * np.arange(pixels) + 1.0) / (2.0 * pixels))
 
 
 def symmetries(square: np.ndarray) -> list[np.ndarray]:
