@@ -9,6 +9,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import pairwise
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -81,7 +82,7 @@ def measure_all(
     batch: int = BATCH,
     on_progress: Progress | None = None,
 ) -> BatchResult:
-    """Measure images in batches, with one process per core.
+    """Measure images in batches of at most `batch`, with one process per core.
 
     Each batch is on disk when it is done: after a kill only the batches in flight are measured again.
 
@@ -89,7 +90,7 @@ def measure_all(
         DeepfieldError: a process was killed, most likely for want of memory.
     """
     ids = sorted(set(image_ids))
-    batches = [ids[start : start + batch] for start in range(0, len(ids), batch)]
+    batches = parted(ids, batch, os.cpu_count() or 1)
     places = {"blobs_dir": blobs_dir, "measures_dir": measures_dir, "max_pixels": max_pixels}
     total, done = BatchResult(0, 0, 0), 0
     for number, result in _run(batches, places):
@@ -131,6 +132,15 @@ def settled(measures: pd.DataFrame) -> set[str]:
 def fingerprints_of(row: Any) -> Fingerprints:
     """Fingerprints of a row of `read_measures`, given as a named tuple."""
     return Fingerprints(row.pixel_sha256, _split(row.phash64), _split(row.phash256))
+
+
+def parted(ids: list[str], most: int, workers: int) -> list[list[str]]:
+    """Parts of at most `most`; where there are several, each of the workers gets as many and as large ones."""
+    number = -(-len(ids) // most)
+    if number > 1:
+        number = -(-number // workers) * workers
+    bounds = [len(ids) * part // max(1, number) for part in range(number + 1)]
+    return [ids[start:end] for start, end in pairwise(bounds) if start < end]
 
 
 def _run(batches: list[list[str]], places: dict[str, Any]) -> Iterator[tuple[int, BatchResult]]:

@@ -1,10 +1,12 @@
 """Curation as a whole, on real SQLite, Parquet and picture files."""
 
+import math
 import os
 import signal
 import subprocess
 import sys
 import time
+from itertools import chain
 from pathlib import Path
 
 import cv2
@@ -12,9 +14,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from drawn_skies import encoded, page, put, sky
+from hypothesis import given
+from hypothesis import strategies as st
 
 from curation.curate import build_snapshot, curate, dry_run, pending_images
-from curation.measuring import measure_batch, read_measures
+from curation.measuring import measure_batch, parted, read_measures
 from curation.policy import RULES_ONLY, Policy, Rule, load_policy
 from curation.review.decisions import Statement, Subject, decide, undo
 from manifests.errors import DeepfieldError
@@ -106,6 +110,18 @@ def test_the_order_in_which_frames_came_changes_nothing(tmp_path):
         build_snapshot(settings=place, engine=engine, blobs=blobs, policy=POLICY)
         tables.append(read_snapshot(place.manifest_dir))
     pd.testing.assert_frame_equal(*tables)
+
+
+@given(st.integers(0, 400), st.integers(1, 70), st.integers(1, 9))
+def test_every_process_gets_as_many_and_as_large_parts(number, most, workers):
+    ids = [f"{index:03d}" for index in range(number)]
+    parts = parted(ids, most, workers)
+    assert list(chain.from_iterable(parts)) == ids
+    assert all(1 <= len(part) <= most for part in parts)
+    if number > most:
+        needed = math.ceil(number / most)
+        assert len(parts) == min(number, math.ceil(needed / workers) * workers)
+        assert max(map(len, parts)) - min(map(len, parts)) <= 1
 
 
 def test_adding_a_frame_changes_no_other_row(home, engine, blobs):
