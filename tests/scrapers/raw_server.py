@@ -41,6 +41,9 @@ class RawServer:
                 head += part
                 if part.startswith(b"\x16"):  # a TLS hello
                     break
+            # a connection that is closed again without a word asked for nothing
+            if not head:
+                return
             self.requests.append(head)
             if head.startswith(b"GET /robots.txt"):
                 connection.sendall(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
