@@ -1,7 +1,7 @@
 """From what was scraped to a snapshot: measure what is new, find duplicates, decide, split, write."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -256,13 +256,14 @@ def _rows(
 ) -> pd.DataFrame:
     """Manifest rows: what was known and measured, with verdict, duplicates, decision, group and split."""
     rulings = {row["image_id"]: _ruling(row, policy) for row in frames.to_dict("records")}
-    duplicates = _duplicates(frames, rulings, decisions, relations)
+    bound = _bound(frames, relations)
+    splits = assign_splits(frames["image_id"], _bonds(frames, bound), previous)
+    unused = {image_id for image_id, assigned in splits.items() if assigned.split == "none"}
+    duplicates = _duplicates(frames, rulings, decisions, relations, unused)
     rulings |= {
         image_id: Ruling("reject", ("duplicate",), f"{found.kind} of {found.of[:12]} (duplicate)", 0.0)
         for image_id, found in duplicates.items()
     }
-    bound = _bound(frames, relations)
-    splits = assign_splits(frames["image_id"], _bonds(frames, duplicates, bound), previous)
     related = relations_of(bound)
     columns = {
         "phash64": lambda i, row: row.phash64.split(",")[0] if row.phash64 else None,
@@ -300,6 +301,7 @@ def _duplicates(
     rulings: Mapping[str, Ruling],
     decisions: Mapping[str, Decision],
     relations: _Relations,
+    unused: Collection[str],
 ) -> dict[str, Duplicate]:
     decoded = frames[frames["pixel_sha256"].notna()]
     of_counts = {row.obs_id: rulings[row.image_id].verdict for row in decoded.itertuples() if row.rendering is not None}
@@ -321,6 +323,7 @@ def _duplicates(
                 None if pd.isna(row.jpeg_quality) else float(row.jpeg_quality),
                 bool(lettered),
                 _pipeline(row.rendering),
+                row.image_id in unused,
             )
         )
     pixels_of = dict(zip(decoded["image_id"], decoded["pixel_sha256"], strict=True))
@@ -351,13 +354,10 @@ def _bound(frames: pd.DataFrame, relations: _Relations) -> dict[str, list[Bond]]
     }
 
 
-def _bonds(
-    frames: pd.DataFrame, duplicates: Mapping[str, Duplicate], bound: Mapping[str, Iterable[Bond]]
-) -> list[Bond]:
+def _bonds(frames: pd.DataFrame, bound: Mapping[str, Iterable[Bond]]) -> list[Bond]:
     """Everything that binds images to one split."""
-    dropped = [(image_id, found.of) for image_id, found in sorted(duplicates.items())]
     related = [bond for bonds in bound.values() for bond in bonds]
-    return [*related, *dropped, *bonds_by(frames, "release_id"), *derived_edges(frames)]
+    return [*related, *bonds_by(frames, "release_id"), *derived_edges(frames)]
 
 
 def _previous(manifest_dir: Path) -> dict[str, Assignment]:

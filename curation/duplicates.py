@@ -17,6 +17,7 @@ class Candidate:
     """What the keep policy looks at: verdict so far, letters, whether made of counts, valid area, loss.
 
     `lettered` says that the frame bears writing. `pipeline` is the version of the rendering, higher for newer.
+    `unused` says that the frame is in no split.
     """
 
     image_id: str
@@ -26,18 +27,22 @@ class Candidate:
     jpeg_quality: float | None
     lettered: bool = False
     pipeline: int = 0
+    unused: bool = False
 
-    def keep_order(self, fineness: int) -> tuple[bool, int, bool, int, int, float, int, str]:
-        """Smaller is kept: no letters, better verdict, made of counts, finer, more valid pixels, less loss, newer.
+    def keep_order(self, fineness: int) -> tuple[bool, int, bool, bool, int, int, float, int, str]:
+        """Smaller is kept: no letters, better verdict, in use, of counts, finer, more valid pixels, less loss, newer.
 
         Letters come first so that the annotated twin of a clean picture is never the one that stays, whatever else is
         said of the two. A composite of counts is native, the archive's JPEG of them derived: it knows which pixels hold
         data; of a JPEG they are guessed, some too many. `fineness` says how few arcsec a pixel spans, against those of
         its twins. The smallest name breaks ties.
+
+        A frame that joins what two splits hold is in neither, however good it is: were it kept, those that it repeats
+        would be dropped for it, and nobody would use the picture any more.
         """
         quality = _LOSSLESS if self.jpeg_quality is None else self.jpeg_quality
         native = not self.of_counts, -fineness, -self.valid_pixels, -quality, -self.pipeline
-        return self.lettered, RANK[self.verdict], *native, self.image_id
+        return self.lettered, RANK[self.verdict], self.unused, *native, self.image_id
 
 
 @dataclass(frozen=True)

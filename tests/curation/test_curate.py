@@ -1,5 +1,6 @@
 """Curation as a whole, on real SQLite, Parquet and picture files."""
 
+import hashlib
 import math
 import os
 import signal
@@ -22,9 +23,11 @@ from curation.measuring import measure_batch, parted, read_measures
 from curation.policy import RULES_ONLY, Policy, Rule, load_policy
 from curation.review.decisions import Statement, Subject, decide, undo
 from manifests.errors import DeepfieldError
+from manifests.overlap import split_report
 from manifests.schema import conform
 from manifests.settings import Settings
 from manifests.snapshots import read_snapshot
+from manifests.splits import assign_splits
 
 POLICY = load_policy(RULES_ONLY)
 STRICT = Policy("strict", 2, (Rule("noisy", "noise_sigma_dn", "above", 0.5, 1.0),))
@@ -131,6 +134,29 @@ def test_adding_a_frame_changes_no_other_row(home, engine, blobs):
     summary, after = run(home, engine, blobs)
     assert summary.measured == 1
     pd.testing.assert_frame_equal(after.loc[before.index], before)
+
+
+def test_a_picture_that_holds_two_of_other_splits_takes_the_place_of_neither(home, engine, blobs):
+    whole = sky(1, 420, 600)
+    ids = {}
+    for split, crop, ra in (("train", whole[:, :300], 10.0), ("test", whole[:, 300:], 10.2)):
+        # bytes after its end change the name of a picture and nothing else
+        data = next(d for n in range(99) if bucket(d := encoded(crop) + bytes(n)) == split)
+        ids[split] = put(engine, blobs, split, data, s_region=f"CIRCLE ICRS {ra} 20 0.05")
+    _, before = run(home, engine, blobs)
+    assert {before.loc[ids[split], "split"] == split for split in ids} == {True}
+    newcomer = put(engine, blobs, "whole", encoded(whole), s_region="CIRCLE ICRS 10.1 20 0.15")
+    _, after = run(home, engine, blobs)
+    decisive = ["verdict", "duplicate_of", "group_id", "split"]
+    pd.testing.assert_frame_equal(after.loc[before.index, decisive], before[decisive])
+    assert after.loc[newcomer, "split"] == "none" and after.loc[newcomer, "duplicate_of"] in ids.values()
+    assert split_report(after.reset_index()).leaks == ()
+
+
+def bucket(data):
+    """The split that a picture of these bytes gets where it is alone."""
+    name = hashlib.sha256(data).hexdigest()
+    return assign_splits([name], [])[name].split
 
 
 def test_products_with_the_same_bytes_are_aliases_of_one_image(home, engine, blobs):

@@ -1,6 +1,7 @@
 """The keep policy: the same answer in any order, and no picture is ever lost."""
 
 import random
+from dataclasses import replace
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -57,6 +58,16 @@ def test_an_annotated_twin_is_never_the_one_that_stays():
     for verdict in ("accept", "review"):
         frames = [one("a", "accept", valid=900, lettered=True), one("b", verdict, valid=100)]
         assert set(resolve(frames, {"a": "A", "b": "B"}, [("A", "B")])) == {"a"}
+
+
+def test_what_no_split_may_use_is_not_kept_in_place_of_what_one_does():
+    # b holds all that a and c show, which are in two splits
+    frames = [one("a", valid=100), replace(one("b", valid=900), unused=True), one("c", valid=100)]
+    found = resolve(frames, {"a": "A", "b": "B", "c": "C"}, [("A", "B"), ("B", "C")])
+    assert found == {"b": Duplicate("a", "same_rendering")}
+    # a verdict says more
+    frames[0] = frames[2] = one("a", "review")
+    assert set(resolve(frames[:2], {"a": "A", "b": "B"}, [("A", "B")])) == {"a"}
 
 
 def test_a_chain_loses_no_picture():
