@@ -37,7 +37,7 @@ class BlobStore:
         Raises:
             DeepfieldError: the name is not 64 hex digits.
         """
-        if len(sha256) != 64 or not set(sha256) <= set("0123456789abcdef"):
+        if not _is_name(sha256):
             raise DeepfieldError(f"{sha256!r} is not the name of a blob: it must be 64 hexadecimal digits.")
         return self.root / sha256[:2] / sha256[2:4] / sha256
 
@@ -116,7 +116,12 @@ class BlobStore:
 
     def __iter__(self) -> Iterator[str]:
         """Names of all blobs, in order."""
-        yield from sorted(path.name for path in self.root.glob("[0-9a-f][0-9a-f]/[0-9a-f][0-9a-f]/*"))
+        found = (path.name for path in self.root.glob("[0-9a-f][0-9a-f]/[0-9a-f][0-9a-f]/*"))
+        yield from sorted(name for name in found if _is_name(name))
+
+
+def _is_name(text: str) -> bool:
+    return len(text) == 64 and set(text) <= set("0123456789abcdef")
 
 
 def _lock(handle: IO[bytes], *, wait: bool = False) -> bool:

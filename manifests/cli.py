@@ -131,29 +131,44 @@ def diff(
 
 
 @manifest_app.command()
-def verify(snapshot: SnapshotOption = None) -> None:
-    """Re-hash the parts of a snapshot and the original bytes of its images."""
+def verify(
+    snapshot: Annotated[
+        str | None,
+        typer.Option("--snapshot", help="Only this snapshot, by its id or the beginning of one, and its images."),
+    ] = None,
+) -> None:
+    """Re-hash the parts of all snapshots and all original bytes, and name every file that has changed."""
     from manifests.blobs import BlobStore
     from manifests.errors import DeepfieldError
     from manifests.settings import load_settings
-    from manifests.snapshots import read_snapshot, resolve
+    from manifests.snapshots import list_snapshots, read_snapshot, resolve
     from manifests.snapshots import verify as check
 
     settings = load_settings()
-    snapshot_id = resolve(settings.manifest_dir, snapshot)
-    faults = check(settings.manifest_dir, snapshot_id)
-    images = [] if faults else read_snapshot(settings.manifest_dir, snapshot_id, ["image_id"])["image_id"].tolist()
-    blobs = BlobStore(settings.blobs_dir)
-    with typer.progressbar(images, label="blobs", file=sys.stderr, hidden=not sys.stderr.isatty()) as progress:
+    folder, blobs = settings.manifest_dir, BlobStore(settings.blobs_dir)
+    snapshot_id = resolve(folder, snapshot)
+    faults = check(folder, snapshot_id)
+    images = set() if faults else set(read_snapshot(folder, snapshot_id, ["image_id"])["image_id"])
+    others = [] if snapshot else [name for name in list_snapshots(folder) if name != snapshot_id]
+    for name in others:
+        try:
+            faults += check(folder, name, rows=False)
+        except DeepfieldError as error:
+            faults.append(str(error))
+    if not snapshot:
+        images |= set(blobs)
+    with typer.progressbar(sorted(images), label="blobs", file=sys.stderr, hidden=not sys.stderr.isatty()) as progress:
         for image_id in progress:
             if not blobs.intact(image_id):
                 state = "has changed since it was stored" if image_id in blobs else "is missing"
                 faults.append(f"Blob {image_id} {state}: scrape it again.")
+    faults = list(dict.fromkeys(faults))
     for fault in faults:
         typer.echo(fault, err=True)
+    checked = f"snapshot {snapshot_id}" + (f" and {len(others)} older" if others else "")
     if faults:
-        raise DeepfieldError(f"Snapshot {snapshot_id} has {len(faults)} fault{'s' if len(faults) > 1 else ''}.")
-    typer.echo(f"snapshot {snapshot_id}: all parts and {len(images)} blobs are intact")
+        raise DeepfieldError(f"{checked[0].upper()}{checked[1:]}: {len(faults)} fault{'s' * (len(faults) > 1)} found.")
+    typer.echo(f"{checked}: all parts and {len(images)} blobs are intact")
 
 
 @manifest_app.command()

@@ -17,11 +17,15 @@ from manifests.snapshots import write_snapshot
 
 @pytest.fixture
 def dataset(tmp_path, monkeypatch):
-    """A home with two snapshots of three images, and the files that `manifest verify` answers for."""
+    """A home with two snapshots of three images, and the files that `manifest verify` answers for.
+
+    The last of them are those of the older snapshot, and a blob that is in none.
+    """
     monkeypatch.setenv("DEEPFIELD_HOME", str(tmp_path))
     load_settings.cache_clear()
     blobs = BlobStore(tmp_path / "blobs")
     ids = [blobs.put(text.encode()).sha256 for text in ("one", "another", "")]
+    folders = []
     for second, names in ((0, ids[:2]), (1, ids)):
         info = write_snapshot(
             pd.DataFrame({"image_id": names, "verdict": "accept", "credit": "Bérénice", "s_ra": 1.5}),
@@ -30,18 +34,20 @@ def dataset(tmp_path, monkeypatch):
             note='policy "été"',
             now=datetime(2026, 1, 2, 3, 4, second, tzinfo=UTC),
         )
-    folder = tmp_path / "manifest" / "snapshots" / info.snapshot_id
-    yield [tmp_path / "manifest" / "HEAD", *sorted(folder.iterdir()), *(blobs.path(i) for i in ids[:2])]
+        folders.append(tmp_path / "manifest" / "snapshots" / info.snapshot_id)
+    older, newer = (sorted(folder.iterdir()) for folder in folders)
+    waiting = blobs.path(blobs.put(b"not curated yet").sha256)
+    yield [tmp_path / "manifest" / "HEAD", *newer, *(blobs.path(i) for i in ids[:2]), *older, waiting]
     load_settings.cache_clear()
 
 
-def verify():
-    done = CliRunner().invoke(manifest_app, ["verify"])
+def verify(*options):
+    done = CliRunner().invoke(manifest_app, ["verify", *options])
     return done.exit_code, f"{done.output} {done.exception or ''}"
 
 
 def test_every_bit_of_head_and_description_is_seen_and_named(dataset):
-    assert verify() == (0, verify()[1]) and "3 blobs are intact" in verify()[1]
+    assert verify() == (0, verify()[1]) and "4 blobs are intact" in verify()[1]
     for path in dataset[:1] + [path for path in dataset if path.name == "snapshot.json"]:
         data = path.read_bytes()
         # four bits of each byte of the short one, and of the long one a bit of every third byte, each in its turn
@@ -70,7 +76,7 @@ def test_any_flipped_bit_is_seen_and_its_file_named(dataset, data):
 
 
 def test_missing_and_additional_files_are_seen(dataset):
-    head, part, description, blob, _ = dataset
+    head, part, description, blob, *_ = dataset
     for path in (part, description, blob):
         path.rename(path.with_suffix(".away"))
         code, said = verify()
@@ -81,3 +87,15 @@ def test_missing_and_additional_files_are_seen(dataset):
     part.with_name("part-00001.parquet").unlink()
     head.write_text("20260102T030404Z-nothere\n")
     assert verify()[0] == 1 and "write the id of the newest" in verify()[1]
+
+
+def test_one_snapshot_alone_is_checked_on_wish(dataset):
+    newer, older = dataset[1].parent.name, dataset[5].parent.name
+    for path in dataset[-1], dataset[5]:
+        path.chmod(0o644)
+        path.write_bytes(path.read_bytes()[:-1])
+    assert verify("--snapshot", newer) == (0, f"snapshot {newer}: all parts and 3 blobs are intact\n ")
+    code, said = verify()
+    assert code == 1 and f"{newer} and 1 older: 2 faults" in said and dataset[-1].name in said
+    code, said = verify("--snapshot", older)
+    assert code == 1 and str(dataset[5]) in said
