@@ -80,9 +80,20 @@ def binding(rows: pd.DataFrame) -> dict[str, list[Bond]]:
         "alias": alias_bonds(rows),
         "object": target_bonds(rows),
         "derived": list(derived_edges(rows)),
-        # what was found by comparing pictures is in the rows as the group alone
+        "relation": _related(rows),
+        # a large field's relations are not all named, but all of it is one group
         "group": bonds_by(rows[rows["split"].isin(SPLITS)], "group_id"),
     }
+
+
+def _related(rows: pd.DataFrame) -> list[Bond]:
+    """Each image with each that its row says shows the same, whatever found that; two of these need not."""
+    known = rows[rows["relations"].notna()]
+    return [
+        (image_id, relation.partition(":")[2])
+        for image_id, relations in zip(known["image_id"], known["relations"], strict=True)
+        for relation in relations.split(",")
+    ]
 
 
 def _look_alikes(rows: pd.DataFrame) -> tuple[Crossing, ...] | None:

@@ -38,6 +38,7 @@ BONDS = {
     "alias": {"product_id": ["stsci:2003-28-a", "esahubble:opo0328a"], "aliases": [None, "stsci:2003-28-a"]},
     "object": {"target_name": ["M 31", "m31"]},
     "derived": {"derived_from": [None, f"{'f' * 64},{0:064x}"]},
+    "relation": {"relations": [f"same_object:{5:064x},same_sky:{1:064x}", None]},
     "group": {"group_id": ["g", "g"]},
 }
 
@@ -49,6 +50,13 @@ def test_each_bond_between_two_splits_is_a_leak(kind):
     leaks = split_report(rows.assign(split=["train", "test"])).leaks
     assert [(one.kind, {one.split_a, one.split_b}) for one in leaks] == [(kind, {"train", "test"})]
     assert split_report(rows.assign(split=["train", "none"])).leaks == ()
+
+
+def test_one_in_no_split_may_be_related_to_two_splits():
+    related = [f"same_rendering:{1:064x},same_sky:{2:064x}", None, None]
+    rows = table(3, relations=related, split=["none", "train", "test"])
+    assert split_report(rows).leaks == () and split_report(rows).bonds["relation"] == 2
+    assert len(split_report(rows.assign(split=["val", "train", "test"])).leaks) == 2
 
 
 def test_names_of_one_picture_chain_and_what_it_was_made_of_is_bound():
