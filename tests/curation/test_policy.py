@@ -1,10 +1,11 @@
 """The policy: a typed file in, verdicts with reasons and values out, and one sentence for every mistake in it."""
 
+from dataclasses import replace
 from datetime import date
 
 import pytest
 
-from curation.policy import RULES_ONLY, Policy, Rule, load_policy, load_rules, rule_on
+from curation.policy import DEFAULT_POLICY, RULES_ONLY, Policy, Rule, load_policy, load_rules, rule_on
 from manifests.errors import UsageError
 
 NOISY = Rule("noisy", "noise_sigma_dn", "above", 10.0, 20.0)
@@ -55,6 +56,26 @@ def test_a_rule_of_another_domain_says_nothing():
     linear = Policy("test", 3, (Rule("noisy", "noise_sigma_dn", "above", 1.0, domain="linear"),))
     assert rule_on(linear, FINE).verdict == "accept"
     assert rule_on(linear, FINE | {"domain": "linear"}).verdict == "review"
+
+
+@pytest.mark.parametrize("path", [DEFAULT_POLICY, RULES_ONLY])
+def test_counts_are_held_against_thresholds_of_their_own(path):
+    policy = load_policy(path)
+    domains = {
+        domain: {rule.measure for rule in policy.rules if rule.domain == domain}
+        for domain in ("any", "stretched", "linear")
+    }
+    assert all(domains.values())
+    # what means the same in both: how much is data, and whether there is colour
+    assert domains["any"] == {"coverage", "void_line_length", "chroma_p99_dn", "hue_spread", "colour_rank"}
+    colour = {"chroma_p99_dn": 90.0, "hue_spread": 0.5, "colour_rank": 0.5, "coverage": 1.0, "void_line_length": 0.0}
+    # a fine exposure, which as a preview would be noisy, empty, burnt out and full of lines
+    counts = {"noise_sigma_dn": 40.0, "signal_fraction": 0.001, "clipped_fraction": 0.4, "line_length": 900.0}
+    fine = colour | counts | {"signal_to_noise": 30.0, "level_skewness": 1.0, "domain": "linear"}
+    assert rule_on(policy, fine).verdict == "accept"
+    assert rule_on(policy, fine | {"signal_to_noise": 8.0}).reasons == ("noisy",)
+    assert rule_on(policy, fine | {"level_skewness": -0.9}).reasons == ("map",)
+    assert rule_on(replace(policy, classifier=None), fine | {"domain": "stretched"}).verdict == "reject"
 
 
 def test_the_default_policy_loads_and_every_threshold_says_where_it_comes_from():
