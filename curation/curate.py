@@ -94,7 +94,7 @@ class DryRun:
 class _Relations:
     """Verified pairs of pixel hashes, by what they mean."""
 
-    same_rendering: Mapping[Pair, float]  # with how many pixels of the second go on one of the first
+    same_rendering: Mapping[Pair, Judgement]
     same_sky: tuple[Pair, ...]
 
 
@@ -236,12 +236,12 @@ def _relations(judged: Mapping[Pair, Judgement], frames: pd.DataFrame) -> _Relat
         row.pixel_sha256: (row.domain, row.filters if row.domain == "linear" else None)
         for row in frames[frames["pixel_sha256"].notna()].itertuples()
     }
-    same_rendering: dict[Pair, float] = {}
+    same_rendering: dict[Pair, Judgement] = {}
     same_sky: list[Pair] = []
     for pair, judgement in sorted(judged.items()):
         one, two = (shown.get(pixels) for pixels in pair)
         if judgement.relation == "same_rendering" and one == two:
-            same_rendering[pair] = judgement.magnification
+            same_rendering[pair] = judgement
         elif judgement.relation != "none":
             same_sky.append(pair)
     return _Relations(same_rendering, tuple(same_sky))
@@ -260,8 +260,9 @@ def _rows(
     splits = assign_splits(frames["image_id"], _bonds(frames, bound), previous)
     unused = {image_id for image_id, assigned in splits.items() if assigned.split == "none"}
     duplicates = _duplicates(frames, rulings, decisions, relations, unused)
+    pixels = dict(zip(frames["image_id"], frames["pixel_sha256"], strict=True))
     rulings |= {
-        image_id: Ruling("reject", ("duplicate",), f"{found.kind} of {found.of[:12]} (duplicate)", 0.0)
+        image_id: _repetition(found, pixels[image_id], pixels[found.of], relations)
         for image_id, found in duplicates.items()
     }
     related = relations_of(bound)
@@ -327,7 +328,17 @@ def _duplicates(
             )
         )
     pixels_of = dict(zip(decoded["image_id"], decoded["pixel_sha256"], strict=True))
-    return resolve(found, pixels_of, relations.same_rendering)
+    scales = {pair: judgement.magnification for pair, judgement in relations.same_rendering.items()}
+    return resolve(found, pixels_of, scales)
+
+
+def _repetition(found: Duplicate, pixels: str, kept_pixels: str, relations: _Relations) -> Ruling:
+    """The ruling on a frame that repeats another, with what the judge measured."""
+    why = "the same pixels"
+    if found.kind == "same_rendering":
+        pair = min((pixels, kept_pixels), (kept_pixels, pixels), key=lambda one: one not in relations.same_rendering)
+        why = relations.same_rendering[pair].describe()
+    return Ruling("reject", ("duplicate",), f"{found.kind} of {found.of[:12]}: {why} (duplicate)", 0.0)
 
 
 def _pipeline(rendering: str | None) -> int:

@@ -75,21 +75,32 @@ class Judgement:
     @property
     def relation(self) -> Relation:
         """`same_rendering`: one picture twice, a crop perhaps; `same_sky`: one place in another processing."""
-        if (
-            self.inliers >= MIN_INLIERS
-            and self.lightness_correlation >= MIN_LIGHTNESS_CORRELATION
-            and self.colour_correlation >= MIN_COLOUR_CORRELATION
-            and self.detail_correlation >= self._wanted_detail
-            and self.overlap >= MIN_OVERLAP
-            and self.containment >= MIN_CONTAINMENT
-        ):
+        if all(value >= least for _, value, least in self._needs):
             return "same_rendering"
         return "same_sky" if self.inliers >= MIN_SKY_INLIERS else "none"
 
+    def describe(self) -> str:
+        """Each value against the least that one picture twice has, as people read it."""
+        return ", ".join(
+            f"{name} {value:.3g} {'>=' if value >= least else '<'} {least:g}" for name, value, least in self._needs
+        )
+
     @property
-    def _wanted_detail(self) -> float:
+    def _needs(self) -> tuple[tuple[str, float, float], ...]:
+        """What one picture twice needs: name, value, least."""
         like = self.colour_correlation >= SURE_COLOUR_CORRELATION
-        return MIN_DETAIL_CORRELATION if like else MIN_DETAIL_IN_OTHER_COLOURS
+        return (
+            ("inliers", self.inliers, MIN_INLIERS),
+            ("lightness_correlation", self.lightness_correlation, MIN_LIGHTNESS_CORRELATION),
+            ("colour_correlation", self.colour_correlation, MIN_COLOUR_CORRELATION),
+            (
+                "detail_correlation",
+                self.detail_correlation,
+                MIN_DETAIL_CORRELATION if like else MIN_DETAIL_IN_OTHER_COLOURS,
+            ),
+            ("overlap", self.overlap, MIN_OVERLAP),
+            ("containment", self.containment, MIN_CONTAINMENT),
+        )
 
 
 NO_MATCH = Judgement(0, 0.0, 0.0, 0.0, 0.0, 0.0)

@@ -27,6 +27,7 @@ State = Literal["bad", "doubtful", "fine", "unsaid"]
 _WORST_FIRST: tuple[State, ...] = ("bad", "doubtful", "fine", "unsaid")
 
 _ALIKE_BITS = 72  # of 256; unrelated pictures differ in about half of them
+_MEASURED = {"score", *(column.name for column in schema.MEASURES)}
 _UNITS = {column.name: column.unit for _, group in schema.GROUPS for column in group}
 
 
@@ -87,6 +88,12 @@ def gauges(policy: Policy, row: Mapping[str, Any], blind: bool = False) -> list[
         words = "like good frames" if state == "fine" else "; ".join(judge.moved_by(said))
         found.append(Gauge(judge.reason, "score", "", "above", said.score, judge.review, judge.reject, state, words))
     return sorted(found, key=lambda gauge: _WORST_FIRST.index(gauge.state))
+
+
+def beyond_measurements(rule_values: str | None) -> list[str]:
+    """What decided on a frame and is no measurement: what it repeats, why it has no pixels, doubts that add up."""
+    parts = (rule_values or "").split("; ")
+    return [part for part in parts if part and part.partition(" ")[0] not in _MEASURED]
 
 
 class Lookalikes:

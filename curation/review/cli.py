@@ -270,7 +270,7 @@ def _next(desk: "Desk", reviewer: str, picture: str, open_viewer: bool) -> None:
 
 def _show(desk: "Desk", image_id: str, picture: str, blind: bool) -> None:
     """Print all about a frame; `blind` leaves out what others and the policy said of it."""
-    from curation.review.cards import Lookalikes, gauges
+    from curation.review.cards import Lookalikes, beyond_measurements, gauges
     from manifests.blobs import BlobStore
     from manifests.settings import load_settings
 
@@ -282,6 +282,9 @@ def _show(desk: "Desk", image_id: str, picture: str, blind: bool) -> None:
     if not blind:
         typer.echo(f"verdict    {row['verdict']}")
     _print_gauges(gauges(sheet.policy, row, blind))
+    if not blind:
+        for part in beyond_measurements(row["rule_values"]):
+            typer.echo(f"           {part}")
     typer.echo(f"picture    {row['width_px']}x{row['height_px']} px, {row['access_format']}, {row['size_bytes']} bytes")
     for label, name in _ORIGIN:
         if row[name] is not None:

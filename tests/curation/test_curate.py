@@ -3,6 +3,7 @@
 import hashlib
 import math
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -70,7 +71,13 @@ def test_a_run_measures_removes_twins_decides_and_splits(home, engine, blobs):
     for name in ("sky-small", "sky-mirrored"):
         row = rows.loc[ids[name]]
         assert (row["duplicate_of"], row["duplicate_kind"]) == (kept, "same_rendering")
-        assert (row["verdict"], row["reasons"]) == ("reject", "duplicate") and kept[:12] in row["rule_values"]
+        assert (row["verdict"], row["reasons"]) == ("reject", "duplicate")
+        assert re.fullmatch(
+            rf"same_rendering of {kept[:12]}: inliers \d+ >= 12, lightness_correlation [\d.]+ >= 0.95, .*\(duplicate\)",
+            row["rule_values"],
+        )
+    (exact,) = sky_twins["rule_values"][sky_twins["duplicate_of"].notna()]
+    assert exact == f"exact of {kept[:12]}: the same pixels (duplicate)"
     assert rows.loc[[ids[n] for n in ("sky", "sky-again", "sky-small", "sky-mirrored")], "group_id"].nunique() == 1
     related = dict(one.split(":")[::-1] for one in rows.loc[ids["sky"], "relations"].split(","))
     assert related.pop(ids["sky-again"]) == "exact"

@@ -39,6 +39,17 @@ def test_a_changed_version_is_the_same_rendering(name):
     assert found.magnification == pytest.approx({"half size": 0.5, "twice the size": 2.0}.get(name, 1.0), rel=0.03)
 
 
+def test_a_judgement_names_each_value_with_the_least_it_may_be():
+    found = Judgement(60, 0.5, 0.9, 0.99, 0.96, 0.9)
+    assert found.relation == "same_sky"
+    assert found.describe() == (
+        "inliers 60 >= 12, lightness_correlation 0.99 >= 0.95, colour_correlation 0.96 >= 0.95, "
+        "detail_correlation 0.9 < 0.95, overlap 0.5 >= 0.3, containment 0.9 >= 0.7"
+    )
+    # colours that agree wholly leave less to doubt
+    assert "detail_correlation 0.9 >= 0.7" in replace(found, colour_correlation=0.995).describe()
+
+
 def test_a_mirror_image_matches_when_mirrored_back():
     rgb = sky(22, 420, 520, stars=300)
     image = frame(rgb[:, ::-1])

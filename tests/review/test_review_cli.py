@@ -85,6 +85,17 @@ def test_what_waits_for_a_check_is_listed_and_shown_without_what_was_thought_of_
     assert "verdict" in shown and "ann accept: fine" in shown
 
 
+def test_a_frame_that_no_measurement_rejected_is_shown_with_what_did(call, snapshot):
+    twin = "same_rendering of a1: inliers 90 >= 12, overlap 0.9 >= 0.3 (duplicate)"
+    broken = "The picture lacks the data of its lower part. (corrupt)"
+    doubts = "noise_sigma_dn 12 > 10 DN (noisy); 3 doubts >= 3 together reject"
+    rows = frames(3, "reject", rule_values=[twin, broken, doubts], noise_sigma_dn=[1.0, None, 12.0])
+    snapshot(rows)
+    shown = [call("show", image_id, "--picture", "no").stdout for image_id in rows["image_id"]]
+    assert twin in shown[0] and broken in shown[1]
+    assert "3 doubts >= 3 together reject" in shown[2] and shown[2].count("noise_sigma_dn 12 ") == 1
+
+
 def test_the_terminal_draws_the_picture(call, home, snapshot):
     rgb = np.random.default_rng(0).integers(0, 255, (90, 120, 3), np.uint8)
     stored = BlobStore(home.blobs_dir).put(jpeg(rgb))
