@@ -16,12 +16,18 @@ def policy_of(digest: str, home: Path) -> Policy:
     """The policy of that digest: the one that was kept, or the one that comes with Deepfield.
 
     Raises:
-        DeepfieldError: it is neither, or an earlier version of Deepfield measured and judged by it.
+        DeepfieldError: it is neither, it has changed since it was kept, or an earlier version of Deepfield measured and
+            judged by it.
     """
     kept = _path(home, digest)
     if kept.exists():
         try:
-            return load_policy(kept)
+            policy = load_policy(kept)
+            if policy.digest == digest:
+                return policy
+            raise DeepfieldError(
+                f"{kept} is not the policy that was kept there: remove it and run `deepfield curate` again."
+            )
         except OutdatedError:
             raise DeepfieldError(
                 "The newest snapshot was judged on measurements of another version of Deepfield: run "

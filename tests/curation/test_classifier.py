@@ -114,3 +114,13 @@ def test_a_model_of_other_measurements_asks_to_be_calibrated_again(tmp_path):
     model.write_text(json.dumps([1, 2]))
     with pytest.raises(UsageError, match="no model of format"):
         load_policy(tmp_path / "test.toml")
+
+
+def test_a_kept_policy_that_was_changed_is_not_taken_for_what_it_was(tmp_path):
+    keep_policy(POLICY, tmp_path)
+    kept = tmp_path / "policies" / f"{POLICY.digest}.toml"
+    changed = kept.read_text().replace("review = 10", "review = 11", 1)
+    assert changed != kept.read_text()
+    kept.write_text(changed)
+    with pytest.raises(DeepfieldError, match="is not the policy that was kept there"):
+        policy_of(POLICY.digest, tmp_path)
