@@ -18,28 +18,32 @@ SCHEMA_VERSION = 3
 
 @dataclass(frozen=True)
 class Column:
-    """One column: every value of `string`, `float64` and nullable `bool` columns may be null, `int64` may not."""
+    """One column: every value of `string`, `float64` and nullable `bool` columns may be null, `int64` may not.
+
+    `source` says where the method of a measurement comes from: a publication, or the module that is its own.
+    """
 
     name: str
     dtype: DType
     unit: str
     meaning: str
+    source: str = ""
 
 
 def _text(name: str, meaning: str) -> Column:
     return Column(name, "string", "", meaning)
 
 
-def _number(name: str, unit: str, meaning: str) -> Column:
-    return Column(name, "float64", unit, meaning)
+def _number(name: str, unit: str, meaning: str, source: str = "") -> Column:
+    return Column(name, "float64", unit, meaning, source)
 
 
 def _count(name: str, unit: str, meaning: str) -> Column:
     return Column(name, "int64", unit, meaning)
 
 
-def _flag(name: str, meaning: str) -> Column:
-    return Column(name, "bool", "", meaning)
+def _flag(name: str, meaning: str, source: str = "") -> Column:
+    return Column(name, "bool", "", meaning, source)
 
 
 IDENTITY = (
@@ -102,113 +106,256 @@ FRAME = (
     _count("width_px", "px", "Width of the decoded frame; 0 where it could not be decoded"),
     _count("height_px", "px", "Height of the decoded frame; 0 where it could not be decoded"),
     _count("channels", "", "1 for grayscale files, 3 for colour"),
-    _text("domain", "stretched (display values) or linear (FITS counts)"),
-    _number("jpeg_quality", "", "IJG quality estimated from the quantisation tables; null where not JPEG"),
+    _text(
+        "domain",
+        "stretched (display values) or linear (FITS counts; measurements in DN are of their stretch for display)",
+    ),
+    _number(
+        "jpeg_quality",
+        "",
+        "IJG quality estimated from the quantisation tables; null where not JPEG",
+        "tables of ITU-T T.81, annex K, as the IJG scales them",
+    ),
 )
 
 # All but `coverage` are null where fewer than 256 pixels are valid; no-data pixels have no influence on any of them.
 MEASURES = (
-    _number("coverage", "", "Share of the pixels that are not no-data"),
-    _number("valid_rectangle_fraction", "", "Largest upright rectangle of valid pixels, over the frame"),
+    _number(
+        "coverage",
+        "",
+        "Share of the pixels that are not no-data",
+        "own, manifests/nodata.py; of FITS what the file itself says",
+    ),
+    _number(
+        "valid_rectangle_fraction",
+        "",
+        "Largest upright rectangle of valid pixels, over the frame",
+        "own, curation/layout.py",
+    ),
     _number(
         "void_line_length",
         "",
         "Straight no-data outlines along rows and columns, in sides of the frame: pages, panels, staircases",
+        "own, curation/layout.py",
     ),
     _number(
         "noise_sigma_dn",
         "DN",
         "Noise of the luminance, 0 to 255 scale, by the median of second differences; null for JPEGs below quality 75",
+        "Immerkaer 1996, CVIU 64, 300, with the median for the mean",
     ),
     _number(
-        "noise_coarse_dn", "DN", "The same after averaging 4 x 4 pixels: noise correlated by drizzling or enlarging"
+        "noise_coarse_dn",
+        "DN",
+        "The same after averaging 4 x 4 pixels: noise correlated by drizzling or enlarging",
+        "Immerkaer 1996, CVIU 64, 300, with the median for the mean",
     ),
-    _number("chroma_noise_dn", "DN", "Noise of R-G and B-G at half size, in quadrature"),
+    _number(
+        "chroma_noise_dn",
+        "DN",
+        "Noise of R-G and B-G at half size, in quadrature",
+        "Immerkaer 1996, CVIU 64, 300, with the median for the mean",
+    ),
     _number(
         "channel_noise_correlation",
         "",
         "Correlation of the grain of red and blue, -1 to 1: high where both come from one exposure or a drawing",
+        "own, curation/artefacts.py, of Immerkaer's differences",
     ),
-    _number("detail_ratio", "", "Noise over noise at half size: 2 for white noise, low where enlarged or smoothed"),
+    _number(
+        "detail_ratio",
+        "",
+        "Noise over noise at half size: 2 for white noise, low where enlarged or smoothed",
+        "own, curation/measures.py, of Immerkaer's estimate",
+    ),
     _number(
         "edge_sharpness",
         "",
         "Steepest gradients over those at half size: 1 for sharp edges, 0.5 where blurred or enlarged",
+        "own, curation/focus.py",
     ),
     _number(
         "star_fwhm_px",
         "px",
         "Median full width at half maximum of the round peaks that are neither clipped nor crowded; null below 10",
+        "own, curation/focus.py",
     ),
     _number(
         "signal_to_noise",
         "",
         "99.9th percentile above the median over the noise: of luminance, or of counts where linear",
+        "own, curation/measures.py, of Immerkaer's estimate",
     ),
     _number(
         "signal_to_grain",
         "",
         "99.9th percentile above the median over the colour noise left after averaging 8 x 8 pixels: low where noise "
         "was enlarged",
+        "own, curation/texture.py",
     ),
-    _number("signal_fraction", "", "Share of the valid area that stands out from the sky by five times the noise"),
-    _number("clipped_fraction", "", "Share of valid pixels, at half size, with all three channels at 240 or above"),
-    _number("clipped_blob_fraction", "", "Largest connected clipped blob over the valid area, at half size"),
-    _number("channel_clipped_fraction", "", "Share of valid pixels, at half size, with any channel at 240 or above"),
-    _number("black_fraction", "", "Share of valid pixels, at half size, with all channels at 4 or below"),
-    _number("median_level_dn", "DN", "Median luminance"),
-    _number("p999_level_dn", "DN", "99.9th percentile of the luminance"),
-    _number("dynamic_range_dn", "DN", "99th less 1st percentile of the luminance"),
-    _number("level_skewness", "", "Skewness of the luminance: high for light on a dark sky, about 0 for photographs"),
-    _number("peaks_per_mpx", "1/Mpx", "Local maxima well above the noise, at working size (longer side 640 at most)"),
-    _number("round_peak_share", "", "Share of these that are round as stars are; null below 10 peaks"),
+    _number(
+        "signal_fraction",
+        "",
+        "Share of the valid area that stands out from the sky by five times the noise",
+        "own, curation/signal.py",
+    ),
+    _number(
+        "clipped_fraction",
+        "",
+        "Share of valid pixels, at half size, with all three channels at 240 or above",
+        "own, curation/signal.py",
+    ),
+    _number(
+        "clipped_blob_fraction",
+        "",
+        "Largest connected clipped blob over the valid area, at half size",
+        "own, curation/signal.py",
+    ),
+    _number(
+        "channel_clipped_fraction",
+        "",
+        "Share of valid pixels, at half size, with any channel at 240 or above",
+        "own, curation/signal.py",
+    ),
+    _number(
+        "black_fraction",
+        "",
+        "Share of valid pixels, at half size, with all channels at 4 or below",
+        "own, curation/signal.py",
+    ),
+    _number("median_level_dn", "DN", "Median luminance", "a quantile"),
+    _number("p999_level_dn", "DN", "99.9th percentile of the luminance", "a quantile"),
+    _number("dynamic_range_dn", "DN", "99th less 1st percentile of the luminance", "quantiles"),
+    _number(
+        "level_skewness",
+        "",
+        "Skewness of the luminance: high for light on a dark sky, about 0 for photographs",
+        "the third standardised moment",
+    ),
+    _number(
+        "peaks_per_mpx",
+        "1/Mpx",
+        "Local maxima well above the noise, at working size (longer side 640 at most)",
+        "difference of Gaussians, curation/signal.py",
+    ),
+    _number(
+        "round_peak_share",
+        "",
+        "Share of these that are round as stars are; null below 10 peaks",
+        "ratio of curvatures, Lowe 2004, IJCV 60, 91, section 4.1",
+    ),
     _number(
         "dip_share",
         "",
         "Local minima over minima and maxima: low for light on a dark sky, half for photographs; null below 10",
+        "own, curation/signal.py",
     ),
-    _number("chroma_p99_dn", "DN", "99th percentile of |R-G| + |G-B| at a quarter of the working size"),
     _number(
-        "colourfulness_dn", "DN", "Colourfulness M3 of Hasler and Suesstrunk 2003, at a quarter of the working size"
+        "chroma_p99_dn",
+        "DN",
+        "99th percentile of |R-G| + |G-B| at a quarter of the working size",
+        "own, curation/colour.py",
     ),
-    _flag("grayscale", "True where the frame has no colour, whatever its file mode"),
     _number(
-        "colour_rank", "", "Second over first singular value of the colour covariance; near 0 is one filter in one tint"
+        "colourfulness_dn",
+        "DN",
+        "Colourfulness M3 of Hasler and Suesstrunk 2003, at a quarter of the working size",
+        "Hasler and Suesstrunk 2003, SPIE 5007, 87",
+    ),
+    _flag("grayscale", "True where the frame has no colour, whatever its file mode", "own, curation/colour.py"),
+    _number(
+        "colour_rank",
+        "",
+        "Second over first singular value of the colour covariance; near 0 is one filter in one tint",
+        "own, curation/colour.py",
     ),
     _number(
         "hue_spread",
         "",
         "Colour that is no function of lightness, over all colour; near 0 is one filter in any palette",
+        "own, curation/colour.py",
     ),
-    _number("pure_colour_fraction", "", "Share of valid pixels that are lit and lack one channel wholly"),
-    _number("fake_green_dn", "DN", "Mean |G - (R+B)/2|; near 0 where green was made from two filters, or for gray"),
+    _number(
+        "pure_colour_fraction",
+        "",
+        "Share of valid pixels that are lit and lack one channel wholly",
+        "own, curation/colour.py",
+    ),
+    _number(
+        "fake_green_dn",
+        "DN",
+        "Mean |G - (R+B)/2|; near 0 where green was made from two filters, or for gray",
+        "own, curation/colour.py",
+    ),
     _number(
         "speckle_per_mpx",
         "1/Mpx",
         "Single pixels far above all eight neighbours in a channel: hot pixels, tracks of cosmic rays",
+        "after van Dokkum 2001, PASP 113, 1420",
     ),
     _number(
-        "trail_length", "", "Longest straight bright streak at any angle, over the longer side: satellites, spikes"
+        "trail_length",
+        "",
+        "Longest straight bright streak at any angle, over the longer side: satellites, spikes",
+        "Hough transform of Matas et al. 2000, CVIU 78, 119",
     ),
-    _number("blockiness", "", "Luminance steps across 8 px blocks over steps elsewhere; 1 where no JPEG grid is seen"),
-    _number("stripe_dn", "DN", "Typical difference of the mean of a row or column from its neighbours': banding"),
-    _number("seam_dn", "DN", "Largest luminance jump along one whole row or column: panels, chip seams"),
-    _number("flat_fraction", "", "Share of valid pixels that are lit and do not differ from their neighbours"),
-    _number("mode_fraction", "", "Share of valid pixels in the most common lit colour"),
-    _number("line_length", "", "Straight edges along rows and columns, in sides of the frame"),
-    _number("edge_p99_dn", "DN/px", "99th percentile of the luminance gradient"),
-    _number("axis_edge_share", "", "Share of strong gradients along rows and columns; 0.08 by chance"),
-    _number("border_fraction", "", "Depth of the one-coloured margins over height plus over width"),
-    _number("text_run", "", "Longest row of letter-like shapes"),
-    _number("text_letters", "", "Letter-like shapes in rows of four and more"),
+    _number(
+        "blockiness",
+        "",
+        "Luminance steps across 8 px blocks over steps elsewhere; 1 where no JPEG grid is seen",
+        "after Wang, Sheikh and Bovik 2002, ICIP, 477",
+    ),
+    _number(
+        "stripe_dn",
+        "DN",
+        "Typical difference of the mean of a row or column from its neighbours': banding",
+        "own, curation/artefacts.py",
+    ),
+    _number(
+        "seam_dn",
+        "DN",
+        "Largest luminance jump along one whole row or column: panels, chip seams",
+        "own, curation/artefacts.py",
+    ),
+    _number(
+        "flat_fraction",
+        "",
+        "Share of valid pixels that are lit and do not differ from their neighbours",
+        "own, curation/layout.py",
+    ),
+    _number("mode_fraction", "", "Share of valid pixels in the most common lit colour", "own, curation/layout.py"),
+    _number(
+        "line_length", "", "Straight edges along rows and columns, in sides of the frame", "own, curation/layout.py"
+    ),
+    _number("edge_p99_dn", "DN/px", "99th percentile of the luminance gradient", "Sobel's gradient"),
+    _number(
+        "axis_edge_share",
+        "",
+        "Share of strong gradients along rows and columns; 0.08 by chance",
+        "own, curation/layout.py, of Sobel's gradient",
+    ),
+    _number(
+        "border_fraction",
+        "",
+        "Depth of the one-coloured margins over height plus over width",
+        "own, curation/layout.py",
+    ),
+    _number("text_run", "", "Longest row of letter-like shapes", "own, curation/layout.py"),
+    _number("text_letters", "", "Letter-like shapes in rows of four and more", "own, curation/layout.py"),
     _number(
         "largest_object_fraction",
         "",
         "Largest connected area 25 DN above the sky, over the valid area: planets, people, logos",
+        "own, curation/layout.py",
     ),
-    _number("texture_4px", "", "Contrast at 4 px over that at 8 px, natural logarithm, on the frame reduced to 512 px"),
-    _number("texture_8px", "", "The same for 8 over 16 px"),
-    _number("texture_16px", "", "The same for 16 over 32 px"),
+    _number(
+        "texture_4px",
+        "",
+        "Contrast at 4 px over that at 8 px, natural logarithm, on the frame reduced to 512 px",
+        "bands of Burt and Adelson 1983, IEEE Trans. Comm. 31, 532",
+    ),
+    _number("texture_8px", "", "The same for 8 over 16 px", "as texture_4px"),
+    _number("texture_16px", "", "The same for 16 over 32 px", "as texture_4px"),
 )
 
 FINGERPRINTS = (
@@ -307,7 +454,11 @@ def markdown() -> str:
     """The documentation of all columns as Markdown tables, one per group."""
     parts = []
     for title, group in GROUPS:
-        parts.append(f"## {title}\n\n| column | type | unit | meaning |\n|---|---|---|---|")
-        parts += [f"| `{c.name}` | {c.dtype} | {c.unit} | {c.meaning} |" for c in group]
+        sourced = any(column.source for column in group)
+        head = ("column", "type", "unit", "meaning", *(["source"] if sourced else []))
+        parts.append(f"## {title}\n\n| {' | '.join(head)} |\n|{'---|' * len(head)}")
+        for c in group:
+            told = (f"`{c.name}`", c.dtype, c.unit, c.meaning.replace("|", "&#124;"), *([c.source] if sourced else []))
+            parts.append(f"| {' | '.join(told)} |")
         parts.append("")
     return "\n".join(parts)

@@ -1,7 +1,9 @@
 """Snapshots: immutable, verified, readable by others."""
 
 import json
+import re
 from datetime import UTC, datetime
+from pathlib import Path
 
 import duckdb
 import pandas as pd
@@ -159,6 +161,15 @@ def test_missing_columns_become_null():
     assert list(table.columns) == [column.name for column in COLUMNS]
     assert table["s_ra"].isna().all()
     assert table["width_px"].tolist() == [0]
+
+
+def test_every_measurement_says_where_its_method_comes_from():
+    for column in schema.MEASURES:
+        assert column.source, column.name
+        for module in re.findall(r"\w+/\w+\.py", column.source):
+            assert (Path(__file__).parents[2] / module).is_file(), module
+        assert f"{column.source} |\n" in markdown()
+    assert "|R-G|" not in markdown()  # a bar would begin another cell
 
 
 def test_the_documentation_names_every_column():
