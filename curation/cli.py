@@ -49,6 +49,12 @@ def curate(
     if dry_run:
         _print_dry_run(work.dry_run(settings=settings, engine=engine, policy=chosen), as_json)
         return
+    if settings.dask_address:
+        typer.echo(
+            "This command measures on this machine alone; on the cluster that DEEPFIELD_DASK_ADDRESS names, "
+            "`prefect deployment run curate/curate` does.",
+            err=True,
+        )
     with _bars() as show_progress:
         summary = work.curate(
             settings=settings,

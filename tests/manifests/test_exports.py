@@ -93,6 +93,11 @@ def test_pictures_are_those_to_train_on_unless_asked_otherwise(snapshot):
     assert set(select(rows, "csv", split="test").rows["split"]) == {"test"}
 
 
+def test_a_verdict_that_does_not_exist_is_not_one_without_rows():
+    error = CliRunner().invoke(manifest_app, ["show", "--verdict", "rejected"]).exception
+    assert isinstance(error, UsageError) and "choose one of accept, review, reject." in str(error)
+
+
 @pytest.mark.parametrize("wrong", [("tiff", None, None), ("csv", "good", None), ("csv", None, "dev")])
 def test_an_unknown_choice_is_one_sentence(snapshot, wrong):
     with pytest.raises(UsageError, match=r"^There is no .* choose one of [^\n]*$"):
