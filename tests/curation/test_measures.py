@@ -252,3 +252,26 @@ def test_contrast_moves_to_the_scale_it_was_drawn_at():
         flat = measure(frame(np.full((512, 512, 3), 90, np.uint8)))
         assert getattr(values, name) != getattr(flat, name) == 0.0
     assert measure(frame(sky(1, 60, 60))).texture_4px is None
+
+
+def test_the_noise_of_a_strongly_compressed_jpeg_is_not_believed():
+    rested_on_it = ("noise_sigma_dn", "detail_ratio", "signal_to_noise")
+    coarse, fine = (measure(replace(frame(sky(3)), jpeg_quality=quality)) for quality in (74, 75))
+    assert [getattr(coarse, name) for name in rested_on_it] == [None] * 3
+    assert None not in [getattr(fine, name) for name in rested_on_it]
+    assert coarse.noise_coarse_dn == fine.noise_coarse_dn
+
+
+def test_levels_and_areas_are_those_drawn():
+    levels = np.full((400, 400), 40, np.uint8)
+    levels[:120] = 2  # black
+    levels[120:160] = 120  # a tenth
+    drawn = measure(frame(np.repeat(levels[..., None], 3, axis=2)))
+    assert (drawn.median_level_dn, drawn.p999_level_dn, drawn.dynamic_range_dn) == (40.0, 120.0, 118.0)
+    assert drawn.black_fraction == pytest.approx(0.3, abs=0.01)
+    assert drawn.largest_object_fraction == pytest.approx(0.7, abs=0.02)  # against the lower quartile, the black
+    assert drawn.mode_fraction == pytest.approx(0.6, abs=0.02)
+    pure = np.zeros((400, 400, 3), np.uint8)
+    pure[:100, :, 0] = 200  # red alone
+    assert measure(frame(pure)).pure_colour_fraction == pytest.approx(0.25, abs=0.02)
+    assert measure(frame(np.full((400, 400, 3), 250, np.uint8))).channel_clipped_fraction == 1.0
