@@ -13,13 +13,14 @@ from dataclasses import asdict
 from pathlib import Path
 
 from manifests.errors import DeepfieldError
+from training.budget import Budget
 from training.evaluation_folder import assess
 from training.loop import train
 from training.pack import open_pack
 from training.pack_travel import unpack
 from training.processes import best_device, is_first
 from training.registry import folder_of, load_model, training_log
-from training.study import Budget, config_named, recipes_at_hand, run_study
+from training.study import config_named, recipes_at_hand, run_study
 from training.study_page import write_study
 
 _LINE_EVERY_S = 60.0

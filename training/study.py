@@ -5,18 +5,15 @@ The folder holds `study.json` (what was asked), and for each recipe its run, its
 
 import json
 import shutil
-import statistics
-import tempfile
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from manifests.errors import DeepfieldError, UsageError
+from training.budget import Budget, planned
 from training.config import Task, TrainConfig, override
 from training.evaluate import Metric
 from training.evaluation_folder import assess
@@ -42,23 +39,8 @@ PAPER = (
     "wdsr_gan",
     "default_superres",
 )
-_TIMED_STEPS = 12
 
 OnProgress = Callable[[int, int, str], None]
-
-
-@dataclass(frozen=True)
-class Budget:
-    """How long each recipe trains: `steps` in all, or `minutes` of steps, or as the recipe says."""
-
-    steps: int | None = None
-    minutes: float | None = None
-
-    def __post_init__(self) -> None:
-        if self.steps is not None and self.minutes is not None:
-            raise UsageError("Give each recipe --steps or --minutes, not both.")
-        if (self.steps is not None and self.steps < 2) or (self.minutes is not None and self.minutes <= 0):
-            raise UsageError("--steps must be 2 or more, --minutes above 0.")
 
 
 @dataclass(frozen=True)
@@ -184,7 +166,7 @@ def _one(
     if config.data.frame_px < pack.max_side_px:
         learnt = open_pack(resized_pack(pack, config.data.frame_px, folder / f"pack-{config.data.frame_px}px"))
     run_dir = place / "run"
-    config = _planned(place / "plan.json", config, budget, learnt)
+    config = planned(place / "plan.json", config, budget, learnt)
     resume = (run_dir / "checkpoints" / "last.pt").exists()
     if run_dir.exists() and not resume:
         shutil.rmtree(run_dir)  # cut off before it had anything to keep
@@ -228,63 +210,6 @@ def _check_same(folder: Path, asked: dict[str, Any]) -> None:
     elif (known := json.loads(path.read_text(encoding="utf-8"))) != asked:
         differs = ", ".join(key for key in asked if known.get(key) != asked[key])
         raise UsageError(f"{folder} holds a study with another {differs}: choose another --out, or delete it.")
-
-
-def _planned(path: Path, config: TrainConfig, budget: Budget, pack: Pack) -> TrainConfig:
-    """The config with as many steps as the budget allows, which an earlier attempt may have settled."""
-    if budget.steps is None and budget.minutes is None:
-        return config
-    if path.exists():
-        steps = int(json.loads(path.read_text(encoding="utf-8"))["steps"])
-    else:
-        steps = budget.steps or _affordable(config, pack, 60.0 * float(budget.minutes or 0))
-        write_text(path, json.dumps({"steps": steps}) + "\n")
-    return with_steps(config, steps)
-
-
-def with_steps(config: TrainConfig, steps: int) -> TrainConfig:
-    """The config with `steps` in all, shared between the phases as before; logs and evaluations as often as fits.
-
-    Early stopping is off: every recipe is to use what it is given.
-    """
-    total = config.pretrain.steps + config.adversarial.steps
-    first = round(steps * config.pretrain.steps / total)
-    if config.pretrain.steps and config.adversarial.steps:
-        first = min(max(first, 1), steps - 1)
-    second = steps - first
-    return replace(
-        config,
-        pretrain=replace(config.pretrain, steps=first, patience=0),
-        adversarial=replace(config.adversarial, steps=second, patience=0),
-        discriminator_first=min(config.discriminator_first, second // 5),
-        log_every=max(1, steps // 50),
-        eval_every=max(1, steps // 10),
-    )
-
-
-def _affordable(config: TrainConfig, pack: Pack, seconds: float) -> int:
-    """How many steps fit into some seconds, by timing a few of each phase; evaluations are not counted."""
-    phases = [phase for phase in ("pretrain", "adversarial") if getattr(config, phase).steps]
-    timed = replace(
-        with_steps(config, _TIMED_STEPS * 2),
-        discriminator_first=0,
-        held_out_frames=1,
-        log_every=10**6,
-        eval_every=10**6,
-        pretrain=replace(config.pretrain, steps=_TIMED_STEPS if "pretrain" in phases else 0),
-        adversarial=replace(config.adversarial, steps=_TIMED_STEPS if "adversarial" in phases else 0),
-    )
-    marks: dict[str, list[float]] = {phase: [] for phase in phases}
-    with tempfile.TemporaryDirectory() as folder:
-        train(
-            timed, pack, Path(folder) / "run", on_progress=lambda _, __, phase: marks[phase].append(time.perf_counter())
-        )
-    total = sum(getattr(config, phase).steps for phase in phases)
-    a_step = 0.0
-    for phase, times in marks.items():
-        gaps = [later - earlier for earlier, later in pairwise(times)]
-        a_step += statistics.median(gaps) * getattr(config, phase).steps / total
-    return max(2, int(seconds / a_step))
 
 
 def _read_result(path: Path) -> Result:

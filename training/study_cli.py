@@ -69,10 +69,11 @@ def study(
     Run again it goes on where it stopped. The published figures of the study that this repeats stand beside ours.
     """
     from manifests.settings import load_settings
+    from training.budget import Budget
     from training.pack import open_pack
     from training.pack_build import pack_for_snapshot
     from training.processes import best_device
-    from training.study import Budget, recipes_at_hand, run_study
+    from training.study import recipes_at_hand, run_study
     from training.study_page import write_study
 
     places, budget = load_settings(), Budget(steps, minutes)

@@ -7,11 +7,13 @@ import torch
 from tiny import drawn, tiny_pack
 
 from manifests.errors import DeepfieldError, UsageError
+from training.budget import Budget, with_evaluations, with_steps
+from training.config import TrainConfig
 from training.pack import open_pack
 from training.pack_resize import resized_pack, shrunk
 from training.pack_travel import unpack, write_travelling
 from training.recipes import RECIPES
-from training.study import PAPER, Budget, config_named, recipe_names, recipes_at_hand, run_study, with_steps
+from training.study import PAPER, config_named, recipe_names, recipes_at_hand, run_study
 from training.study_page import write_study
 
 COMMON = ["data.crop_px=32", "data.batch=2", "discriminator.width=4", "device=cpu"]
@@ -104,6 +106,41 @@ def test_steps_are_shared_between_the_phases_as_before():
     assert (config.pretrain.steps, config.adversarial.steps) == (80, 12)
     assert config.discriminator_first == 2
     assert with_steps(config_named("pix2pix_lab", []), 2).pretrain.steps == 1
+
+
+def scored_px(config: TrainConfig, frame_px: int) -> int:
+    """Pixels that all evaluations of a training look at, as the loop counts them."""
+    phases = [phase.steps for phase in (config.pretrain, config.adversarial) if phase.steps]
+    between = sum(-(-steps // config.eval_every) for steps in phases)
+    return (1 + between) * config.held_out_frames * frame_px
+
+
+@pytest.mark.parametrize("recipe", ["srgan_ledig", "paper_unet_rgb", "default_colorizer", "wdsr_gan"])
+@pytest.mark.parametrize("steps", [50, 200, 1_000, 5_000, 50_000])
+def test_evaluations_look_at_a_tenth_of_what_is_learnt_from(recipe, steps):
+    config = with_evaluations(with_steps(config_named(recipe, []), steps), [768 * 1024] * 40)
+    learnt_px = steps * config.data.batch * config.data.crop_px**2
+    assert scored_px(config, 768 * 1024) <= 0.1 * learnt_px or config.held_out_frames == 1
+    assert config.eval_every <= steps
+
+
+def test_many_steps_are_scored_ten_times_and_few_at_the_ends_of_the_phases():
+    config = config_named("srgan_ledig", [])
+    many = with_evaluations(with_steps(config, 100_000), [768 * 1024] * 80)
+    assert (many.eval_every, many.held_out_frames) == (10_000, 50)
+    fewer = with_evaluations(with_steps(config, 16_000), [768 * 1024] * 80)
+    assert (fewer.eval_every, fewer.held_out_frames) == (5_334, 50)
+    few = with_evaluations(with_steps(config, 400), [768 * 1024] * 80)
+    assert (few.eval_every, few.held_out_frames) == (400, 2)
+    assert with_evaluations(with_steps(config, 2), [768 * 1024] * 80).held_out_frames == 1
+
+
+def test_the_evaluations_of_a_short_study_are_those_of_its_plan(studied):
+    folder, _, _ = studied
+    with (folder / "demo_colorizer" / "run" / "metrics.csv").open() as handle:
+        scored = [row["step"] for row in csv.DictReader(handle) if row["mae_ab"]]
+    # before the first step and at the end of either phase
+    assert scored == ["0", "3", "4"]
 
 
 def test_settings_can_be_of_one_recipe_only():
