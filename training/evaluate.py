@@ -21,8 +21,9 @@ from training.makers import (
     RESAMPLING,
     Maker,
     colour_baselines,
-    consistent_enlarger,
+    consistent,
     model_makers,
+    remembering,
     superres_baselines,
 )
 from training.metrics import bootstrap, colourfulness, detail, luma, to_8bit
@@ -38,7 +39,7 @@ _DEVICE = torch.device("cpu")
 _LEAST_GROUPS = 4
 _TRUTH = "_truth"
 GUIDED, OWN_CURVE = "_guided", "_own_curve"
-CONSISTENT = "_consistent"
+FAITHFUL, CONSISTENT = "_faithful", "_consistent"
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,8 @@ def measure(
         beside |= {"_own_palette": own_palette(network.config.surround_px), OWN_CURVE: own_curve}
         kin = kin_palettes(pack, frames, network.config.surround_px)
     if model.task == "superres" and degradation_of(model.meta) == DegradationConfig():
-        ours[CONSISTENT] = consistent_enlarger(network)
+        ours[FAITHFUL] = remembering(ours[FAITHFUL])
+        ours[CONSISTENT] = consistent(ours[FAITHFUL])
     kinds = ["kid_abhist" if model.task == "colorizer" else "kid_bandhist"]
     kinds += [inception.name] if inception else []
     features: dict[str, dict[str, list[np.ndarray]]] = {kind: {} for kind in kinds}
@@ -138,10 +140,9 @@ def measure(
                 features[inception.name].setdefault(suffix, []).append(inception(picture, mask))
         if on_progress:
             on_progress(done, len(frames))
-    blank: dict[str, Sequence[float]] = {}
+    blank: Mapping[str, Sequence[float]] = {}
     if model.task == "superres" and sources.available():
-        for suffix, maker in (ours | beside).items():
-            blank[suffix] = sources.invented_per_mpx(maker, device)
+        blank = sources.invented_per_mpx(ours | beside, device)
     stacked = {kind: {suffix: np.stack(one) for suffix, one in by.items()} for kind, by in features.items()}
     return Measured(frames, tuple(rows), tuple(ours), stacked, blank)
 

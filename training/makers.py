@@ -72,9 +72,23 @@ def enlarger(network: nn.Module) -> Maker:
     return lambda rgb, _: upscale(network, rgb)
 
 
-def consistent_enlarger(network: nn.Module) -> Maker:
-    """Enlarge by a network, then make the mean over each pixel of the input that pixel (`models.consistency`)."""
-    return lambda rgb, _: consistent_with(rgb, upscale(network, rgb))
+def consistent(enlarge: Maker) -> Maker:
+    """Enlarge, then make the mean over each pixel of the input that pixel (`models.consistency`)."""
+    return lambda rgb, valid: consistent_with(rgb, enlarge(rgb, valid))
+
+
+def remembering(maker: Maker) -> Maker:
+    """The maker, which does no work when it is asked for the very picture that it made last."""
+    given: Tensor | None = None
+    made: Tensor | None = None
+
+    def make(rgb: Tensor, valid: Tensor) -> Tensor:
+        nonlocal given, made
+        if made is None or given is not rgb:
+            given, made = rgb, maker(rgb, valid)
+        return made
+
+    return make
 
 
 def resampler(filter_: Image.Resampling, scale: int) -> Maker:

@@ -5,7 +5,7 @@ PSNR and SSIM hardly see a star that was invented or erased; matching detected s
 are sums within 5 px of display pictures, stretched and clipped: not photometry.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 
 import numpy as np
@@ -47,21 +47,25 @@ def source_scores(levels: Tensor, truth: Tensor, valid: Tensor) -> dict[str, flo
     }
 
 
-def invented_per_mpx(enlarge: Callable[[Tensor, Tensor], Tensor], device: torch.device) -> list[float]:
-    """Sources that enlarging finds in blank noise, per million pixels of output, for each of four noise pictures.
+def invented_per_mpx(
+    makers: Mapping[str, Callable[[Tensor, Tensor], Tensor]], device: torch.device
+) -> dict[str, list[float]]:
+    """Sources that enlarging finds in blank noise, per million pixels of output: by maker, for each of four pictures.
 
-    The noise is Gaussian, gray, sigma 4 around 30 of 255, 96 px a side and the same for every network. Enlarged noise
-    is correlated and would pass a filter matched to stars, so here none is applied. `enlarge` takes a picture and its
+    The noise is Gaussian, gray, sigma 4 around 30 of 255, 96 px a side and the same for every maker. Enlarged noise
+    is correlated and would pass a filter matched to stars, so here none is applied. A maker takes a picture and its
     mask, and returns the picture.
     """
     random = torch.Generator().manual_seed(0)
-    found = []
+    found: dict[str, list[float]] = {name: [] for name in makers}
     for _ in range(_NOISE_PICTURES):
         noise = torch.randn((1, _NOISE_SIDE_PX, _NOISE_SIDE_PX), generator=random) * _NOISE_SIGMA + _NOISE_LEVEL
         picture = (noise.round().clamp(0, 255) / 255.0).expand(3, -1, -1).to(device)
-        large = to_8bit(enlarge(picture, torch.ones_like(picture[:1], dtype=torch.bool)))
-        everything = torch.ones_like(large[:1], dtype=torch.bool)
-        found.append(1e6 * len(_Sky(large, everything, filtered=False).places) / everything.numel())
+        for name, enlarge in makers.items():
+            large = to_8bit(enlarge(picture, torch.ones_like(picture[:1], dtype=torch.bool)))
+            everything = torch.ones_like(large[:1], dtype=torch.bool)
+            places = _Sky(large, everything, filtered=False).places
+            found[name].append(1e6 * len(places) / everything.numel())
     return found
 
 

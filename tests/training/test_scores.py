@@ -10,8 +10,9 @@ from torch import nn
 
 from manifests.errors import DeepfieldError
 from models.color import rgb_to_lab
+from models.predict import upscale
 from training.degradation import DegradationConfig
-from training.evaluate import evaluate
+from training.evaluate import evaluate, measure
 from training.loop import train
 from training.makers import RESAMPLING, colourer, one_colour, resampler, typical_colours
 from training.metrics import bootstrap, colourfulness, detail, luma, psnr, ssim, to_8bit
@@ -214,6 +215,16 @@ def test_evaluation_stands_beside_its_baselines(pack, tmp_path, task):
         # it cannot come farther from the truth than what it was made of, but for the rounding to 8 bits
         assert metrics["lr_consistency_consistent"].value < 0.51
         assert metrics["psnr_y_crop2_consistent"].value > metrics["psnr_y_crop2_faithful"].value - 0.05
+
+
+def test_an_evaluation_enlarges_each_picture_once_at_either_end(pack, tmp_path, monkeypatch):
+    model = load_run(train(tiny_config("superres"), pack, tmp_path / "run").run_dir)
+    enlarged = []
+    monkeypatch.setattr("training.makers.upscale", lambda network, rgb: enlarged.append(1) or upscale(network, rgb))
+    measured = measure(model, pack, "test")
+    assert {"", "_faithful", "_consistent"} == set(measured.makers)
+    # the frames, and four pictures of blank noise
+    assert len(enlarged) == 2 * (len(measured.frames) + 4)
 
 
 def test_evaluating_nothing_is_one_sentence(pack, tmp_path):
