@@ -121,9 +121,9 @@ def read(path: Path, device: torch.device) -> dict[str, Any]:
         raise DeepfieldError(f"There is no checkpoint {path}: the run was stopped before its first one; start it anew.")
     try:
         content = torch.load(path, map_location=device, weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-        # torch reports damage by any of these; the first line says which
-        raise DeepfieldError(f"The checkpoint {path} cannot be read: {str(error).splitlines()[0]}") from None
+    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError):
+        # torch reports damage by any of these, in words that help nobody here
+        raise DeepfieldError(f"The checkpoint {path} cannot be read: it is damaged, or no file of PyTorch's.") from None
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise DeepfieldError(f"{path} is not a checkpoint that this version of Deepfield wrote.")
     return content

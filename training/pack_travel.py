@@ -58,8 +58,10 @@ def unpack(source: Path, folder: Path, on_progress: OnProgress | None = None) ->
             return _unpack(lambda name: (source / name).read_bytes(), folder, on_progress)
         with tarfile.open(source) as tar:
             return _unpack(lambda name: _member(tar, name), folder, on_progress)
-    except (tarfile.TarError, OSError, KeyError, ValueError, TypeError) as error:
-        raise DeepfieldError(f"{source} cannot be unpacked, carry it again: {error}.") from None
+    except (tarfile.TarError, OSError, KeyError, ValueError, TypeError):
+        raise DeepfieldError(
+            f"{source} cannot be unpacked: it is damaged, or not what `deepfield pack --jpeg` wrote; carry it again."
+        ) from None
 
 
 def _unpack(read: Callable[[str], bytes], folder: Path, on_progress: OnProgress | None) -> Path:

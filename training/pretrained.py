@@ -53,8 +53,9 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         raise UsageError(f"There is no file of weights {path}.")
     try:
         weights = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-        raise DeepfieldError(f"The weights {path} cannot be read: {str(error).splitlines()[0]}") from None
+    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError):
+        # torch reports damage by any of these, in words that help nobody here
+        raise DeepfieldError(f"The weights {path} cannot be read: damaged, or no PyTorch weights.") from None
     if not isinstance(weights, dict) or not all(isinstance(value, Tensor) for value in weights.values()):
         raise DeepfieldError(f"{path} does not hold the weights of a network.")
     return weights

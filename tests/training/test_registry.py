@@ -120,7 +120,7 @@ def test_foreign_and_damaged_files_are_one_sentence(runs, tmp_path):
     with pytest.raises(DeepfieldError, match="not a checkpoint that this version"):
         load_model(tmp_path, tmp_path / "other.pt")
     (tmp_path / "text.pt").write_text("hello")
-    with pytest.raises(DeepfieldError, match=r"text\.pt cannot be read"):
+    with pytest.raises(DeepfieldError, match=r"text\.pt cannot be read: it is damaged"):
         load_model(tmp_path, tmp_path / "text.pt")
 
 

@@ -174,6 +174,10 @@ def test_a_pack_travels_as_jpegs(pack, tmp_path, name):
         assert np.array_equal(pack.valid(frame), back.valid(other))
         off = np.abs(pack.rgb(frame).astype(int) - back.rgb(other))[pack.valid(frame)]
         assert off.mean() < 2
+    (tmp_path / "notes.txt").write_text("hello")
+    for wrong in (tmp_path / "notes.txt", tmp_path / "there"):
+        with pytest.raises(DeepfieldError, match=r"cannot be unpacked[^\n]*carry it again\.$"):
+            unpack(wrong, tmp_path / "x")
     with pytest.raises(DeepfieldError, match="no travelling pack"):
         unpack(tmp_path / "none", tmp_path / "x")
     if name == "folder":
