@@ -19,7 +19,7 @@ from training.loop import train
 from training.pack import open_pack
 from training.pack_travel import unpack
 from training.processes import best_device, is_first
-from training.registry import folder_of, load_model, training_log
+from training.registry import evaluations_of, folder_of, load_model, training_log
 from training.study import config_named, recipes_at_hand, run_study
 from training.study_page import write_study
 
@@ -54,10 +54,10 @@ def _parser() -> argparse.ArgumentParser:
     one.set_defaults(command=_train)
 
     one = commands.add_parser("evaluate", help="score a run or a model")
-    one.add_argument("model", type=Path, help="folder of a run or of a registered model, or a checkpoint file")
+    one.add_argument("model", type=Path, help="folder of a run or registered model, checkpoint or exported file")
     one.add_argument("--pack", type=Path, required=True, help="folder of the pack")
     one.add_argument("--split", default="test", help="train, val or test")
-    one.add_argument("--out", type=Path, help="folder for figures and pictures; below the model's by default")
+    one.add_argument("--out", type=Path, help="folder for figures and pictures; with the model's files by default")
     one.add_argument("--inception", type=Path, help="weights of Inception v3, for FID and KID")
     one.set_defaults(command=_evaluate)
 
@@ -99,7 +99,7 @@ def _evaluate(options: argparse.Namespace) -> None:
         model,
         pack,
         options.split,
-        options.out or folder / "evaluation" / f"{pack.snapshot_id}-{options.split}",
+        options.out or evaluations_of(folder, options.model, Path()) / f"{pack.snapshot_id}-{options.split}",
         log=training_log(folder),
         inception=options.inception,
         device=best_device(),

@@ -81,16 +81,17 @@ def recipes() -> None:
     """List the recipes and where each comes from."""
     from training.recipes import RECIPES
 
+    width = max(map(len, RECIPES))
     for name, make in RECIPES.items():
         made = make()
-        typer.echo(f"{name:16} {made.task:10} {made.source}")
+        typer.echo(f"{name:{width}} {made.task:10} {made.source}")
 
 
 def evaluate(
-    model: Annotated[str, typer.Argument(help="Model: name, name@version, or the folder of a run or model.")],
+    model: Annotated[str, typer.Argument(help="Model: name, name@version, folder, checkpoint or exported file.")],
     snapshot: SnapshotOption = None,
     split: Annotated[str, typer.Option(help="train, val or test.")] = "test",
-    out: Annotated[Path | None, typer.Option(help="Folder to fill; below the model's own by default.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder to fill; with the model's own files by default.")] = None,
     inception: InceptionOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -100,11 +101,12 @@ def evaluate(
     """
     from manifests.settings import load_settings
     from training.evaluation_folder import assess
-    from training.pack import open_pack
+    from training.pack import check_split, open_pack
     from training.pack_build import pack_for_snapshot
     from training.processes import best_device
-    from training.registry import folder_of, load_model, training_log
+    from training.registry import evaluations_of, folder_of, load_model, training_log
 
+    check_split(split)
     places = load_settings()
     loaded = load_model(places.models_dir, model)
     folder = folder_of(places.models_dir, model)
@@ -114,7 +116,7 @@ def evaluate(
             places, snapshot, size, on_progress=lambda done, total: advance(done, total, "frames")
         )
     pack = open_pack(packed)
-    target = out or folder / "evaluation" / f"{pack.snapshot_id}-{split}"
+    target = out or evaluations_of(folder, model, places.models_dir) / f"{pack.snapshot_id}-{split}"
     with bar("Scoring") as advance:
         _, metrics = assess(
             loaded,
@@ -145,7 +147,8 @@ def list_registered(as_json: JsonOption = False) -> None:
             typer.echo(json.dumps(asdict(model)))
         else:
             mark = "champion" if model.champion else ""
-            line = f"{model.name}@{model.version:8} {model.task:10} {model.recipe:16} {model.snapshot_id}  {mark}"
+            reference = f"{model.name}@{model.version}"
+            line = f"{reference:22} {model.task:10} {model.recipe:18} {model.snapshot_id}  {mark}"
             typer.echo(line.rstrip())
     if not found and not as_json:
         typer.echo("No model is registered yet: `deepfield train` makes one.", err=True)
@@ -251,8 +254,10 @@ def _train(
     from training.pack_build import pack_for_snapshot
     from training.processes import is_first, processes_expected
     from training.recipes import make_config
+    from training.registry import check_name
 
     places = load_settings()
+    check_name(places.models_dir, name or task, task)
     if resume:
         if run or recipe or config or settings:
             raise UsageError(

@@ -27,7 +27,7 @@ from training.makers import (
     superres_baselines,
 )
 from training.metrics import bootstrap, colourfulness, detail, luma, to_8bit
-from training.pack import SPLITS, Pack, PackedFrame
+from training.pack import Pack, PackedFrame, check_split
 from training.reports import colour_report, superres_report
 from training.scores import Scores, cut, degraded, measurable
 
@@ -86,7 +86,8 @@ def evaluate(
     """Score a model on the frames of a split, at both ends of its strength: `measure`, then `summary`.
 
     Raises:
-        DeepfieldError: the split is unknown or holds no frame that can be scored.
+        UsageError: the split is unknown.
+        DeepfieldError: it holds no frame that can be scored.
     """
     measured = measure(model, pack, split, device=device, inception=inception, on_progress=on_progress)
     return summary(measured, seed=seed)
@@ -108,7 +109,8 @@ def measure(
     the baselines. `training.reports` says what each name means. The colouriser is not scored on grayscale frames.
 
     Raises:
-        DeepfieldError: the split is unknown or holds no frame that can be scored.
+        UsageError: the split is unknown.
+        DeepfieldError: it holds no frame that can be scored.
     """
     frames = scored_frames(pack, split, color_only=model.task == "colorizer")
     ours = model_makers(model, device) | dict(others or {})
@@ -151,10 +153,10 @@ def scored_frames(pack: Pack, split: str, *, color_only: bool) -> tuple[PackedFr
     """The frames of a split that can be scored.
 
     Raises:
-        DeepfieldError: the split is unknown or has none.
+        UsageError: the split is unknown.
+        DeepfieldError: it has none.
     """
-    if split not in SPLITS:
-        raise DeepfieldError(f"There is no split {split!r}: choose {', '.join(SPLITS)}.")
+    check_split(split)
     frames = measurable(pack, pack.select(split, color_only=color_only))
     if not frames:
         raise DeepfieldError(

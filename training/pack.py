@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from manifests.errors import DeepfieldError
+from manifests.errors import DeepfieldError, UsageError
 
 FORMAT = 2
 SPLITS = ("train", "val", "test")
@@ -68,6 +68,16 @@ class Pack:
     def select(self, split: str, *, color_only: bool) -> tuple[PackedFrame, ...]:
         """The frames of a split, without grayscale pictures where `color_only`."""
         return tuple(f for f in self.frames if f.split == split and (f.color or not color_only))
+
+
+def check_split(split: str) -> None:
+    """Say so where there is no such split.
+
+    Raises:
+        UsageError: there is none.
+    """
+    if split not in SPLITS:
+        raise UsageError(f"There is no split {split!r}: choose {', '.join(SPLITS)}.")
 
 
 def open_pack(folder: Path) -> Pack:

@@ -96,13 +96,9 @@ def register(run_dir: Path, models_dir: Path, name: str, metrics: Sequence[Metri
         UsageError: the name cannot be one, or belongs to models of another task.
         DeepfieldError: the run has no weights yet.
     """
-    if not _NAME.fullmatch(name):
-        raise UsageError(f"{name!r} cannot name a model: use lower-case letters, digits, dot, dash and underscore.")
     described = read_run(run_dir)
     config: TrainConfig = described["config"]
-    known = _versions(models_dir / name)
-    if known and (other := _read_config(models_dir / name / known[-1])["task"]) != config.task:
-        raise UsageError(f"{name} is the name of a {other} model; choose another name for this {config.task}.")
+    check_name(models_dir, name, config.task)
     model = load_run(run_dir)
     meta = {"format": FORMAT, "task": config.task, "network": catalogue.to_dict(config.generator), **model.meta}
     parameters = sum(value.numel() for value in model.vivid.values())
@@ -129,6 +125,19 @@ def register(run_dir: Path, models_dir: Path, name: str, metrics: Sequence[Metri
     if champion(models_dir, name) is None:
         promote(models_dir, name, version)
     return version
+
+
+def check_name(models_dir: Path, name: str, task: Task) -> None:
+    """Say so where a model of this task cannot be registered under a name.
+
+    Raises:
+        UsageError: the name cannot be one, or belongs to models of another task.
+    """
+    if not _NAME.fullmatch(name):
+        raise UsageError(f"{name!r} cannot name a model: use lower-case letters, digits, dot, dash and underscore.")
+    known = _versions(models_dir / name)
+    if known and (other := _read_config(models_dir / name / known[-1])["task"]) != task:
+        raise UsageError(f"{name} is the name of a {other} model; choose another name for this {task}.")
 
 
 def _take_version(draft: Path, folder: Path, describe: Any) -> str:
@@ -247,20 +256,36 @@ def load_model(models_dir: Path, ref: str | Path, *, task: Task | None = None) -
     return model
 
 
-def folder_of(models_dir: Path, ref: str | Path) -> Path:
+def folder_of(models_dir: Path, ref: str | Path) -> Path | None:
     """The folder of what `load_model` loads: of a registered version, a run, or a checkpoint's run.
+
+    None for an exported file, which belongs to no folder of ours.
 
     Raises:
         UsageError: there is no such model.
     """
     path = Path(ref)
     if path.is_file():
-        return path.parent.parent
+        return None if path.suffix == ".safetensors" else path.parent.parent
     return path if path.is_dir() else locate(models_dir, str(ref))
 
 
-def training_log(folder: Path) -> Path | None:
+def evaluations_of(folder: Path | None, ref: str | Path, elsewhere: Path) -> Path:
+    """Where the evaluations of a model in `folder` are kept: in it, or beside an exported file.
+
+    What came with the package is not ours to write to: its evaluations go to a folder in `elsewhere`.
+    """
+    if folder is None:
+        return Path(ref).with_suffix(".evaluation")
+    if folder.parent == shipped.FOLDER:
+        return elsewhere / folder.name / shipped.VERSION / "evaluation"
+    return folder / "evaluation"
+
+
+def training_log(folder: Path | None) -> Path | None:
     """The metrics by step of a run or of a registered version, if they were kept."""
+    if folder is None:
+        return None
     return next((path for name in ("metrics.csv", LOG) if (path := folder / name).exists()), None)
 
 

@@ -15,6 +15,7 @@ from manifests.errors import DeepfieldError
 from manifests.settings import load_settings
 from manifests.snapshots import write_snapshot
 from training.pack import open_pack
+from training.shipped import FOLDER
 
 SMALL = [
     "generator.width=4", "generator.depth=2", "generator.max_width=8", "generator.reduce=1", "discriminator.width=4",
@@ -73,6 +74,24 @@ def test_train_registers_a_model_that_can_be_listed_shown_scored_and_exported(ho
     assert (home / "out.safetensors").stat().st_size > 0
 
 
+def test_evaluations_lie_with_the_model_but_never_in_the_package(home, tmp_path):
+    assert deepfield("train", "colorizer", *settings(), "--name", "mine").exit_code == 0
+    exported = tmp_path / "given" / "mine.safetensors"
+    exported.parent.mkdir()
+    assert deepfield("models", "export", "mine", str(exported)).exit_code == 0
+    places = {
+        "mine": home / "models" / "mine" / "v1" / "evaluation",
+        str(exported): exported.parent / "mine.evaluation",
+        "colorizer": home / "models" / "colorizer" / "built-in" / "evaluation",
+    }
+    for model, folder in places.items():
+        done = deepfield("evaluate", model)
+        assert done.exit_code == 0, done.output
+        assert [path.name for path in folder.glob("*-test/index.html")] == ["index.html"]
+    assert not (FOLDER / "colorizer" / "evaluation").exists()
+    assert deepfield("models", "show", "colorizer").exit_code == 0
+
+
 def test_a_snapshot_is_packed_carried_away_and_unpacked(home):
     there = str(home / "there")
     for arguments in (
@@ -97,7 +116,9 @@ def test_a_snapshot_is_packed_carried_away_and_unpacked(home):
         (["train", "colorizer", "--snapshot", "zzz"], "no snapshot"),
         (["train", "colorizer", "--resume", "nowhere"], "holds no training run"),
         (["train", "colorizer", "--resume", "nowhere", "--seed", "1"], "goes on with a run as it was"),
+        (["train", "colorizer", "--name", "Bad Name"], "cannot name a model"),
         (["evaluate", "nothing"], "no model"),
+        (["evaluate", "colorizer", "--split", "dev"], "no split 'dev'"),
         (["pack", "--jpeg"], "--out where to write"),
         (["pack", "--from", "x.tar", "--jpeg", "--out", "y"], "leave out --jpeg"),
         (["study", "--recipes", "none"], "no recipe 'none'"),
