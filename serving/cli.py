@@ -22,6 +22,9 @@ DetailOption = Annotated[
 ColourOption = Annotated[
     float | None, typer.Option(min=0, max=1, help="0 is cautious in colour, 1, the default, vivid.")
 ]
+BothOption = Annotated[
+    float | None, typer.Option(min=0, max=1, help="0 is the faithful end of both networks, 1 the vivid one.")
+]
 ConsistentOption = Annotated[
     bool,
     typer.Option("--consistent", help="Keep the light: the mean of the result over each pixel of the input is it."),
@@ -80,6 +83,7 @@ def enhance(
     inputs: InputsArgument,
     out: OutOption,
     scale: ScaleOption = 4,
+    strength: BothOption = None,
     colour: ColourOption = None,
     detail: DetailOption = None,
     like: LikeOption = None,
@@ -88,10 +92,11 @@ def enhance(
     colorizer: ModelOption = None,
     superres: ModelOption = None,
 ) -> None:
-    """Enlarge pictures, then colour them."""
+    """Enlarge pictures, then colour them. --colour and --detail go before --strength, which is for both networks."""
     from manifests.settings import load_settings
     from serving.enhance import open_tool, targets
 
+    colour, detail = (strength if one is None else one for one in (colour, detail))
     chosen = targets(inputs, out)
     folder = load_settings().models_dir
     # enlarged first: the colouriser then sees objects at the size it was trained on

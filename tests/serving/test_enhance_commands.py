@@ -86,6 +86,16 @@ def test_upscale_and_enhance_enlarge_four_times(run, plate, tmp_path):
             assert [step["task"] for step in json.loads(image.info["Comment"])["deepfield"]] == steps
 
 
+@pytest.mark.parametrize(
+    ("options", "strengths"),
+    [([], [0.0, 1.0]), (["--strength", "0.25"], [0.25, 0.25]), (["--strength", "0", "--colour", "0.5"], [0.0, 0.5])],
+)
+def test_one_strength_is_for_both_networks_and_each_may_have_its_own(run, plate, tmp_path, options, strengths):
+    run("enhance", plate, "-o", tmp_path / "both.png", *options)
+    with Image.open(tmp_path / "both.png") as image:
+        assert [step["strength"] for step in json.loads(image.info["Comment"])["deepfield"]] == strengths
+
+
 def test_an_exported_file_is_a_model_at_its_own_strength(run, plate, tmp_path):
     out = tmp_path / "mine.safetensors"
     run("models", "export", "superres", out, "--strength", "0.25")
