@@ -272,6 +272,8 @@ def _train(
     else:
         if not run and processes_expected() > 1:
             raise UsageError("Under torchrun name the run by --run, so that all processes write to the same folder.")
+        if run and (Path(run).name != run or run == ".."):
+            raise UsageError(f"--run {run} is no name for a folder in {places.runs_dir}: use a plain name.")
         chosen = make_config(task, recipe, config, settings)
         run_dir = places.runs_dir / (run or f"{task}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
     with bar("Packing") as advance:

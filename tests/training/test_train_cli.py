@@ -116,6 +116,8 @@ def test_a_snapshot_is_packed_carried_away_and_unpacked(home):
         (["train", "colorizer", "--snapshot", "zzz"], "no snapshot"),
         (["train", "colorizer", "--resume", "nowhere"], "holds no training run"),
         (["train", "colorizer", "--resume", "nowhere", "--seed", "1"], "goes on with a run as it was"),
+        (["train", "colorizer", "--run", "../out"], "use a plain name"),
+        (["train", "colorizer", "--run", ".."], "no name for a folder"),
         (["train", "colorizer", "--name", "Bad Name"], "cannot name a model"),
         (["evaluate", "nothing"], "no model"),
         (["evaluate", "colorizer", "--split", "dev"], "no split 'dev'"),
