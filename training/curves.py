@@ -63,7 +63,11 @@ def svg(title: str, series: Sequence[Series], x_label: str, marks: Sequence[tupl
     for x, text in marks:
         across = at(x, ys[0])[0]
         parts.append(f'<path d="M{across:.1f} {top}V{_HEIGHT - _BOTTOM}" stroke="#6b7789" stroke-dasharray="4 4"/>')
-        parts.append(f'<text x="{across + 4:.1f}" y="{_HEIGHT - _BOTTOM - 5}">{escape(text)}</text>')
+        # right of the middle its name would leave the frame
+        side, anchor = (4, "start") if across < (_LEFT + _WIDTH) / 2 else (-4, "end")
+        parts.append(
+            f'<text x="{across + side:.1f}" y="{_HEIGHT - _BOTTOM - 5}" text-anchor="{anchor}">{escape(text)}</text>'
+        )
     for number, curve in enumerate(drawn):
         colour = _COLOURS[number % len(_COLOURS)]
         path = " ".join(f"{x:.1f},{y:.1f}" for x, y in (at(*point) for point in curve.points))

@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from models.guided import GuidedUNet
 from training import page
 from training.config import degradation_of
 from training.curves import Series, svg
 from training.evaluate import Measured, Metric, left_out, main_score, measure, summary
 from training.files import write_text
 from training.gallery import contact_sheet
+from training.guided_makers import guided_by_own
 from training.inception import InceptionFeatures
-from training.makers import model_makers
+from training.makers import Maker, model_makers
 from training.pack import Pack, PackedFrame
 
 if TYPE_CHECKING:
@@ -26,6 +28,10 @@ if TYPE_CHECKING:
 
 _SHOWN, _WORST = 8, 10
 _COLUMNS = ("strength 1", "strength 0")
+_COLUMN_NOTES = {
+    "guided": "guided: strength 0, shown the palette of the frame itself. It says how far a right palette leads.",
+    "consistent": "consistent: strength 0, corrected so that its area means are the input again.",
+}
 
 
 def assess(
@@ -87,7 +93,9 @@ def write_evaluation(
         f"{pack.max_side_px} px; no-data masked; means over frames, 95 % intervals by bootstrap over groups."
     )
     parts = [page.paragraph(protocol), *(page.paragraph(note) for note in notes)]
-    parts += [page.table(*score_table(metrics, [m.removeprefix("_") for m in measured.makers if m][1:]))]
+    others = [maker.removeprefix("_") for maker in measured.makers if maker not in ("", "_faithful")]
+    parts += [page.paragraph(_COLUMN_NOTES[other]) for other in others if other in _COLUMN_NOTES]
+    parts += [page.table(*score_table(metrics, others))]
     parts += [page.heading("Evenly chosen frames"), page.picture("samples.png", "input, outputs, truth, difference")]
     parts += [page.heading("The worst ten, at strength 0"), page.picture("worst.png", "the frames that came out worst")]
     if curves:
@@ -105,8 +113,15 @@ def write_sheet(
     measured: Measured,
     device: torch.device,
 ) -> None:
-    """A contact sheet of frames as both ends of a model make them, the main score of both under each."""
+    """A contact sheet of frames as both ends of a model make them, the main score of both under each.
+
+    Of a colouriser that can be guided also as it paints them when it is shown their own palettes.
+    """
     ends = model_makers(model, device)
+    shown: dict[str, Maker] = {"strength 1": ends[""], "strength 0": ends["_faithful"]}
+    network = model.network(0.0, device)
+    if isinstance(network, GuidedUNet):
+        shown["shown its palette"] = guided_by_own(network, int(model.meta["frame_px"]))
     name, _, _ = main_score(list(measured.rows[0]))
     row_of = dict(zip((frame.image_id for frame in measured.frames), measured.rows, strict=True))
     captions = [
@@ -119,8 +134,9 @@ def write_sheet(
         model.task,
         pack,
         frames,
-        {"strength 1": ends[""], "strength 0": ends["_faithful"]},
+        shown,
         captions,
+        error_of="strength 0",
         scale=getattr(model.config, "scale", 1),
         degradation=degradation_of(model.meta),
         device=device,
@@ -193,4 +209,12 @@ def _all_figures(metrics: Sequence[Metric]) -> tuple[list[str], list[list[str]]]
 
 
 def _with_interval(metric: Metric | None) -> str:
-    return f"{metric.value:.3g} [{metric.low:.3g}, {metric.high:.3g}]" if metric else ""
+    if metric is None:
+        return ""
+    value, low, high = (_short(number) for number in (metric.value, metric.low, metric.high))
+    return f"{value} [{low}, {high}]"
+
+
+def _short(number: float) -> str:
+    """Three digits, but no more than four behind the point: what is smaller is nothing here."""
+    return f"{round(number, 4) + 0.0:.3g}"

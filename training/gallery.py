@@ -22,8 +22,10 @@ from training.scores import degraded
 
 _PANEL_PX, _GAP_PX, _TEXT_PX = 256, 6, 16
 _GROUND, _INK = (14, 17, 24), (232, 235, 241)
-# differences that are shown as white: in CIEDE2000 units, and in steps of 255
-_FULL_DE, _FULL_DN = 20.0, 64.0
+# differences that are shown as the palest: in CIEDE2000 units, and in steps of 255
+_FULL_DE, _FULL_DN = 30.0, 64.0
+# what differences are shown in, from none to the largest: black, violet, red, orange, pale yellow
+_HEAT = ((0.0, 0.0, 0.02), (0.32, 0.07, 0.48), (0.73, 0.21, 0.33), (0.98, 0.55, 0.05), (0.99, 1.0, 0.75))
 
 
 def contact_sheet(
@@ -34,45 +36,59 @@ def contact_sheet(
     makers: Mapping[str, Maker],
     captions: Sequence[str],
     *,
+    error_of: str,
     scale: int,
     degradation: DegradationConfig,
     device: torch.device,
 ) -> None:
-    """Write a PNG with a row a frame: input, what each maker (by title) made of it, truth, difference of the last.
+    """Write a PNG with a row a frame: input, what each maker (by title) made of it, truth, difference of `error_of`.
 
-    The difference is CIEDE2000 of a colouring, 20 being white, and the absolute difference of luma of an enlargement,
-    64 of 255 being white. Of large frames an enlargement shows the busiest square of 256 px, pixel by pixel.
+    The difference is CIEDE2000 of a colouring, up to 30, and the mean absolute difference over the channels of an
+    enlargement, up to 64 of 255. Of large frames an enlargement shows the busiest square of 256 px, pixel by pixel.
     """
-    white = "20 CIEDE2000" if task == "colorizer" else "64 of 255"
-    titles = ["input", *makers, "truth", f"error of {list(makers)[-1]}, white is {white}"]
+    most = f"{_FULL_DE:.0f} CIEDE2000" if task == "colorizer" else f"{_FULL_DN:.0f} of 255"
+    titles = ["input", *makers, "truth", f"error of {error_of}, palest is {most}"]
     rows = []
     for frame in frames:
         rgb, valid = whole(pack, frame, device)
         if task == "colorizer":
-            rows.append(_coloured(rgb, valid, makers))
+            rows.append(_coloured(rgb, valid, makers, error_of))
         else:
-            rows.append(_enlarged(rgb, valid, makers, scale, degradation))
+            rows.append(_enlarged(rgb, valid, makers, error_of, scale, degradation))
     write_atomic(path, lambda partial: _drawn(titles, rows, captions).save(partial, format="PNG"))
 
 
-def _coloured(rgb: Tensor, valid: Tensor, makers: Mapping[str, Maker]) -> list[np.ndarray]:
+def _coloured(rgb: Tensor, valid: Tensor, makers: Mapping[str, Maker], error_of: str) -> list[np.ndarray]:
     lightness = rgb_to_lightness(rgb)
     gray = torch.where(valid, paint(lightness, torch.zeros_like(rgb[:2])), rgb)
-    made = [maker(rgb, valid) for maker in makers.values()]
-    off = ciede2000(rgb_to_lab(made[-1]), rgb_to_lab(rgb)).masked_fill(~valid[0], 0.0) / _FULL_DE
-    return [_fitted(picture) for picture in (gray, *made, rgb, off.clamp(0, 1).expand(3, -1, -1))]
+    made = {title: maker(rgb, valid) for title, maker in makers.items()}
+    off = ciede2000(rgb_to_lab(made[error_of]), rgb_to_lab(rgb)).masked_fill(~valid[0], 0.0) / _FULL_DE
+    return [_fitted(picture) for picture in (gray, *made.values(), rgb, _heat(off))]
 
 
 def _enlarged(
-    rgb: Tensor, valid: Tensor, makers: Mapping[str, Maker], scale: int, degradation: DegradationConfig
+    rgb: Tensor,
+    valid: Tensor,
+    makers: Mapping[str, Maker],
+    error_of: str,
+    scale: int,
+    degradation: DegradationConfig,
 ) -> list[np.ndarray]:
     small, small_valid, truth, mask = degraded(rgb, valid, scale, degradation)
     repeated = small.repeat_interleave(scale, dim=-2).repeat_interleave(scale, dim=-1)
-    made = [maker(small, small_valid) for maker in makers.values()]
-    off = (made[-1] - truth).abs().mean(dim=0, keepdim=True).masked_fill(~mask, 0.0) * 255.0 / _FULL_DN
+    made = {title: maker(small, small_valid) for title, maker in makers.items()}
+    off = (made[error_of] - truth).abs().mean(dim=0).masked_fill(~mask[0], 0.0) * 255.0 / _FULL_DN
     top, left = _busiest(truth, mask)
     window = np.s_[:, top : top + _PANEL_PX, left : left + _PANEL_PX]
-    return [_fitted(picture[window]) for picture in (repeated, *made, truth, off.clamp(0, 1).expand(3, -1, -1))]
+    return [_fitted(picture[window]) for picture in (repeated, *made.values(), truth, _heat(off))]
+
+
+def _heat(shares: Tensor) -> Tensor:
+    """Colours (3, H, W) for shares (H, W) of the largest difference shown; what exceeds 1 is as pale as 1."""
+    stops = torch.tensor(_HEAT, device=shares.device)
+    at = shares.clamp(0, 1) * (len(_HEAT) - 1)
+    below = at.long().clamp(max=len(_HEAT) - 2)
+    return torch.lerp(stops[below], stops[below + 1], (at - below).unsqueeze(-1).float()).permute(2, 0, 1)
 
 
 def _busiest(truth: Tensor, mask: Tensor) -> tuple[int, int]:

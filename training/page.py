@@ -11,7 +11,7 @@ p { max-width: 80ch; } .soft, caption { color: #a9b3c3; text-align: left; }
 table { border-collapse: collapse; margin: 12px 0; } th { color: #a9b3c3; font-weight: 500; text-align: left; }
 td, th { padding: 3px 14px 3px 0; border-bottom: 1px solid #2a3240; vertical-align: top; }
 td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
-img { max-width: 100%; border-radius: 4px; } .curves svg { width: 460px; max-width: 100%; }
+.wide { overflow-x: auto; } img { max-width: 100%; border-radius: 4px; } .curves svg { width: 460px; max-width: 100%; }
 """
 
 
@@ -46,7 +46,8 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
         drawn = (f"<{tag}{' class=n' if place else ''}>{escape(cell)}</{tag}>" for place, cell in enumerate(cells))
         return f"<tr>{''.join(drawn)}</tr>"
 
-    return "\n".join(("<table>", line(head, "th"), *(line(row, "td") for row in rows), "</table>"))
+    lines = (line(head, "th"), *(line(row, "td") for row in rows))
+    return "\n".join(('<div class="wide"><table>', *lines, "</table></div>"))
 
 
 def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
