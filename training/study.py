@@ -18,7 +18,7 @@ from training.config import Task, TrainConfig, override
 from training.evaluate import Metric
 from training.evaluation_folder import assess
 from training.files import write_text
-from training.loop import train
+from training.loop import TrainingInterrupted, train
 from training.outcome import NOT_SCORED, held_out_split
 from training.pack import Pack, open_pack
 from training.pack_resize import resized_pack
@@ -128,6 +128,7 @@ def run_study(
     Raises:
         UsageError: the folder holds a study of something else, or a setting cannot be used.
         DeepfieldError: training failed, or no frame is held out to score on.
+        TrainingInterrupted: SIGTERM or Ctrl-C; what was done is kept.
     """
     configs = [config_named(name, settings) for name in names]
     asked = {
@@ -175,7 +176,12 @@ def _one(
         if on_progress:
             on_progress(done, total, f"{config.recipe}, {phase}")
 
-    trained = train(config, learnt, run_dir, resume=resume, on_progress=advance)
+    try:
+        trained = train(config, learnt, run_dir, resume=resume, on_progress=advance)
+    except TrainingInterrupted:
+        raise TrainingInterrupted(
+            f"The study stopped while it trained {config.recipe} and saved its state: the same command goes on."
+        ) from None
     model = load_run(run_dir)
     measured, metrics = assess(
         replace(model, name=config.recipe),

@@ -1,5 +1,7 @@
 import csv
 import json
+import os
+import signal
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from tiny import drawn, tiny_pack
 from manifests.errors import DeepfieldError, UsageError
 from training.budget import Budget, with_evaluations, with_steps
 from training.config import TrainConfig
+from training.loop import TrainingInterrupted
 from training.pack import open_pack
 from training.pack_resize import resized_pack, shrunk
 from training.pack_travel import unpack, write_travelling
@@ -89,6 +92,23 @@ def test_what_is_finished_is_not_trained_again_and_the_rest_goes_on(studied, mon
     assert trained == []
     with pytest.raises(UsageError, match="another steps"):
         run_study(folder, pack, NAMES, SETTINGS, Budget(steps=8), device=torch.device("cpu"))
+
+
+def test_a_study_that_was_stopped_goes_on_by_the_same_command(studied, tmp_path):
+    _, pack, results = studied
+
+    def study(stop: int):
+        def progress(done: int, total: int, what: str) -> None:
+            if done == stop and "pretrain" in what:
+                os.kill(os.getpid(), signal.SIGTERM)
+
+        return run_study(
+            tmp_path, pack, NAMES[:1], SETTINGS, Budget(steps=4), device=torch.device("cpu"), on_progress=progress
+        )
+
+    with pytest.raises(TrainingInterrupted, match="while it trained demo_colorizer and saved its state"):
+        study(stop=2)
+    assert study(stop=0)[0].metrics == results[0].metrics
 
 
 def test_each_recipe_may_have_the_same_minutes(tmp_path):
