@@ -7,7 +7,7 @@ _STYLE = """
 :root { color-scheme: dark; }
 body { margin: 0 auto; max-width: 1500px; padding: 28px 20px 60px; background: #0e1118; color: #e8ebf1;
   font: 15px/1.5 system-ui, sans-serif; }
-p { max-width: 80ch; } .soft, caption { color: #a9b3c3; text-align: left; }
+p { max-width: 80ch; } a { color: #7fb0ee; } .soft, caption { color: #a9b3c3; text-align: left; }
 table { border-collapse: collapse; margin: 12px 0; } th { color: #a9b3c3; font-weight: 500; text-align: left; }
 td, th { padding: 3px 14px 3px 0; border-bottom: 1px solid #2a3240; vertical-align: top; }
 td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
@@ -37,6 +37,11 @@ def heading(text: str) -> str:
 def picture(address: str, text: str) -> str:
     """A picture that lies beside the page, with its description."""
     return f'<p><img src="{escape(address)}" alt="{escape(text)}"></p>'
+
+
+def link(address: str, text: str) -> str:
+    """A link to a page that lies beside this one, in a paragraph of its own."""
+    return f'<p><a href="{escape(address)}">{escape(text)}</a></p>'
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

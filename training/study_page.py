@@ -62,6 +62,7 @@ def write_study(folder: Path, title: str, results: Sequence[Result]) -> str:
         parts += [
             page.heading(f"{one.recipe}: {one.source}"),
             page.picture(f"{one.recipe}/evaluation/samples.png", f"frames by {one.recipe}"),
+            page.link(f"{one.recipe}/evaluation/index.html", "All figures, curves and the worst ten"),
         ]
     write_text(folder / "index.html", page.page(title, parts))
     return text

@@ -62,7 +62,8 @@ def test_a_study_trains_scores_and_compares(studied):
     page = (folder / "index.html").read_text()
     for name in NAMES:
         assert f"{name}/evaluation/samples.png" in page
-        assert (folder / name / "evaluation" / "samples.png").exists()
+        assert f'href="{name}/evaluation/index.html"' in page
+        assert {"samples.png", "index.html"} <= {path.name for path in (folder / name / "evaluation").iterdir()}
     # made for smaller frames, it learnt from a shrunk pack and was scored on the same frames as the other
     assert json.loads((folder / "pix2pix_lab" / "run" / "config.json").read_text())["pack"]["max_side_px"] == 40
     assert results[0].groups == results[1].groups
