@@ -15,7 +15,7 @@ from pathlib import Path
 from manifests.errors import DeepfieldError
 from training.budget import Budget
 from training.evaluation_folder import assess
-from training.loop import train
+from training.loop import TrainingInterrupted, train
 from training.pack import open_pack
 from training.pack_travel import unpack
 from training.processes import best_device, is_first
@@ -86,7 +86,10 @@ def _pack(options: argparse.Namespace) -> None:
 
 def _train(options: argparse.Namespace) -> None:
     config = config_named(options.recipe, options.settings)
-    trained = train(config, open_pack(options.pack), options.out, resume=options.resume, on_progress=_teller())
+    try:
+        trained = train(config, open_pack(options.pack), options.out, resume=options.resume, on_progress=_teller())
+    except TrainingInterrupted as stopped:
+        raise TrainingInterrupted(f"{stopped} Go on with the same command and --resume.") from None
     if is_first():
         print(f"{trained.steps} steps in {trained.seconds:.0f} s: {options.out}")
 

@@ -248,7 +248,7 @@ def _train(
 
     from manifests.errors import UsageError
     from manifests.settings import load_settings
-    from training.loop import read_run, train
+    from training.loop import TrainingInterrupted, read_run, train
     from training.outcome import enter
     from training.pack import open_pack
     from training.pack_build import pack_for_snapshot
@@ -282,8 +282,14 @@ def _train(
             places, snapshot, size, on_progress=lambda done, total: advance(done, total, "frames")
         )
     pack = open_pack(packed)
-    with bar(f"Training {run_dir.name}") as advance:
-        train(chosen, pack, run_dir, resume=resume is not None, on_progress=advance)
+    try:
+        with bar(f"Training {run_dir.name}") as advance:
+            train(chosen, pack, run_dir, resume=resume is not None, on_progress=advance)
+    except TrainingInterrupted as stopped:
+        named = f" --name {name}" if name else ""
+        raise TrainingInterrupted(
+            f"{stopped} Go on with: deepfield train {task} --resume {run_dir.name}{named}"
+        ) from None
     if not is_first():
         return
     with bar("Scoring") as advance:

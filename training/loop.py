@@ -119,8 +119,7 @@ def train(
                     _save(run)
                 if stop:
                     raise TrainingInterrupted(
-                        f"Training stopped at step {progress.step} of {total} and saved its state; "
-                        f"go on with: --resume {run_dir.name}"
+                        f"Training stopped at step {progress.step} of {total}, its state is saved."
                     )
         finally:
             if run.log:

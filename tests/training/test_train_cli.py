@@ -1,5 +1,9 @@
 import io
 import json
+import os
+import signal
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +54,21 @@ def deepfield(*arguments: str):
 
 def settings() -> list[str]:
     return [part for text in SMALL for part in ("--set", text)]
+
+
+def test_a_run_that_is_stopped_says_how_it_goes_on_under_its_name(home):
+    def stop() -> None:
+        # a run listens for signals before it writes its config
+        while not (home / "runs" / "long" / "config.json").exists():
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    watch = threading.Thread(target=stop, daemon=True)
+    watch.start()
+    long = [*settings(), "--set", "pretrain.steps=100000", "--device", "cpu"]
+    done = deepfield("train", "colorizer", *long, "--run", "long", "--name", "mine")
+    assert isinstance(done.exception, DeepfieldError)
+    assert "saved. Go on with: deepfield train colorizer --resume long --name mine" in str(done.exception)
 
 
 def test_train_registers_a_model_that_can_be_listed_shown_scored_and_exported(home):
