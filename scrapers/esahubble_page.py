@@ -36,7 +36,7 @@ _IN_NM = {"nm": 1.0, "mm": 1e6, "cm": 1e7}  # any other unit is micrometres
 _FIELD = re.compile(r"(?P<width>\d+(?:\.\d+)?)\s*x\s*(?P<height>\d+(?:\.\d+)?)\s*(?P<unit>arcsec|arcmin|deg)")
 _IN_DEG = {"arcsec": 1 / 3600, "arcmin": 1 / 60, "deg": 1.0}
 _PIXELS = re.compile(r"(?<!\d)(\d{1,7})\s*x\s*(\d{1,7})\s*px")
-_SHOWING = re.compile(r"Showing\s+\d+\s+to\s+(?P<last>\d+)\s+of\s+(?P<all>\d+)")
+_SHOWING = re.compile(r"Showing\s+\d+\s+to\s+(?P<last>\d{1,9})\s+of\s+(?P<all>\d{1,9})(?!\d)")
 _ROTATION = re.compile(r"\bspatial_rotation\s*=\s*(-?\d+(?:\.\d+)?)")
 _ORIENTATION = re.compile(r"North is (?P<angle>\d+(?:\.\d+)?)\D{0,9}(?P<side>left|right) of vertical")
 _HUBBLE = "hubble space telescope"

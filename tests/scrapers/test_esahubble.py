@@ -131,6 +131,7 @@ def test_the_list_of_a_page() -> None:
         (next_foot(3), True),
         ("<div>Showing 51 to 100 of 5499</div>", True),
         ("<div>Showing 5451 to 5499 of 5499</div>", False),
+        (f"<div>Showing 1 to {'9' * 5000} of 16</div>", True),
         (f'<ul class="pagination"><li class="active">{link(1)}</li><li>{link(2)}</li></ul>', True),
         (f'<ul class="pagination"><li>{link(1)}</li><li class="active">{link(2)}</li></ul>', False),
         ("", True),
