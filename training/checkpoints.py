@@ -1,6 +1,5 @@
 """The state of a run on disk: everything that makes a resumed run equal to one that never stopped."""
 
-import pickle
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from models import catalogue
 from training.config import TrainConfig
 from training.data import CropSampler
 from training.files import write_atomic
+from training.saved import read_saved
 
 FORMAT = 1
 
@@ -119,11 +119,7 @@ def read(path: Path, device: torch.device) -> dict[str, Any]:
     """
     if not path.exists():
         raise DeepfieldError(f"There is no checkpoint {path}: the run was stopped before its first one; start it anew.")
-    try:
-        content = torch.load(path, map_location=device, weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError):
-        # torch reports damage by any of these, in words that help nobody here
-        raise DeepfieldError(f"The checkpoint {path} cannot be read: it is damaged, or no file of PyTorch's.") from None
+    content = read_saved(path, "checkpoint", device)
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise DeepfieldError(f"{path} is not a checkpoint that this version of Deepfield wrote.")
     return content

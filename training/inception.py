@@ -1,6 +1,5 @@
 """Inception v3's features, on which FID and KID are defined, from a file of its weights."""
 
-import pickle
 from collections.abc import Callable
 from pathlib import Path
 from types import MethodType
@@ -8,11 +7,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from manifests.errors import DeepfieldError
+from training.saved import read_saved
 
 # the network of 2015 that FID was defined on has one class for each of these many words
 _CLASSES_2015 = 1008
@@ -62,14 +63,14 @@ class InceptionFeatures:
 
 
 def _read(path: Path) -> dict[str, Tensor]:
-    try:
-        if path.suffix == ".safetensors":
+    if not path.exists():
+        raise DeepfieldError(f"There is no weights file {path}.")
+    if path.suffix == ".safetensors":
+        try:
             return load_file(path)
-        found = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise DeepfieldError(f"There is no weights file {path}.") from None
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-        raise DeepfieldError(f"The weights {path} cannot be read: {str(error).splitlines()[0]}") from None
+        except (SafetensorError, OSError) as error:
+            raise DeepfieldError(f"The weights {path} cannot be read: {error}.") from None
+    found = read_saved(path, "weights")
     if not isinstance(found, dict):
         raise DeepfieldError(f"{path} holds no dictionary of weights.")
     return found

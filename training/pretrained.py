@@ -1,7 +1,6 @@
 """Weights that others trained, from files in torchvision's layout: ResNet-18 for an encoder, VGG-19 for a loss."""
 
 import hashlib
-import pickle
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from torch import Tensor, nn
 
 from manifests.errors import DeepfieldError, UsageError
 from models.resnet_unet import ResNetUNet
+from training.saved import read_saved
 
 _TIMEOUT_S = 20.0
 
@@ -51,11 +51,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     """
     if not path.is_file():
         raise UsageError(f"There is no file of weights {path}.")
-    try:
-        weights = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError):
-        # torch reports damage by any of these, in words that help nobody here
-        raise DeepfieldError(f"The weights {path} cannot be read: damaged, or no PyTorch weights.") from None
+    weights = read_saved(path, "weights")
     if not isinstance(weights, dict) or not all(isinstance(value, Tensor) for value in weights.values()):
         raise DeepfieldError(f"{path} does not hold the weights of a network.")
     return weights
