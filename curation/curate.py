@@ -336,8 +336,8 @@ def _repetition(found: Duplicate, pixels: str, kept_pixels: str, relations: _Rel
     """The ruling on a frame that repeats another, with what the judge measured."""
     why = "the same pixels"
     if found.kind == "same_rendering":
-        pair = min((pixels, kept_pixels), (kept_pixels, pixels), key=lambda one: one not in relations.same_rendering)
-        why = relations.same_rendering[pair].describe()
+        first, second = sorted((pixels, kept_pixels))
+        why = relations.same_rendering[first, second].describe()
     return Ruling("reject", ("duplicate",), f"{found.kind} of {found.of[:12]}: {why} (duplicate)", 0.0)
 
 
