@@ -37,7 +37,7 @@ class BlobStore:
         Raises:
             DeepfieldError: the name is not 64 hex digits.
         """
-        if not _is_name(sha256):
+        if not is_blob_name(sha256):
             raise DeepfieldError(f"{sha256!r} is not the name of a blob: it must be 64 hexadecimal digits.")
         return self.root / sha256[:2] / sha256[2:4] / sha256
 
@@ -117,10 +117,11 @@ class BlobStore:
     def __iter__(self) -> Iterator[str]:
         """Names of all blobs, in order."""
         found = (path.name for path in self.root.glob("[0-9a-f][0-9a-f]/[0-9a-f][0-9a-f]/*"))
-        yield from sorted(name for name in found if _is_name(name))
+        yield from sorted(name for name in found if is_blob_name(name))
 
 
-def _is_name(text: str) -> bool:
+def is_blob_name(text: str) -> bool:
+    """Whether a text is a SHA-256 in lower-case hexadecimal."""
     return len(text) == 64 and set(text) <= set("0123456789abcdef")
 
 

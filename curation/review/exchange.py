@@ -16,6 +16,7 @@ import pandas as pd
 from sqlalchemy import Engine, insert, select
 
 from curation.review.decisions import REVIEW_LOCK, Decision, iso
+from manifests.blobs import is_blob_name
 from manifests.database import alone
 from manifests.errors import DeepfieldError, UsageError
 from manifests.files import write_atomic
@@ -134,7 +135,7 @@ def _checked(row: dict[str, Any], number: int, path: Path) -> dict[str, Any]:
         return UsageError(f"Row {number} of {path} has {what}: nothing was kept.")
 
     image_id = str(row["image_id"] or "").lower()
-    if len(image_id) != 64 or not set(image_id) <= set("0123456789abcdef"):
+    if not is_blob_name(image_id):
         raise refuse(f"no id of a frame in image_id ({row['image_id']!r})")
     if row["action"] not in _ACTIONS:
         raise refuse(f"the action {row['action']!r}, which is none of {', '.join(_ACTIONS)}")
