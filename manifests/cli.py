@@ -31,14 +31,12 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """Show a summary and rows of a snapshot, or everything about one image."""
-    from manifests.errors import DeepfieldError, UsageError
-    from manifests.export import VERDICTS, plain_row
+    from manifests.errors import DeepfieldError
+    from manifests.export import VERDICTS, check_choice, plain_row
     from manifests.settings import load_settings
     from manifests.snapshots import read_info, read_snapshot, resolve
 
-    known = [name for name in VERDICTS if name != "all"]
-    if verdict is not None and verdict not in known:
-        raise UsageError(f"There is no verdict {verdict!r}: choose one of {', '.join(known)}.")
+    check_choice(verdict, [name for name in VERDICTS if name != "all"], "verdict")
     folder = load_settings().manifest_dir
     info = read_info(folder, resolve(folder, snapshot))
     rows = read_snapshot(folder, info.snapshot_id)

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,16 @@ class Selection:
     left_out: int
 
 
+def check_choice(value: str | None, known: Collection[str], what: str) -> None:
+    """Say so where a value that was given is none of those known.
+
+    Raises:
+        UsageError: it is not.
+    """
+    if value is not None and value not in known:
+        raise UsageError(f"There is no {what} {value!r}: choose one of {', '.join(known)}.")
+
+
 def effective_verdict(rows: pd.DataFrame) -> pd.Series:
     """What holds for each row: the person's decision where there is one, else the policy's verdict."""
     return rows["decision"].where(rows["decision"].notna(), rows["verdict"])
@@ -58,8 +68,7 @@ def select(rows: pd.DataFrame, kind: str, verdict: str | None = None, split: str
         (verdict, VERDICTS, "verdict"),
         (split, SPLIT_NAMES, "split"),
     ):
-        if value is not None and value not in known:
-            raise UsageError(f"There is no {what} {value!r}: choose one of {', '.join(known)}.")
+        check_choice(value, known, what)
     wanted = verdict or ("accept" if kind in PICTURES else "all")
     if wanted != "all":
         rows = rows[effective_verdict(rows) == wanted]
