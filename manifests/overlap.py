@@ -6,7 +6,17 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from manifests.splits import SPLITS, Bond, alias_bonds, bonds_by, derived_edges, field_edges, leaks, target_bonds
+from manifests.splits import (
+    SPLITS,
+    Bond,
+    alias_bonds,
+    bonds_by,
+    derived_edges,
+    field_edges,
+    leaks,
+    relations_in,
+    target_bonds,
+)
 
 # Re-encoding and resizing move a 256-bit hash by less; no wrong pair came nearer on a sky of known truth.
 _LOOK_ALIKE_BITS = 16
@@ -90,9 +100,9 @@ def _related(rows: pd.DataFrame) -> list[Bond]:
     """Each image with each that its row says shows the same, whatever found that; two of these need not."""
     known = rows[rows["relations"].notna()]
     return [
-        (image_id, relation.partition(":")[2])
+        (image_id, other)
         for image_id, relations in zip(known["image_id"], known["relations"], strict=True)
-        for relation in relations.split(",")
+        for _, other in relations_in(relations)
     ]
 
 

@@ -37,6 +37,11 @@ Bond = tuple[str, ...]
 """Images (`image_id`) that must not be in different splits: two that overlap, or all that are one release."""
 
 
+def relations_in(cell: str | None) -> list[tuple[str, str]]:
+    """What the column `relations` of a row says: each relation with the `image_id` of the other picture."""
+    return [(kind, other) for kind, _, other in (one.partition(":") for one in (cell or "").split(",")) if kind]
+
+
 def field_edges(rows: pd.DataFrame) -> list[tuple[str, str]]:
     """Pairs of `image_id` whose footprints overlap; made-up positions do not count."""
     real = rows[~rows["synthetic_position"].fillna(False).astype(bool)]

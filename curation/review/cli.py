@@ -273,6 +273,7 @@ def _show(desk: "Desk", image_id: str, picture: str, blind: bool) -> None:
     from curation.review.cards import Lookalikes, beyond_measurements, gauges
     from manifests.blobs import BlobStore
     from manifests.settings import load_settings
+    from manifests.splits import relations_in
 
     sheet = desk.sheet
     row = sheet.row(image_id)
@@ -292,11 +293,9 @@ def _show(desk: "Desk", image_id: str, picture: str, blind: bool) -> None:
     typer.echo(f"file       {BlobStore(load_settings().blobs_dir).path(image_id)}")
     if row["duplicate_of"] is not None:
         typer.echo(f"repeats    {str(row['duplicate_of'])[:12]} ({row['duplicate_kind']})")
-    for relation in str(row["relations"] or "").split(","):
-        kind, _, other = relation.partition(":")
-        if kind:
-            known = sheet.row(other)
-            typer.echo(f"{kind.replace('_', ' '):10} {other[:12]}  {'' if known is None else known['source_name']}")
+    for kind, other in relations_in(row["relations"]):
+        known = sheet.row(other)
+        typer.echo(f"{kind.replace('_', ' '):10} {other[:12]}  {'' if known is None else known['source_name']}")
     for twin in Lookalikes(sheet.rows).of(image_id):
         bits = "" if twin.bits is None else f", {twin.bits} of 256 bits differ"
         typer.echo(f"alike      {twin.image_id[:12]}  {twin.source_name}  {twin.size} px, {twin.relation}{bits}")
