@@ -118,6 +118,8 @@ FRAME = (
     ),
 )
 
+_IMMERKAER = "Immerkaer 1996, CVIU 64, 300, with the median for the mean"
+
 # All but `coverage` are null where fewer than 256 pixels are valid; no-data pixels have no influence on any of them.
 MEASURES = (
     _number(
@@ -142,19 +144,19 @@ MEASURES = (
         "noise_sigma_dn",
         "DN",
         "Noise of the luminance, 0 to 255 scale, by the median of second differences; null for JPEGs below quality 75",
-        "Immerkaer 1996, CVIU 64, 300, with the median for the mean",
+        _IMMERKAER,
     ),
     _number(
         "noise_coarse_dn",
         "DN",
         "The same after averaging 4 x 4 pixels: noise correlated by drizzling or enlarging",
-        "Immerkaer 1996, CVIU 64, 300, with the median for the mean",
+        _IMMERKAER,
     ),
     _number(
         "chroma_noise_dn",
         "DN",
         "Noise of R-G and B-G at half size, in quadrature",
-        "Immerkaer 1996, CVIU 64, 300, with the median for the mean",
+        _IMMERKAER,
     ),
     _number(
         "channel_noise_correlation",
