@@ -18,6 +18,7 @@ from training.guided_makers import guided_by_own, kin_palettes, kin_scores, own_
 from training.inception import InceptionFeatures
 from training.makers import (
     CONSTANTS,
+    FAITHFUL,
     RESAMPLING,
     Maker,
     colour_baselines,
@@ -39,7 +40,7 @@ _DEVICE = torch.device("cpu")
 _LEAST_GROUPS = 4
 _TRUTH = "_truth"
 GUIDED, OWN_CURVE = "_guided", "_own_curve"
-FAITHFUL, CONSISTENT = "_faithful", "_consistent"
+CONSISTENT = "_consistent"
 
 
 @dataclass(frozen=True)

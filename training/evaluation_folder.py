@@ -20,7 +20,7 @@ from training.files import write_text
 from training.gallery import contact_sheet
 from training.guided_makers import guided_by_own
 from training.inception import InceptionFeatures
-from training.makers import Maker, model_makers
+from training.makers import FAITHFUL, Maker, model_makers
 from training.pack import Pack, PackedFrame
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def write_evaluation(
     write_text(folder / "metrics.csv", metricscsv_text(metrics))
     write_text(folder / "frames.csv", _framescsv_text(measured))
     name, _, higher = main_score(list(measured.rows[0]))
-    order = np.argsort([row[f"{name}_faithful"] for row in measured.rows])
+    order = np.argsort([row[f"{name}{FAITHFUL}"] for row in measured.rows])
     worst = [int(place) for place in (order if higher else order[::-1])[:_WORST]]
     evenly = np.unique(np.linspace(0, len(measured.frames) - 1, _SHOWN).round().astype(int))
     for file, places in (("samples.png", evenly.tolist()), ("worst.png", worst)):
@@ -93,7 +93,7 @@ def write_evaluation(
         f"{pack.max_side_px} px; no-data masked; means over frames, 95 % intervals by bootstrap over groups."
     )
     parts = [page.paragraph(protocol), *(page.paragraph(note) for note in notes)]
-    others = [maker.removeprefix("_") for maker in measured.makers if maker not in ("", "_faithful")]
+    others = [maker.removeprefix("_") for maker in measured.makers if maker not in ("", FAITHFUL)]
     parts += [page.paragraph(_COLUMN_NOTES[other]) for other in others if other in _COLUMN_NOTES]
     parts += [page.table(*score_table(metrics, others))]
     parts += [page.heading("Evenly chosen frames"), page.picture("samples.png", "input, outputs, truth, difference")]
@@ -118,7 +118,7 @@ def write_sheet(
     Of a colouriser that can be guided also as it paints them when it is shown their own palettes.
     """
     ends = model_makers(model, device)
-    shown: dict[str, Maker] = {"strength 1": ends[""], "strength 0": ends["_faithful"]}
+    shown: dict[str, Maker] = {"strength 1": ends[""], "strength 0": ends[FAITHFUL]}
     network = model.network(0.0, device)
     if isinstance(network, GuidedUNet):
         shown["shown its palette"] = guided_by_own(network, int(model.meta["frame_px"]))
@@ -166,8 +166,8 @@ def score_table(metrics: Sequence[Metric], others: Sequence[str] = ()) -> tuple[
     by_name = {metric.name: metric for metric in metrics}
     kinds = ("all_gray", "mean_colour", "median_colour", "nearest", "bicubic", "lanczos")
     baselines = [kind for kind in kinds if any(name.endswith(f"_{kind}") for name in by_name)]
-    plain = [name for name in by_name if f"{name}_faithful" in by_name]
-    suffixes = ["", "_faithful", *(f"_{name}" for name in (*others, *baselines))]
+    plain = [name for name in by_name if f"{name}{FAITHFUL}" in by_name]
+    suffixes = ["", FAITHFUL, *(f"_{name}" for name in (*others, *baselines))]
     rows = [[name, *(_with_interval(by_name.get(name + suffix)) for suffix in suffixes)] for name in plain]
     return ["score", *_COLUMNS, *others, *(name.replace("_", " ") for name in baselines)], rows
 

@@ -30,6 +30,7 @@ RESAMPLING = {
     "bicubic": Image.Resampling.BICUBIC,
     "lanczos": Image.Resampling.LANCZOS,
 }
+FAITHFUL = "_faithful"
 CONSTANTS = ("all_gray", "mean_colour", "median_colour")
 
 
@@ -38,7 +39,7 @@ def model_makers(model: "LoadedModel", device: torch.device) -> dict[str, Maker]
 
     A colouriser is shown larger pictures at the size it was trained at.
     """
-    ends = {"": model.network(1.0, device), "_faithful": model.network(0.0, device)}
+    ends = {"": model.network(1.0, device), FAITHFUL: model.network(0.0, device)}
     if model.task == "superres":
         return {suffix: enlarger(network) for suffix, network in ends.items()}
     return {suffix: colourer(network, int(model.meta["frame_px"])) for suffix, network in ends.items()}
