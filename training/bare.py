@@ -19,7 +19,7 @@ from training.loop import TrainingInterrupted, train
 from training.pack import open_pack
 from training.pack_travel import unpack
 from training.processes import best_device, is_first
-from training.registry import evaluations_of, folder_of, load_model, training_log
+from training.registry import evaluations_of, folder_of, load_model, start_from, training_log
 from training.study import config_named, recipes_at_hand, run_study
 from training.study_page import write_study
 
@@ -51,6 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--recipe", required=True, help="name of the recipe")
     one.add_argument("--out", type=Path, required=True, help="folder of the run")
     one.add_argument("--resume", action="store_true", help="go on with the run in --out")
+    one.add_argument("--from", dest="start", type=Path, help="run, model or exported file whose weights to start from")
     one.set_defaults(command=_train)
 
     one = commands.add_parser("evaluate", help="score a run or a model")
@@ -86,8 +87,10 @@ def _pack(options: argparse.Namespace) -> None:
 
 def _train(options: argparse.Namespace) -> None:
     config = config_named(options.recipe, options.settings)
+    start = start_from(Path("models"), options.start, config.task) if options.start and not options.resume else None
+    pack, say = open_pack(options.pack), _teller()
     try:
-        trained = train(config, open_pack(options.pack), options.out, resume=options.resume, on_progress=_teller())
+        trained = train(config, pack, options.out, resume=options.resume, start=start, on_progress=say)
     except TrainingInterrupted as stopped:
         raise TrainingInterrupted(f"{stopped} Go on with the same command and --resume.") from None
     if is_first():

@@ -22,6 +22,8 @@ _LIMITS = {
 }
 
 
+_LOSS = {"l1": "L1", "psnr": "PSNR"}
+
 # what the card shows; metrics.json holds everything
 _SHOWN = (
     "mae_ab", "ciede2000", "within_5_ab", "colourfulness", "psnr_", "ssim_", "completeness", "purity", "flux_",
@@ -34,6 +36,8 @@ def card(
 ) -> str:
     """The card as Markdown. `frames` is how many the pack held that it learnt from, `parameters` the weights."""
     training = meta["training"]
+    # runs of earlier versions do not name it
+    loss = _LOSS[training.get("pretrain_loss", "l1")]
     licences = "\n".join(f"- {licence}" for licence in meta["licences"]) or "- none stated by the archive"
     shown = [metric for metric in metrics if metric.name.startswith(_SHOWN)]
     rows = "\n".join(f"| {m.name} | {m.value:.4g} | {m.low:.4g} .. {m.high:.4g} | {m.n} |" for m in shown)
@@ -45,8 +49,8 @@ A {meta["task"]} network ({meta["network"]["network"]}, {parameters / 1e6:.2f} m
 - Use: {_USE[meta["task"]]}
 - Recipe: {meta["recipe"]} ({meta["source"]})
 - Snapshot: {meta["snapshot_id"]}, a pack of {frames} frames, longer side at most {meta["frame_px"]} px; {_seen(meta)}
-- Training: at most {training["pretrain"]["steps"]} steps of L1, {training["adversarial"]["steps"]} adversarial, batches
-  of {training["data"]["batch"]} crops of {training["data"]["crop_px"]} px, seed {training["seed"]}
+- Training: at most {training["pretrain"]["steps"]} steps of {loss}, {training["adversarial"]["steps"]} adversarial,
+  batches of {training["data"]["batch"]} crops of {training["data"]["crop_px"]} px, seed {training["seed"]}
 - Made with {", ".join(f"{key} {value}" for key, value in meta["environment"].items())}
 
 ## Limits

@@ -26,6 +26,10 @@ SetOption = Annotated[list[str] | None, typer.Option("--set", help="Change one s
 SnapshotOption = Annotated[str | None, typer.Option(help="Snapshot id or its beginning; the newest by default.")]
 RunOption = Annotated[str | None, typer.Option("--run", help="Name of the run's folder; made from the time if absent.")]
 ResumeOption = Annotated[str | None, typer.Option("--resume", metavar="RUN", help="Go on with this run.")]
+FromOption = Annotated[
+    str | None,
+    typer.Option("--from", metavar="MODEL", help="Start from a model's weights; of the recipe's network, as they are."),
+]
 SeedOption = Annotated[
     int | None, typer.Option(min=0, help="Seed of weights, crops and order; the recipe's if absent.")
 ]
@@ -49,6 +53,7 @@ def colorizer(
     settings: SetOption = None,
     run: RunOption = None,
     resume: ResumeOption = None,
+    start: FromOption = None,
     seed: SeedOption = None,
     device: DeviceOption = None,
     name: NameOption = None,
@@ -57,7 +62,7 @@ def colorizer(
 
     Under torchrun it uses every process: torchrun --nproc-per-node 2 -m flows.cli train colorizer --run NAME
     """
-    _train("colorizer", snapshot, recipe, config, _with_options(settings, seed, device), run, resume, name)
+    _train("colorizer", snapshot, recipe, config, _with_options(settings, seed, device), run, resume, start, name)
 
 
 @train_app.command()
@@ -68,12 +73,13 @@ def superres(
     settings: SetOption = None,
     run: RunOption = None,
     resume: ResumeOption = None,
+    start: FromOption = None,
     seed: SeedOption = None,
     device: DeviceOption = None,
     name: NameOption = None,
 ) -> None:
     """Train a network that enlarges frames."""
-    _train("superres", snapshot, recipe, config, _with_options(settings, seed, device), run, resume, name)
+    _train("superres", snapshot, recipe, config, _with_options(settings, seed, device), run, resume, start, name)
 
 
 @train_app.command()
@@ -242,6 +248,7 @@ def _train(
     settings: Sequence[str],
     run: str | None,
     resume: str | None,
+    start: str | None,
     name: str | None,
 ) -> None:
     from datetime import UTC, datetime
@@ -254,14 +261,16 @@ def _train(
     from training.pack_build import pack_for_snapshot
     from training.processes import is_first, processes_expected
     from training.recipes import make_config
-    from training.registry import check_name
+    from training.registry import check_name, start_from
 
     places = load_settings()
     check_name(places.models_dir, name or task, task)
+    begin = start_from(places.models_dir, start, task) if start else None
     if resume:
-        if run or recipe or config or settings:
+        if run or recipe or config or settings or start:
             raise UsageError(
-                "--resume goes on with a run as it was: leave out --run, --recipe, --config, --set, --seed, --device."
+                "--resume goes on with a run as it was: leave out --run, --recipe, --config, --set, --from, --seed, "
+                "--device."
             )
         run_dir = places.runs_dir / resume
         described = read_run(run_dir)
@@ -284,7 +293,7 @@ def _train(
     pack = open_pack(packed)
     try:
         with bar(f"Training {run_dir.name}") as advance:
-            train(chosen, pack, run_dir, resume=resume is not None, on_progress=advance)
+            train(chosen, pack, run_dir, resume=resume is not None, start=begin, on_progress=advance)
     except TrainingInterrupted as stopped:
         named = f" --name {name}" if name else ""
         raise TrainingInterrupted(

@@ -19,6 +19,7 @@ from training.degradation import AREA, DegradationConfig
 
 Task = Literal["colorizer", "superres"]
 TASKS: tuple[Task, ...] = ("colorizer", "superres")
+PretrainLoss = Literal["l1", "psnr"]
 
 # settings that say what the run is; to change them is to choose another recipe
 _FIXED = ("task", "recipe", "source")
@@ -97,6 +98,7 @@ class TrainConfig:
     collapse stop the adversarial phase, 0 never. `precision` "auto" is bf16 where the processor computes in it.
     `guided`: share of the crops that come with their frame's palette, where the generator takes one.
     `colour_weight`: in the adversarial phase a colouriser also answers for being as colourful as the truth.
+    `pretrain_loss`: what the first phase goes down, "psnr" is for enlarging (see `training.losses.psnr_loss`).
     """
 
     task: Task
@@ -109,6 +111,7 @@ class TrainConfig:
     adversarial: PhaseConfig
     l1_weight: float
     adversarial_weight: float
+    pretrain_loss: PretrainLoss = "l1"
     colour_weight: float = 0.0
     discriminator_first: int = 0
     betas: tuple[float, float] = (0.5, 0.999)
@@ -150,10 +153,10 @@ class TrainConfig:
             raise ValueError("guided is for a generator that takes palettes: guided_unet")
         if not 0.0 <= self.guided <= 1.0:
             raise ValueError("guided must lie within 0 and 1")
-        if self.colour_weight < 0.0 or (self.colour_weight and enlarges):
-            raise ValueError("colour_weight must be 0 or more, and is for colourisers")
-        if self.seed < 0 or self.collapse_rows < 0:
-            raise ValueError("seed and collapse_rows must be 0 or more")
+        if (self.colour_weight and enlarges) or (self.pretrain_loss == "psnr" and not enlarges):
+            raise ValueError("colour_weight is for colourisers, pretrain_loss psnr for networks that enlarge")
+        if min(self.seed, self.collapse_rows, self.colour_weight) < 0:
+            raise ValueError("seed, collapse_rows and colour_weight must be 0 or more")
         if self.data.batch < self.engine.accumulate:
             raise ValueError(f"a batch of {self.data.batch} cannot be cut into {self.engine.accumulate} parts")
 

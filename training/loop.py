@@ -13,8 +13,11 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from safetensors.torch import load_file, save_file
+from torch import Tensor
 
 from manifests.errors import DeepfieldError, UsageError
+from models import catalogue
+from models.catalogue import NetworkConfig
 from training import checkpoints
 from training.checkpoints import State
 from training.config import PhaseConfig, TrainConfig, from_dict, to_dict
@@ -34,7 +37,7 @@ from training.step import take_step
 # the file that keeps a phase's best generator, and what judges it
 WEIGHTS = {"pretrain": "faithful.safetensors", "adversarial": "vivid.safetensors"}
 _SCORE = {"pretrain": faithful_score, "adversarial": vivid_score}
-_LOSSES = ("g_l1", "g_adversarial", "g_content", "g_colour", "d_real", "d_made", "d_penalty", "spread")
+_LOSSES = ("g_l1", "g_psnr", "g_adversarial", "g_content", "g_colour", "d_real", "d_made", "d_penalty", "spread")
 _SAMPLES = 4
 # signs of collapse: what is made hardly varies, or the discriminator is hardly ever wrong
 _LEAST_SPREAD, _LEAST_DOUBT = 1e-3, 1e-3
@@ -44,6 +47,15 @@ OnProgress = Callable[[int, int, str], None]
 
 class TrainingInterrupted(DeepfieldError):
     """Somebody stopped the run; it can be resumed."""
+
+
+@dataclass(frozen=True)
+class Start:
+    """Weights for a generator to start from: the model that has them, its network, and the tensors."""
+
+    model: str
+    network: NetworkConfig
+    weights: dict[str, Tensor]
 
 
 @dataclass(frozen=True)
@@ -73,22 +85,29 @@ class _Run:
 
 
 def train(
-    config: TrainConfig, pack: Pack, run_dir: Path, *, resume: bool = False, on_progress: OnProgress | None = None
+    config: TrainConfig,
+    pack: Pack,
+    run_dir: Path,
+    *,
+    resume: bool = False,
+    start: Start | None = None,
+    on_progress: OnProgress | None = None,
 ) -> RunResult:
     """Train on a pack and leave everything in `run_dir`.
 
     Progress is measured on the `val` split or, where the snapshot has none, on groups held out of `train` (see
     `training.pack.hold_out`). With `resume` the run in `run_dir` goes on from its last checkpoint, to the same end
-    as if it had never stopped. `on_progress(steps done, steps in all, a few words)` is called after every step.
+    as if it had never stopped; otherwise the generator begins with the weights of `start`, where given.
+    `on_progress(steps done, steps in all, a few words)` is called after every step.
 
     Raises:
         DeepfieldError: nothing to train on, a loss that is not a number, a collapse, a damaged or foreign checkpoint.
         TrainingInterrupted: SIGTERM or Ctrl-C; a checkpoint was saved.
-        UsageError: the run folder is taken, or the device is not there.
+        UsageError: the run folder is taken, the device is not there, or `start` is another network.
     """
     with joined(config.device) as place, stop_signals() as signals:
         learn_from, held_out, from_train = hold_out(pack, color_only=config.task == "colorizer")
-        run = _start(config, pack, run_dir, place, learn_from, held_out, resume)
+        run = _start(config, pack, run_dir, place, learn_from, held_out, resume, start)
         progress, total = run.state.progress, config.pretrain.steps + config.adversarial.steps
         began = time.perf_counter() - progress.seconds
         try:
@@ -224,6 +243,7 @@ def _start(
     learn_from: tuple[PackedFrame, ...],
     held_out: tuple[PackedFrame, ...],
     resume: bool,
+    start: Start | None,
 ) -> _Run:
     """Fresh or restored state, the run's folder, its log."""
     held_out = measurable(pack, held_out)[: config.held_out_frames]
@@ -247,7 +267,12 @@ def _start(
         chosen = _check_same(config, pack, folder, place)
         checkpoints.restore(_last(folder), state, place.device)
     else:
-        chosen["encoder"] = start_encoder(state.generator, config.encoder)
+        if start is None:
+            chosen["encoder"] = start_encoder(state.generator, config.encoder)
+        else:
+            _check_network(start, config)
+            chosen["start"] = start.model
+            state.generator.load_state_dict(start.weights)
         state.ema.load_state_dict(state.generator.state_dict())
     guide = make_guide(config, pack, learn_from)
     objective = make_objective(config, state, place, guide)
@@ -261,6 +286,23 @@ def _start(
         if not resume:
             log.write(0, "start", 0.0, first)
     return _Run(config, pack, folder, place, held_out, state, objective, chosen["precision"], log)
+
+
+def _check_network(start: Start, config: TrainConfig) -> None:
+    """Refuse to start a generator from the weights of another network."""
+    has, wanted = catalogue.to_dict(start.network), catalogue.to_dict(config.generator)
+    if has["network"] != wanted["network"]:
+        raise UsageError(
+            f"{start.model} is of the network {has['network']}, the recipe's generator {wanted['network']}: choose a "
+            "recipe of the same network."
+        )
+    apart = [f"--set generator.{key}={_as_setting(value)}" for key, value in has.items() if value != wanted.get(key)]
+    if apart:
+        raise UsageError(f"The recipe's generator differs from {start.model}: add {' '.join(apart)}.")
+
+
+def _as_setting(value: object) -> str:
+    return ",".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
 
 
 def _precision(config: TrainConfig, place: Place) -> str:

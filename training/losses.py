@@ -1,17 +1,37 @@
 """The plain loss terms: small pure functions of predictions, truth and the no-data mask."""
 
+import math
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+# Y of BT.601 from levels in 0 to 255, as MATLAB has it, less its offset of 16
+LUMA = tuple(weight / 255.0 for weight in (65.481, 128.553, 24.966))
 # about what a picture of the sky has, so that the gap is of the order of 1
 _MODERATE = 30.0
+# mean squared levels: below, a crop counts as perfect, or black ones would be all that matters
+_PERFECT = 0.05
 
 
 def masked_l1(prediction: Tensor, truth: Tensor, valid: Tensor) -> Tensor:
     """Mean absolute difference of (N, C, H, W) tensors over the pixels where `valid`, bool (N, 1, H, W), is True."""
     difference = (prediction.float() - truth.float()).abs() * valid
     return difference.sum() / (valid.sum() * prediction.shape[1]).clamp(min=1)
+
+
+def psnr_loss(prediction: Tensor, truth: Tensor, valid: Tensor) -> Tensor:
+    """Minus the mean PSNR in dB of sRGB crops (N, 3, H, W), that of RGB and that of the luma in equal parts.
+
+    The loss of Chen et al. 2022, arXiv 2204.04676. Each crop counts alike, and so what improves a dark or smooth one
+    weighs as much as in a score of mean PSNR; an L1 loss asks mostly for the crops that are hard. `valid`, bool
+    (N, 1, H, W), says where there is data; a crop counts as perfect at 61 dB.
+    """
+    levels = 255.0 * (prediction.float() - truth.float()) * valid
+    luma = (levels * levels.new_tensor(LUMA).reshape(1, 3, 1, 1)).sum(dim=1, keepdim=True)
+    count = valid.flatten(1).sum(dim=1).clamp(min=1)
+    both = [plane.square().flatten(1).sum(dim=1) / (count * plane.shape[1]) for plane in (levels, luma)]
+    return 10.0 * (torch.stack(both) + _PERFECT).log10().mean() - 20.0 * math.log10(255.0)
 
 
 def colourfulness(rgb: Tensor, valid: Tensor) -> Tensor:

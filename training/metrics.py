@@ -22,8 +22,7 @@ def to_8bit(rgb: Tensor) -> Tensor:
 
 def luma(levels: Tensor) -> Tensor:
     """Y of BT.601 as MATLAB has it, (1, H, W) in 16 to 235, from (3, H, W) levels in 0 to 255."""
-    weights = torch.tensor([65.481, 128.553, 24.966], dtype=levels.dtype, device=levels.device) / 255.0
-    return 16.0 + (levels * weights.reshape(3, 1, 1)).sum(dim=0, keepdim=True)
+    return 16.0 + (levels * levels.new_tensor(losses.LUMA).reshape(3, 1, 1)).sum(dim=0, keepdim=True)
 
 
 def psnr(levels: Tensor, truth: Tensor, valid: Tensor) -> float:

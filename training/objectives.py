@@ -1,7 +1,7 @@
 """What each task asks of its two players. No optimiser, device or logging in here.
 
 An objective holds generator and discriminator and has one method per player, each returning that player's loss
-terms, already weighted, to be summed. L1 pretraining is the generator's step without the adversarial terms.
+terms, already weighted, to be summed. Pretraining is the generator's step without the adversarial terms.
 """
 
 from abc import ABC, abstractmethod
@@ -14,10 +14,11 @@ from models.color import lab_to_rgb, rgb_to_lab
 from models.colouriser import AB_LIMIT, Output
 from models.predict import blank
 from training.adversarial import GANConfig, discriminator_losses, generator_loss, shown, slope_penalty
+from training.config import PretrainLoss
 from training.content import ContentLoss
 from training.data import Batch
 from training.degradation import DegradationConfig, degrade
-from training.losses import colour_gap, logit_weights, masked_l1
+from training.losses import colour_gap, logit_weights, masked_l1, psnr_loss
 from training.palettes import Guide
 
 Terms = dict[str, Tensor]
@@ -52,6 +53,7 @@ class Losses:
     content_weight: float = 0.0
     content: ContentLoss | None = None
     colour_weight: float = 0.0
+    pretrain_loss: PretrainLoss = "l1"
 
 
 class Objective(ABC):
@@ -172,7 +174,7 @@ class ColorizerObjective(Objective):
 
 
 class SuperresObjective(Objective):
-    """SRGAN (Ledig et al. 2017) with L1 on RGB; the input is the degraded picture."""
+    """SRGAN (Ledig et al. 2017) with L1 on RGB, or pretraining for PSNR; the input is the degraded picture."""
 
     def __init__(
         self,
@@ -189,6 +191,12 @@ class SuperresObjective(Objective):
     def prepare(self, batch: Batch) -> Example:
         """The small picture and the large one."""
         return Example(degrade(batch.rgb, self.scale, self.degradation), batch.rgb, batch.valid)
+
+    def generator_terms(self, example: Example, made: Tensor, *, adversarial: bool) -> Terms:
+        """Before the adversarial phase `g_psnr` alone where that is the loss."""
+        if not adversarial and self.losses.pretrain_loss == "psnr":
+            return {"g_psnr": psnr_loss(made, example.truth, example.valid)}
+        return super().generator_terms(example, made, adversarial=adversarial)
 
     def l1(self, example: Example, made: Tensor) -> Tensor:
         """On RGB."""

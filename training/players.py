@@ -52,4 +52,5 @@ def _losses(config: TrainConfig, content: ContentLoss | None) -> Losses:
         content_weight,
         content,
         config.colour_weight,
+        config.pretrain_loss,
     )

@@ -121,6 +121,19 @@ def default_superres() -> TrainConfig:
     )
 
 
+def psnr_superres() -> TrainConfig:
+    """For `--from` a trained `default_superres`: its decibels, crop by crop, in place of its absolute error."""
+    return replace(
+        default_superres(),
+        recipe="psnr_superres",
+        source="default_superres, gone on with by the loss of Chen et al. 2022, arXiv 2204.04676 (PSNR)",
+        pretrain=PhaseConfig(steps=6_000, lr_generator=3e-4, decay="cosine", patience=0),
+        pretrain_loss="psnr",
+        ema_decay=0.998,
+        engine=EngineConfig(clip=2.0, channels_last=True),
+    )
+
+
 RECIPES: dict[str, Callable[[], TrainConfig]] = {
     recipe.__name__: recipe
     for recipe in (
@@ -137,6 +150,7 @@ RECIPES: dict[str, Callable[[], TrainConfig]] = {
         nafnet_r3gan,
         demo_superres,
         default_superres,
+        psnr_superres,
         srresnet,
         srgan_ledig,
         edsr,

@@ -28,7 +28,7 @@ from training.card import card
 from training.config import TASKS, Task, TrainConfig, to_dict
 from training.evaluate import Metric
 from training.files import write_text
-from training.loop import WEIGHTS, read_run
+from training.loop import WEIGHTS, Start, read_run
 from training.palettes import FILE as PALETTES
 from training.palettes import load_palettes, parse_palettes, save_palettes
 
@@ -254,6 +254,17 @@ def load_model(models_dir: Path, ref: str | Path, *, task: Task | None = None) -
     if task is not None and model.task != task:
         raise UsageError(f"{ref} is a {model.task} model, and a {task} is needed: `deepfield models list` shows both.")
     return model
+
+
+def start_from(models_dir: Path, ref: str | Path, task: Task) -> Start:
+    """The weights of a model's faithful end, for another run to go on from.
+
+    Raises:
+        UsageError: there is no such model, or it is not for `task`.
+        DeepfieldError: its files are damaged, or another program's.
+    """
+    model = load_model(models_dir, ref, task=task)
+    return Start(f"{model.name}@{model.version}", model.config, dict(model.faithful))
 
 
 def folder_of(models_dir: Path, ref: str | Path) -> Path | None:

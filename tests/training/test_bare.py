@@ -76,6 +76,7 @@ def test_a_bare_machine_unpacks_trains_and_scores(pack, tmp_path):
         [
             "pack frames.tar --out there",
             f"train --pack there --recipe demo_colorizer {SMALL} --out run",
+            f"train --pack there --recipe demo_colorizer {SMALL} --from run --out further",
             "evaluate run --pack there",
         ],
     )
@@ -99,6 +100,7 @@ def test_a_bare_machine_unpacks_trains_and_scores(pack, tmp_path):
     [
         ("train --pack nowhere --recipe demo_colorizer --out run", "holds no pack"),
         ("train --pack nowhere --recipe none --out run", "no recipe 'none'"),
+        ("train --pack nowhere --recipe demo_colorizer --from nothing --out run", "no model"),
         ("evaluate nowhere --pack nowhere", "no model"),
         ("pack nowhere --out there", "no travelling pack"),
     ],

@@ -6,7 +6,8 @@ from models.catalogue import build
 from training.adversarial import GANConfig, discriminator_losses, generator_loss, shown, slope_penalty
 from training.data import Batch
 from training.degradation import AREA
-from training.losses import colour_gap, logit_weights, masked_l1, spread
+from training.losses import colour_gap, logit_weights, masked_l1, psnr_loss, spread
+from training.metrics import luma, psnr
 from training.objectives import ColorizerObjective, Losses, SuperresObjective
 
 BCE = GANConfig()
@@ -35,6 +36,26 @@ def test_masked_l1_is_the_mean_over_the_valid_pixels():
     valid = torch.tensor([[[[True, False], [False, False]]]])
     assert masked_l1(made, truth, valid) == 2.0
     assert masked_l1(made, truth, torch.zeros_like(valid)) == 0.0
+
+
+def test_the_psnr_loss_is_the_mean_of_the_crops_scores_and_each_pulls_alike():
+    random = torch.Generator().manual_seed(0)
+    truth = torch.rand(2, 3, 16, 16, generator=random)
+    valid = torch.rand(2, 1, 16, 16, generator=random) > 0.3
+    # one crop is ten times as far from its truth as the other
+    made = truth + torch.tensor([0.01, 0.1]).reshape(2, 1, 1, 1) * torch.randn(2, 3, 16, 16, generator=random)
+    scores = []
+    for mine, true, mask in zip(255.0 * made, 255.0 * truth, valid, strict=True):
+        scores += [psnr(mine, true, mask), psnr(luma(mine), luma(true), mask)]
+    assert float(psnr_loss(made, truth, valid)) == pytest.approx(-sum(scores) / 4, abs=0.1)
+    assert float(psnr_loss(truth, truth, valid)) == pytest.approx(-61.14, abs=0.01)
+    assert psnr_loss(made.masked_fill(~valid, 9.0), truth, valid) == psnr_loss(made, truth, valid)
+
+    moved = made.clone().requires_grad_(True)
+    psnr_loss(moved, truth, valid).backward()
+    # what one step does to a score goes with the gradient times the distance
+    pulls = (moved.grad * (made - truth)).abs().flatten(1).sum(dim=1)
+    assert float(pulls[1] / pulls[0]) == pytest.approx(1.0, abs=0.05)
 
 
 def test_bce_counts_logits_by_their_share_of_data():

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from flows.cli import app
 from manifests.blobs import BlobStore
-from manifests.errors import DeepfieldError
+from manifests.errors import DeepfieldError, UsageError
 from manifests.settings import load_settings
 from manifests.snapshots import write_snapshot
 from training.pack import open_pack
@@ -93,6 +93,17 @@ def test_train_registers_a_model_that_can_be_listed_shown_scored_and_exported(ho
     assert (home / "out.safetensors").stat().st_size > 0
 
 
+def test_a_model_is_trained_further_from_its_own_weights(home):
+    assert deepfield("train", "colorizer", *settings(), "--run", "first").exit_code == 0
+    done = deepfield("train", "colorizer", *settings(), "--run", "second", "--from", "colorizer@v1")
+    assert done.exit_code == 0, done.output
+    assert "start colorizer@v1" in deepfield("models", "show", "colorizer@v2").stdout
+    wrong = deepfield("train", "superres", "--recipe", "srresnet", "--run", "third", "--from", "superres_x4")
+    assert isinstance(wrong.exception, UsageError)
+    assert "superres_x4@built-in is of the network edsr" in str(wrong.exception)
+    assert not (home / "runs" / "third" / "config.json").exists()
+
+
 def test_evaluations_lie_with_the_model_but_never_in_the_package(home, tmp_path):
     assert deepfield("train", "colorizer", *settings(), "--name", "mine").exit_code == 0
     exported = tmp_path / "given" / "mine.safetensors"
@@ -135,6 +146,9 @@ def test_a_snapshot_is_packed_carried_away_and_unpacked(home):
         (["train", "colorizer", "--snapshot", "zzz"], "no snapshot"),
         (["train", "colorizer", "--resume", "nowhere"], "holds no training run"),
         (["train", "colorizer", "--resume", "nowhere", "--seed", "1"], "goes on with a run as it was"),
+        (["train", "colorizer", "--resume", "nowhere", "--from", "colorizer"], "goes on with a run as it was"),
+        (["train", "colorizer", "--from", "nothing"], "no model"),
+        (["train", "colorizer", "--from", "superres_x4"], "is a superres model"),
         (["train", "colorizer", "--run", "../out"], "use a plain name"),
         (["train", "colorizer", "--run", ".."], "no name for a folder"),
         (["train", "colorizer", "--name", "Bad Name"], "cannot name a model"),

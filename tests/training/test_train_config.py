@@ -66,8 +66,12 @@ def test_a_bad_setting_is_one_sentence(text, sentence):
 def test_settings_that_contradict_each_other_are_refused():
     with pytest.raises(UsageError, match="multiple of the scale 4"):
         make_config("superres", None, None, ["data.crop_px=94"])
-    with pytest.raises(UsageError, match="colour_weight must be 0 or more, and is for colourisers"):
+    with pytest.raises(UsageError, match="colour_weight is for colourisers"):
         make_config("superres", None, None, ["colour_weight=1"])
+    with pytest.raises(UsageError, match="psnr for networks that enlarge"):
+        make_config("colorizer", None, None, ["pretrain_loss=psnr"])
+    with pytest.raises(UsageError, match="colour_weight must be 0 or more"):
+        make_config("colorizer", None, None, ["colour_weight=-1"])
     with pytest.raises(UsageError, match="something below"):
         parse_assignments(["data=3", "data.batch=2"])
 

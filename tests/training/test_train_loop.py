@@ -13,7 +13,11 @@ from safetensors.torch import load_file
 from tiny import tiny_config, tiny_pack
 
 from manifests.errors import DeepfieldError, UsageError
+from training.degradation import AREA
 from training.loop import TrainingInterrupted, read_run, train
+from training.recipes import make_config
+from training.registry import load_model, start_from
+from training.scores import held_out_scores, measurable
 
 ROOT = Path(__file__).parents[2]
 
@@ -70,6 +74,7 @@ OPTIONS = {
         ("superres", 11, {}),
         ("colorizer", 9, OPTIONS | {"precision": "bf16"}),
         ("superres", 7, OPTIONS),
+        ("superres", 4, {"pretrain_loss": "psnr"}),
     ],
 )
 def test_stop_and_resume_equals_no_stop_bit_for_bit(pack, tmp_path, task, stop, options):
@@ -102,6 +107,31 @@ def test_a_run_that_was_killed_drops_what_it_wrote_after_its_checkpoint(pack, tm
         handle.write("8,adversarial,1.00,99\n9,adver")
     train(config, pack, tmp_path / "killed", resume=True)
     assert rows(tmp_path / "killed") == rows(tmp_path / "through")
+
+
+def test_a_run_starts_from_the_weights_of_a_model_and_says_which(pack, tmp_path):
+    config = tiny_config("superres")
+    first = train(config, pack, tmp_path / "first")
+    start = start_from(tmp_path, first.run_dir, "superres")
+    again = train(replace(config, pretrain_loss="psnr"), pack, tmp_path / "again", start=start)
+    logged = rows(again.run_dir)
+    network, frames = load_model(tmp_path, first.run_dir).network(0.0), pack.select("val", color_only=False)
+    scored = held_out_scores("superres", network, pack, measurable(pack, frames), AREA, torch.device("cpu"))
+    assert float(logged[0]["psnr_y_crop2"]) == pytest.approx(scored["psnr_y_crop2"], abs=1e-4)
+    assert (logged[1]["g_l1"], float(logged[1]["g_psnr"]) < -10.0) == ("", True)
+    assert read_run(again.run_dir)["environment"]["start"] == "first@run"
+
+
+def test_a_run_does_not_start_from_another_network(pack, tmp_path):
+    train(tiny_config("superres"), pack, tmp_path / "first")
+    start = start_from(tmp_path, tmp_path / "first", "superres")
+    wider = tiny_config("superres", generator={"width": 6})
+    with pytest.raises(UsageError, match=r"differs from first@run: add --set generator.width=4\."):
+        train(wider, pack, tmp_path / "wider", start=start)
+    with pytest.raises(UsageError, match="first@run is of the network srresnet, the recipe's generator edsr"):
+        train(make_config("superres", "edsr", None, ["generator.scale=2"]), pack, tmp_path / "edsr", start=start)
+    with pytest.raises(UsageError, match="is a superres model"):
+        start_from(tmp_path, tmp_path / "first", "colorizer")
 
 
 def test_another_seed_gives_another_run(pack, tmp_path):
