@@ -33,17 +33,25 @@ def source_scores(levels: Tensor, truth: Tensor, valid: Tensor) -> dict[str, flo
     `completeness` is the share of the truth's sources that are found within 2 px, each to one; `purity` the share of
     the found ones that are the truth's; `flux_ratio` the median flux over the truth's, and `flux_scatter` 1.48 times
     the median absolute deviation from it. NaN where there is no source to count.
+
+    A source is what stands out of the noise of its own picture. Where that was averaged away, fainter ones do than the
+    truth could show, and none of these counts as true: `completeness_same_depth` and `purity_same_depth` are of what
+    stands as far out of the truth's noise.
     """
-    here, there = _Sky(levels, valid), _Sky(truth, valid)
+    there = _Sky(truth, valid)
+    here, as_deep = _Sky(levels, valid), _Sky(levels, valid, noise=there.noise)
     mine, theirs = _matches(here.places, there.places)
+    known, _ = _matches(as_deep.places, there.places)
     ratios = here.fluxes(here.places[mine]) / there.fluxes(there.places[theirs]) if len(mine) else np.empty(0)
     ratios = ratios[np.isfinite(ratios)]
     middle = float(np.median(ratios)) if len(ratios) else float("nan")
     return {
-        "completeness": len(mine) / len(there.places) if len(there.places) else float("nan"),
-        "purity": len(mine) / len(here.places) if len(here.places) else float("nan"),
+        "completeness": _share(mine, there),
+        "purity": _share(mine, here),
         "flux_ratio": middle,
         "flux_scatter": 1.48 * float(np.median(np.abs(ratios - middle))) if len(ratios) else float("nan"),
+        "completeness_same_depth": _share(known, there),
+        "purity_same_depth": _share(known, as_deep),
     }
 
 
@@ -70,21 +78,23 @@ def invented_per_mpx(
 
 
 class _Sky:
-    """A picture's luma without its background, and the sources in it."""
+    """A picture's luma without its background, the noise of that, and the sources that stand out of this noise."""
 
-    def __init__(self, levels: Tensor, valid: Tensor, *, filtered: bool = True) -> None:
+    def __init__(
+        self, levels: Tensor, valid: Tensor, *, noise: np.ndarray | None = None, filtered: bool = True
+    ) -> None:
         import sep  # noqa: PLC0415  a bare machine has none
 
         self._empty = np.ascontiguousarray(~valid[0].cpu().numpy())
         values = np.ascontiguousarray(luma(levels.float())[0].cpu().numpy())
         background = sep.Background(values, mask=self._empty, bw=_MESH_PX, bh=_MESH_PX)
         self._values = values - background.back()
-        rms = np.maximum(background.rms(), _LEAST_RMS)
+        self.noise = np.maximum(background.rms(), _LEAST_RMS) if noise is None else noise
         # crowded fields overflow the library's first guesses of how much room it needs
         sep.set_extract_pixstack(max(300_000, values.size))
         sep.set_sub_object_limit(16_384)
         kernel = {} if filtered else {"filter_kernel": None}
-        found = sep.extract(self._values, _SIGMAS, err=rms, mask=self._empty, minarea=_MIN_AREA_PX, **kernel)
+        found = sep.extract(self._values, _SIGMAS, err=self.noise, mask=self._empty, minarea=_MIN_AREA_PX, **kernel)
         self.places = np.stack((found["x"], found["y"]), axis=1)
 
     def fluxes(self, places: np.ndarray) -> np.ndarray:
@@ -94,6 +104,11 @@ class _Sky:
         x, y = np.ascontiguousarray(places.T)
         sums, _, _ = sep.sum_circle(self._values, x, y, _APERTURE_PX, mask=self._empty)
         return np.where(sums > 0, sums, np.nan)
+
+
+def _share(found: np.ndarray, sky: _Sky) -> float:
+    """Of the sources of a picture; NaN where it has none."""
+    return len(found) / len(sky.places) if len(sky.places) else float("nan")
 
 
 def _matches(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -33,6 +33,7 @@ _COLUMNS: dict[Task, tuple[tuple[str, str], ...]] = {
         ("SSIM-Y, strength 0", "ssim_y_crop{n}_faithful"),
         ("completeness", "completeness_faithful"),
         ("purity", "purity_faithful"),
+        ("purity, same depth", "purity_same_depth_faithful"),
         ("flux ratio", "flux_ratio_faithful"),
         ("LR consistency", "lr_consistency_faithful"),
         ("PSNR-Y, strength 1", "psnr_y_crop{n}"),

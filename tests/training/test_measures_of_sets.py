@@ -40,10 +40,10 @@ def test_ciede2000_gives_the_published_differences():
     assert torch.allclose(ciede2000(second, first), expected, atol=5e-5)
 
 
-def star_field(places: np.ndarray, fluxes: np.ndarray, side: int = 256) -> torch.Tensor:
+def star_field(places: np.ndarray, fluxes: np.ndarray, side: int = 256, noise: float = 1.0) -> torch.Tensor:
     """Stars of sigma 1.5 px on a noisy background, as gray levels (3, H, W) in 0 to 255."""
     rows, columns = np.mgrid[:side, :side]
-    picture = 20 + np.random.default_rng(5).normal(0, 1, (side, side))
+    picture = 20 + np.random.default_rng(5).normal(0, noise, (side, side))
     for (x, y), flux in zip(places, fluxes, strict=True):
         near = np.s_[max(0, int(y) - 9) : int(y) + 10, max(0, int(x) - 9) : int(x) + 10]
         picture[near] += flux * np.exp(-((columns[near] - x) ** 2 + (rows[near] - y) ** 2) / (2 * 1.5**2))
@@ -61,7 +61,16 @@ def test_invented_and_erased_stars_are_counted(stars):
     everything = torch.ones(1, 256, 256, dtype=torch.bool)
     truth = star_field(places, fluxes)
     same = source_scores(truth, truth, everything)
-    assert same == pytest.approx({"completeness": 1, "purity": 1, "flux_ratio": 1, "flux_scatter": 0})
+    assert same == pytest.approx(
+        {
+            "completeness": 1,
+            "purity": 1,
+            "flux_ratio": 1,
+            "flux_scatter": 0,
+            "completeness_same_depth": 1,
+            "purity_same_depth": 1,
+        }
+    )
     erased = source_scores(star_field(places[30:], fluxes[30:]), truth, everything)
     assert erased["completeness"] == pytest.approx(0.7)
     assert erased["purity"] == 1
@@ -72,6 +81,16 @@ def test_invented_and_erased_stars_are_counted(stars):
     half = everything.clone()
     half[:, :, 128:] = False
     assert source_scores(truth * half, truth, half)["completeness"] == pytest.approx(1)
+
+
+def test_what_only_a_picture_without_noise_shows_is_not_called_false_at_the_truths_depth(stars):
+    places, fluxes = stars
+    fluxes = np.where(np.arange(len(fluxes)) % 2, 10.0, 1.0)
+    everything = torch.ones(1, 256, 256, dtype=torch.bool)
+    scores = source_scores(star_field(places, fluxes, noise=0.0), star_field(places, fluxes), everything)
+    assert scores["purity"] == pytest.approx(0.5, abs=0.03)
+    assert scores["purity_same_depth"] == 1
+    assert scores["completeness"] == scores["completeness_same_depth"] == 1
 
 
 def test_blank_noise_has_hardly_any_source_and_an_inventor_is_caught():
