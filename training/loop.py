@@ -51,9 +51,10 @@ class TrainingInterrupted(DeepfieldError):
 
 @dataclass(frozen=True)
 class Start:
-    """Weights for a generator to start from: the model that has them, its network, and the tensors."""
+    """Weights for a generator to start from: the model that has them, its recipe and network, and the tensors."""
 
     model: str
+    recipe: str
     network: NetworkConfig
     weights: dict[str, Tensor]
 
@@ -294,7 +295,7 @@ def _check_network(start: Start, config: TrainConfig) -> None:
     if has["network"] != wanted["network"]:
         raise UsageError(
             f"{start.model} is of the network {has['network']}, the recipe's generator {wanted['network']}: choose a "
-            "recipe of the same network."
+            f"recipe of the same network, such as its own, --recipe {start.recipe}."
         )
     apart = [f"--set generator.{key}={_as_setting(value)}" for key, value in has.items() if value != wanted.get(key)]
     if apart:

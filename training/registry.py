@@ -264,7 +264,7 @@ def start_from(models_dir: Path, ref: str | Path, task: Task) -> Start:
         DeepfieldError: its files are damaged, or another program's.
     """
     model = load_model(models_dir, ref, task=task)
-    return Start(f"{model.name}@{model.version}", model.config, dict(model.faithful))
+    return Start(f"{model.name}@{model.version}", model.meta["recipe"], model.config, dict(model.faithful))
 
 
 def folder_of(models_dir: Path, ref: str | Path) -> Path | None:
