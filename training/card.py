@@ -57,7 +57,7 @@ A {meta["task"]} network ({meta["network"]["network"]}, {parameters / 1e6:.2f} m
 
 {_LIMITS[meta["task"]]}
 It knows the pictures of its snapshot: those of other instruments, filters and stretches may come out worse.
-
+{_seen_before(meta)}
 ## Scores
 
 On the {split} split, whose field groups share no sky with the training's, beside baselines that use no network. Plain
@@ -69,6 +69,14 @@ names are strength 1 (vivid), `_faithful` is strength 0. Intervals by bootstrap 
 
 {licences}
 """
+
+
+def _seen_before(meta: Mapping[str, Any]) -> str:
+    """A warning where the weights that it began with had learnt from another snapshot, whose splits are others."""
+    start = meta["environment"].get("start", "")
+    if not start or start.endswith(meta["snapshot_id"]):
+        return ""
+    return f"It began with the weights of {start}: scores flatter it on frames that were in that one's training.\n"
 
 
 def _seen(meta: Mapping[str, Any]) -> str:

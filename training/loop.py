@@ -51,9 +51,10 @@ class TrainingInterrupted(DeepfieldError):
 
 @dataclass(frozen=True)
 class Start:
-    """Weights for a generator to start from: the model that has them, its recipe and network, and the tensors."""
+    """Weights for a generator to start from: of which model, what that learnt from, its recipe and network, tensors."""
 
     model: str
+    snapshot_id: str
     recipe: str
     network: NetworkConfig
     weights: dict[str, Tensor]
@@ -272,7 +273,7 @@ def _start(
             chosen["encoder"] = start_encoder(state.generator, config.encoder)
         else:
             _check_network(start, config)
-            chosen["start"] = start.model
+            chosen["start"] = f"{start.model} of snapshot {start.snapshot_id}"
             state.generator.load_state_dict(start.weights)
         state.ema.load_state_dict(state.generator.state_dict())
     guide = make_guide(config, pack, learn_from)

@@ -264,7 +264,9 @@ def start_from(models_dir: Path, ref: str | Path, task: Task) -> Start:
         DeepfieldError: its files are damaged, or another program's.
     """
     model = load_model(models_dir, ref, task=task)
-    return Start(f"{model.name}@{model.version}", model.meta["recipe"], model.config, dict(model.faithful))
+    meta = model.meta
+    name = f"{model.name}@{model.version}"
+    return Start(name, meta["snapshot_id"], meta["recipe"], model.config, dict(model.faithful))
 
 
 def folder_of(models_dir: Path, ref: str | Path) -> Path | None:

@@ -1,5 +1,6 @@
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from training.evaluate import Metric
 from training.export import write_safetensors
 from training.in_use import in_use
 from training.loop import train
-from training.registry import champion, list_models, list_shipped, load_model, locate, promote, register
+from training.registry import champion, list_models, list_shipped, load_model, locate, promote, register, start_from
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +56,16 @@ def test_the_card_says_what_it_must(runs, tmp_path):
         assert words in text
     scores = json.loads((tmp_path / "mine" / "v1" / "metrics.json").read_text())
     assert scores == {"split": "test", "metrics": [{"name": "mae_ab", "value": 5.0, "low": 4.0, "high": 6.0, "n": 9}]}
+
+
+@pytest.mark.parametrize(("snapshot", "warns"), [("snap", False), ("other", True)])
+def test_the_card_warns_where_the_first_weights_learnt_from_other_splits(pack, tmp_path, snapshot, warns):
+    first = train(tiny_config(), pack, tmp_path / "first")
+    start = replace(start_from(tmp_path, first.run_dir, "colorizer"), snapshot_id=snapshot)
+    register(train(tiny_config(), pack, tmp_path / "second", start=start).run_dir, tmp_path, "mine")
+    text = (tmp_path / "mine" / "v1" / "card.md").read_text()
+    assert f"start first@run of snapshot {snapshot}" in text
+    assert ("scores flatter it" in text) == warns
 
 
 def test_strength_goes_from_the_faithful_weights_to_the_vivid(runs, tmp_path):

@@ -97,7 +97,9 @@ def test_a_model_is_trained_further_from_its_own_weights(home):
     assert deepfield("train", "colorizer", *settings(), "--run", "first").exit_code == 0
     done = deepfield("train", "colorizer", *settings(), "--run", "second", "--from", "colorizer@v1")
     assert done.exit_code == 0, done.output
-    assert "start colorizer@v1" in deepfield("models", "show", "colorizer@v2").stdout
+    card = deepfield("models", "show", "colorizer@v2").stdout
+    assert "start colorizer@v1 of snapshot" in card
+    assert "scores flatter it" not in card
     wrong = deepfield("train", "superres", "--recipe", "srresnet", "--run", "third", "--from", "superres_x4")
     assert isinstance(wrong.exception, UsageError)
     assert "superres_x4@built-in is of the network edsr" in str(wrong.exception)

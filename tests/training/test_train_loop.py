@@ -119,7 +119,7 @@ def test_a_run_starts_from_the_weights_of_a_model_and_says_which(pack, tmp_path)
     scored = held_out_scores("superres", network, pack, measurable(pack, frames), AREA, torch.device("cpu"))
     assert float(logged[0]["psnr_y_crop2"]) == pytest.approx(scored["psnr_y_crop2"], abs=1e-4)
     assert (logged[1]["g_l1"], float(logged[1]["g_psnr"]) < -10.0) == ("", True)
-    assert read_run(again.run_dir)["environment"]["start"] == "first@run"
+    assert read_run(again.run_dir)["environment"]["start"] == "first@run of snapshot snap"
 
 
 def test_a_run_does_not_start_from_another_network(pack, tmp_path):
