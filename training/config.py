@@ -43,6 +43,8 @@ class DataConfig:
     def __post_init__(self) -> None:
         if self.frame_px < 32 or self.crop_px < 16 or self.batch < 1:
             raise ValueError("data.frame_px must be 32 or more, data.crop_px 16 or more, data.batch 1 or more")
+        if self.crop_px > self.frame_px:
+            raise ValueError(f"data.crop_px {self.crop_px} is larger than the frames, data.frame_px {self.frame_px}")
         if not 0.0 <= self.min_valid <= 1.0:
             raise ValueError("data.min_valid must lie within 0 and 1")
 
