@@ -38,19 +38,20 @@ def source_scores(levels: Tensor, truth: Tensor, valid: Tensor) -> dict[str, flo
     truth could show, and none of these counts as true: `completeness_same_depth` and `purity_same_depth` are of what
     stands as far out of the truth's noise.
     """
-    there = _Sky(truth, valid)
-    here, as_deep = _Sky(levels, valid), _Sky(levels, valid, noise=there.noise)
-    mine, theirs = _matches(here.places, there.places)
-    known, _ = _matches(as_deep.places, there.places)
-    ratios = here.fluxes(here.places[mine]) / there.fluxes(there.places[theirs]) if len(mine) else np.empty(0)
+    here, there = _Sky(levels, valid), _Sky(truth, valid)
+    found, true = here.sources(here.noise), there.sources(there.noise)
+    as_deep = here.sources(there.noise)
+    mine, theirs = _matches(found, true)
+    known, _ = _matches(as_deep, true)
+    ratios = here.fluxes(found[mine]) / there.fluxes(true[theirs]) if len(mine) else np.empty(0)
     ratios = ratios[np.isfinite(ratios)]
     middle = float(np.median(ratios)) if len(ratios) else float("nan")
     return {
-        "completeness": _share(mine, there),
-        "purity": _share(mine, here),
+        "completeness": _share(mine, true),
+        "purity": _share(mine, found),
         "flux_ratio": middle,
         "flux_scatter": 1.48 * float(np.median(np.abs(ratios - middle))) if len(ratios) else float("nan"),
-        "completeness_same_depth": _share(known, there),
+        "completeness_same_depth": _share(known, true),
         "purity_same_depth": _share(known, as_deep),
     }
 
@@ -72,30 +73,34 @@ def invented_per_mpx(
         for name, enlarge in makers.items():
             large = to_8bit(enlarge(picture, torch.ones_like(picture[:1], dtype=torch.bool)))
             everything = torch.ones_like(large[:1], dtype=torch.bool)
-            places = _Sky(large, everything, filtered=False).places
+            sky = _Sky(large, everything)
+            places = sky.sources(sky.noise, filtered=False)
             found[name].append(1e6 * len(places) / everything.numel())
     return found
 
 
 class _Sky:
-    """A picture's luma without its background, the noise of that, and the sources that stand out of this noise."""
+    """A picture's luma without its background, and the noise of that, (H, W)."""
 
-    def __init__(
-        self, levels: Tensor, valid: Tensor, *, noise: np.ndarray | None = None, filtered: bool = True
-    ) -> None:
+    def __init__(self, levels: Tensor, valid: Tensor) -> None:
         import sep  # noqa: PLC0415  a bare machine has none
 
         self._empty = np.ascontiguousarray(~valid[0].cpu().numpy())
         values = np.ascontiguousarray(luma(levels.float())[0].cpu().numpy())
         background = sep.Background(values, mask=self._empty, bw=_MESH_PX, bh=_MESH_PX)
         self._values = values - background.back()
-        self.noise = np.maximum(background.rms(), _LEAST_RMS) if noise is None else noise
+        self.noise = np.maximum(background.rms(), _LEAST_RMS)
+
+    def sources(self, noise: np.ndarray, *, filtered: bool = True) -> np.ndarray:
+        """Places (N, 2) of the sources that stand out of so much noise, (H, W)."""
+        import sep  # noqa: PLC0415  a bare machine has none
+
         # crowded fields overflow the library's first guesses of how much room it needs
-        sep.set_extract_pixstack(max(300_000, values.size))
+        sep.set_extract_pixstack(max(300_000, self._values.size))
         sep.set_sub_object_limit(16_384)
         kernel = {} if filtered else {"filter_kernel": None}
-        found = sep.extract(self._values, _SIGMAS, err=self.noise, mask=self._empty, minarea=_MIN_AREA_PX, **kernel)
-        self.places = np.stack((found["x"], found["y"]), axis=1)
+        found = sep.extract(self._values, _SIGMAS, err=noise, mask=self._empty, minarea=_MIN_AREA_PX, **kernel)
+        return np.stack((found["x"], found["y"]), axis=1)
 
     def fluxes(self, places: np.ndarray) -> np.ndarray:
         """Sums within 5 px of places (N, 2), NaN where not above 0."""
@@ -106,9 +111,9 @@ class _Sky:
         return np.where(sums > 0, sums, np.nan)
 
 
-def _share(found: np.ndarray, sky: _Sky) -> float:
-    """Of the sources of a picture; NaN where it has none."""
-    return len(found) / len(sky.places) if len(sky.places) else float("nan")
+def _share(matched: np.ndarray, sources: np.ndarray) -> float:
+    """How many of the sources these are; NaN where there is none."""
+    return len(matched) / len(sources) if len(sources) else float("nan")
 
 
 def _matches(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
