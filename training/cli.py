@@ -153,8 +153,7 @@ def list_registered(as_json: JsonOption = False) -> None:
             typer.echo(json.dumps(asdict(model)))
         else:
             mark = "champion" if model.champion else ""
-            reference = f"{model.name}@{model.version}"
-            line = f"{reference:22} {model.task:10} {model.recipe:18} {model.snapshot_id}  {mark}"
+            line = f"{model.reference:22} {model.task:10} {model.recipe:18} {model.snapshot_id}  {mark}"
             typer.echo(line.rstrip())
     if not found and not as_json:
         typer.echo("No model is registered yet: `deepfield train` makes one.", err=True)

@@ -87,7 +87,7 @@ def write_evaluation(
     curves = loss_curves(log) if log else []
     for title, drawn in curves:
         write_text(folder / f"{title.replace(' ', '_')}.svg", drawn)
-    title = f"{model.name}@{model.version} on the {split} split of {pack.snapshot_id}"
+    title = f"{model.reference} on the {split} split of {pack.snapshot_id}"
     protocol = (
         f"{len(measured.frames)} frames in {len(set(measured.groups))} field groups, longer side at most "
         f"{pack.max_side_px} px; no-data masked; means over frames, 95 % intervals by bootstrap over groups."

@@ -116,7 +116,7 @@ def _described(model: LoadedModel, strength: float) -> dict[str, str]:
     return {
         "task": model.task,
         "network": json.dumps(catalogue.to_dict(model.config)),
-        "model": f"{model.name}@{model.version}",
+        "model": model.reference,
         "strength": str(strength),
         "meta": json.dumps(model.meta),
         "palettes": palettes_text(model.palettes),

@@ -57,6 +57,11 @@ class LoadedModel:
     palettes: dict[str, Tensor] = field(default_factory=dict)
     strength: float | None = None
 
+    @property
+    def reference(self) -> str:
+        """`name@version`."""
+        return f"{self.name}@{self.version}"
+
     def network(self, strength: float = 1.0, device: torch.device | str = "cpu") -> nn.Module:
         """The network, ready for inference; `strength` 0 is faithful (L1), 1 vivid (adversarial).
 
@@ -84,6 +89,11 @@ class Registered:
     recipe: str
     snapshot_id: str
     champion: bool
+
+    @property
+    def reference(self) -> str:
+        """`name@version`."""
+        return f"{self.name}@{self.version}"
 
 
 def register(run_dir: Path, models_dir: Path, name: str, metrics: Sequence[Metric] = (), split: str = "test") -> str:
@@ -265,8 +275,7 @@ def start_from(models_dir: Path, ref: str | Path, task: Task) -> Start:
     """
     model = load_model(models_dir, ref, task=task)
     meta = model.meta
-    name = f"{model.name}@{model.version}"
-    return Start(name, meta["snapshot_id"], meta["recipe"], model.config, dict(model.faithful))
+    return Start(model.reference, meta["snapshot_id"], meta["recipe"], model.config, dict(model.faithful))
 
 
 def folder_of(models_dir: Path, ref: str | Path) -> Path | None:
