@@ -28,7 +28,7 @@ RunOption = Annotated[str | None, typer.Option("--run", help="Name of the run's 
 ResumeOption = Annotated[str | None, typer.Option("--resume", metavar="RUN", help="Go on with this run.")]
 FromOption = Annotated[
     str | None,
-    typer.Option("--from", metavar="MODEL", help="Start from a model's weights; of the recipe's network, as they are."),
+    typer.Option("--from", metavar="MODEL", help="Start from this model's weights; its network must be the recipe's."),
 ]
 SeedOption = Annotated[
     int | None, typer.Option(min=0, help="Seed of weights, crops and order; the recipe's if absent.")
