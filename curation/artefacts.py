@@ -1,12 +1,13 @@
 """What detectors, satellites and file formats leave in a frame: speckle, trails, blocks, stripes, seams."""
 
 import math
+import statistics
 
 import cv2
 import numpy as np
 
-from curation.canvas import Canvas, bands, histogram, histogram_quantile, reduce, shrink
-from curation.scans import lone_pixels, paired_differences, products_within
+from curation.canvas import Canvas, histogram, histogram_quantile, reduce, sparse_step
+from curation.scans import lone_pixels, paired_differences, products_within, step_profiles
 
 _SPECKLE_SIGMA, _SPECKLE_MIN_DN = 8.0, 24.0
 _TRAIL_SIDE_PX = 384
@@ -16,21 +17,17 @@ _BLOCK_PX = 8
 _BLOCK_MAX_STEP_DN = 12
 _STEP_MAX_DN = 24
 _SEAM_REACH_PX = 4
-_GRAIN_RANGE, _GRAIN_SAMPLES = (6, 246), 50_000
+_GRAIN_RANGE, _GRAIN_SAMPLES = (6, 246), 20_000
 
 
 def speckle(view: Canvas, noise: float | None) -> float:
     """Single pixels that stand out of all their eight neighbours in a channel, per million valid pixels.
 
     By more than eight times the noise and 24 DN: a star is wider than a pixel, a hot pixel or the track of a cosmic ray
-    is not (van Dokkum 2001, PASP 113, 1420, draws the same line between the two). Of tall frames in `bands`.
+    is not (van Dokkum 2001, PASP 113, 1420, draws the same line between the two).
     """
     cut = int(max(_SPECKLE_SIGMA * (noise or 0.0), _SPECKLE_MIN_DN))
-    found = area = 0
-    for rows in bands(len(view.native)):
-        usable = shrink(view.valid[rows], 1)
-        found += lone_pixels(view.native[rows], usable, cut)
-        area += int(np.count_nonzero(usable))
+    found, area = lone_pixels(view.native, view.valid, cut)
     return found / max(1, area) * 1e6
 
 
@@ -62,19 +59,18 @@ def blockiness(view: Canvas) -> float | None:
     Wang, Sheikh and Bovik 2002 (ICIP, 477) measure the same borders. The grid may start anywhere, because pictures
     are cropped; steps count up to 12 DN. None where the frame is smaller than four blocks or has no steps.
     """
+    if min(view.gray.shape) < 4 * _BLOCK_PX + 1:
+        return None
     found = []
-    gray = view.gray
-    for axis, steps in ((0, (gray[:, 1:], gray[:, :-1])), (1, (gray[1:], gray[:-1]))):
-        if gray.shape[1 - axis] < 4 * _BLOCK_PX + 1:
-            return None
-        _, step = cv2.threshold(cv2.absdiff(*steps), _BLOCK_MAX_STEP_DN, 0, cv2.THRESH_TRUNC)
-        profile = cv2.reduce(step, axis, cv2.REDUCE_AVG, dtype=cv2.CV_32F).ravel()
+    for profile in step_profiles(view.gray, _BLOCK_MAX_STEP_DN):
         whole = len(profile) // _BLOCK_PX * _BLOCK_PX
-        phases = np.median(profile[:whole].reshape(-1, _BLOCK_PX), axis=0)
-        elsewhere = float(np.median(phases))
+        ordered = np.sort(profile[:whole].reshape(-1, _BLOCK_PX), axis=0)
+        # two in the middle of an even number
+        phases = ((ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]) / 2).tolist()
+        elsewhere = statistics.median(phases)
         if elsewhere <= 0:
             return None
-        found.append(float(phases.max()) / elsewhere)
+        found.append(max(phases) / elsewhere)
     return math.fsum(found) / 2
 
 
@@ -99,12 +95,9 @@ def seam(view: Canvas) -> float:
     Panels of a collage, chip seams and frames within the frame have one; steps count up to 24 DN a pixel.
     """
     found = [0.0]
-    gray = view.small_gray
-    for axis, steps in ((0, (gray[:, 1:], gray[:, :-1])), (1, (gray[1:], gray[:-1]))):
-        if gray.shape[1 - axis] < 2 * _SEAM_REACH_PX + 2:
+    for profile in step_profiles(view.small_gray, _STEP_MAX_DN):
+        if len(profile) <= 2 * _SEAM_REACH_PX:
             continue
-        _, step = cv2.threshold(cv2.absdiff(*steps), _STEP_MAX_DN, 0, cv2.THRESH_TRUNC)
-        profile = cv2.reduce(step, axis, cv2.REDUCE_AVG, dtype=cv2.CV_32F).ravel()
         beside = np.maximum(profile[2 * _SEAM_REACH_PX :], profile[: -2 * _SEAM_REACH_PX])
         found.append(float((profile[_SEAM_REACH_PX:-_SEAM_REACH_PX] - beside).max()))
     return max(found)
@@ -117,8 +110,8 @@ def channel_noise_correlation(view: Canvas) -> float | None:
     that was toned as a whole share theirs. Second differences (Immerkaer 1996) of at most four times their median.
     """
     red, _, blue = view.half_bands
-    step = max(1, math.ceil(math.sqrt(red.size / _GRAIN_SAMPLES)))
-    found = paired_differences(red, blue, shrink(view.half_valid, 1), step, *_GRAIN_RANGE)
+    step = sparse_step(red.size, _GRAIN_SAMPLES)
+    found = paired_differences(red, blue, view.half_valid, step, *_GRAIN_RANGE)
     if found.shape[1] < 200:
         return None
     number, one, two, one_one, two_two, both = products_within(found, 4.0).tolist()

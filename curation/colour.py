@@ -1,12 +1,14 @@
 """How much colour there is, and whether it is real: grayscale, one tinted filter, green made from two filters."""
 
+import math
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
-from curation.canvas import Canvas, extremes, histogram_quantile, reduce
+from curation.canvas import Canvas, histogram_quantile
 from curation.scans import colour_sums
+from manifests.planes import extremes
 
 _GRAY_CHROMA_DN = 6.0  # chroma subsampling of a gray JPEG leaves a few levels
 _BINS = 64
@@ -27,17 +29,17 @@ class Colour:
 
 
 def colour(view: Canvas) -> Colour:
-    """Measure colour over the valid area, at a quarter of the working size.
+    """Measure colour over the valid area, averaged over 8 x 8 pixels.
 
     `rank` is the second over the first singular value of the colour covariance: near 0 for gray and for one filter in
     one tint whose three curves are proportional. `hue_spread` is the share of the colourfulness (rms distance from the
     gray axis) that is left when the mean colour of each lightness is taken away: near 0 for a single filter under any
     false-colour palette, which is a function of lightness alone.
     """
-    picture, valid = reduce(view.small, view.small_valid, 4)
+    picture, valid = view.coarse, view.coarse_valid
     if np.count_nonzero(valid) < 16:
         picture, valid = view.native, view.valid
-    darkest, brightest = extremes(cv2.split(picture))
+    darkest, brightest = extremes(picture)
     pure = (brightest >= _LIT_DN) & (brightest - darkest > _PURE_SATURATION * brightest) & valid
     products, spread, greenness, by_lightness = colour_sums(picture, valid, _BINS)
     number = float(products[0, 0])
@@ -66,8 +68,8 @@ def _colourfulness(mean: np.ndarray, covariance: np.ndarray) -> float:
 
 
 def _rank(covariance: np.ndarray) -> float:
-    variance = np.clip(np.linalg.eigvalsh(covariance), 0.0, None)
-    return float(np.sqrt(variance[1] / variance[2])) if variance[2] > 0 else 0.0
+    largest, second, _ = np.maximum(cv2.eigen(covariance)[1].ravel(), 0.0).tolist()
+    return math.sqrt(second / largest) if largest > 0 else 0.0
 
 
 def _hue_spread(squares: np.ndarray, by_lightness: np.ndarray) -> float:

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 
 from curation.canvas import shrink
-from curation.portrait import gray_portrait, portrait, scaled
+from curation.portrait import gray_portrait, portrait
 from manifests.frames import Frame
 
 _SIDE_PX = 768
@@ -58,11 +58,11 @@ def describe(frame: Frame) -> Descriptors | None:
 
     The mirror image is not searched anew: its keypoints are those of the frame, mirrored.
     """
-    cut = gray_portrait(frame)
-    if cut is None:
+    if frame.box is None:
         return None
-    size = _size(cut[1], _SEARCH_SIDE_PX)
-    gray, valid = cv2.GaussianBlur(scaled(cut[0], size), (5, 5), _SEARCH_BLUR_PX), _resized_mask(cut[1], size)
+    known = frame.valid[frame.box]
+    size = _size(known, _SEARCH_SIDE_PX)
+    gray, valid = cv2.GaussianBlur(gray_portrait(frame, size), (5, 5), _SEARCH_BLUR_PX), _resized_mask(known, size)
     orb = cv2.ORB.create(
         nfeatures=_SEARCHED,
         scaleFactor=_SEARCH_LEVEL_STEP,
@@ -120,9 +120,9 @@ def _spread(found: Sequence[cv2.KeyPoint], shape: tuple[int, ...]) -> np.ndarray
     column, row = np.minimum(place.astype(np.intp), _CELLS - 1).T
     cell = row * _CELLS + column
     by_cell = np.lexsort((-strength, cell))
-    _, first, size = np.unique(cell[by_cell], return_index=True, return_counts=True)
+    size = np.bincount(cell, minlength=_CELLS * _CELLS)
     rank = np.empty(len(found), np.intp)
-    rank[by_cell] = np.arange(len(found)) - np.repeat(first, size)
+    rank[by_cell] = np.arange(len(found)) - np.repeat(np.cumsum(size) - size, size)
     return np.lexsort((-strength, rank))[:_KEPT]
 
 

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from functools import cache
 
+import cv2
 import imagehash
 import numpy as np
-from PIL import Image
 
-from curation.portrait import gray_portrait, scaled
+from curation.portrait import gray_portrait
 from manifests.frames import Frame, pixel_digest
 
 SYMMETRIES = 8  # of the square: four rotations, each plain and mirrored; the second four are mirrored
@@ -32,12 +32,10 @@ def fingerprint(frame: Frame) -> Fingerprints:
 
     The box is squeezed to a square first, so a crop changes the hash and a change of size does not.
     """
-    cut = gray_portrait(frame)
-    if cut is None:
+    if frame.box is None:
         return Fingerprints(pixel_digest(frame), None, None)
-    gray, _ = cut
-    square = scaled(gray, (_SIDE_PX, _SIDE_PX))
-    halved = np.asarray(Image.fromarray(square).resize((_SIDE_PX // 2, _SIDE_PX // 2), Image.Resampling.LANCZOS))
+    square = gray_portrait(frame, (_SIDE_PX, _SIDE_PX))
+    halved = cv2.resize(square, (_SIDE_PX // 2, _SIDE_PX // 2), interpolation=cv2.INTER_AREA)
     return Fingerprints(pixel_digest(frame), _hashes(halved, 8), _hashes(square, 16))
 
 

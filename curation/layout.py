@@ -5,17 +5,10 @@ import math
 import cv2
 import numpy as np
 
-from curation.canvas import Canvas, histogram, histogram_quantile, reduce, reduce_mask, shrink
-from curation.scans import (
-    largest_rectangle,
-    like_pixels,
-    most_common_colour,
-    rows_of_letters,
-    ruled_pixels,
-    shapes,
-    slopes,
-    straight_pixels,
-)
+from curation.canvas import Canvas, histogram, histogram_quantile, reduce, shrink
+from curation.scans import like_pixels, most_common_colour, slopes
+from curation.shapes import largest_rectangle, rows_of_letters, ruled_pixels, shapes, straight_pixels
+from manifests.planes import whole_blocks
 
 _DARK_DN = 12
 _LINE_STEP_DN = 14
@@ -112,7 +105,7 @@ def valid_rectangle_fraction(view: Canvas) -> float:
     height, width = view.valid.shape
     if view.valid.all():
         return 1.0
-    valid = reduce_mask(view.valid, max(1, -(-max(height, width) // _RECTANGLE_SIDE)))
+    valid = whole_blocks(view.valid, min(height, width, -(-max(height, width) // _RECTANGLE_SIDE)))
     return largest_rectangle(valid) / valid.size
 
 

@@ -1,10 +1,11 @@
-"""Compiled passes over a picture that the measurements share: level counts, second differences, shapes, runs, peaks."""
+"""Compiled passes over a picture that the measurements share: level counts, second differences, slopes, peaks."""
 
 import cv2
 import numpy as np
 from numba import njit
 
 _REACH_PX = 3
+_BANDS, _BAND_PX = 6, 64
 
 
 @njit(cache=True, nogil=True)
@@ -20,31 +21,31 @@ def level_counts(plane, mask):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def difference_counts(plane, usable, step, low, high):  # type: ignore[no-untyped-def]
+def difference_counts(plane, mask, step, low, high):  # type: ignore[no-untyped-def]
     """Counts of the sizes of second differences of a uint8 plane (H, W), both ways at once, int64 (2041,).
 
-    Every `step`th row and column is looked at, less the border; of these the places under the bool mask whose mean of
-    3 x 3 pixels is from `low` to `high`.
+    Every `step`th row and column is looked at, less the border; of these the places whose 3 x 3 pixels are all under
+    the bool mask and have a mean from `low` to `high`.
     """
     counts = np.zeros((2, 8 * 255 + 1), np.int64)
     height, width = plane.shape
     for y in range(1, height - 1, step):
         for x in range(1, width - 1, step):
             total, difference = _second_difference(plane, y, x)
-            if usable[y, x] and 9 * low <= total <= 9 * high:
+            if 9 * low <= total <= 9 * high and _is_whole(mask, y, x):
                 counts[x & 1, abs(difference)] += 1
     return counts.sum(axis=0)
 
 
 @njit(cache=True, nogil=True)
-def paired_differences(one, other, usable, step, low, high):  # type: ignore[no-untyped-def]
+def paired_differences(one, other, mask, step, low, high):  # type: ignore[no-untyped-def]
     """Second differences of two uint8 planes (H, W) at the same places, int16 (2, n); chosen as above for both."""
     height, width = one.shape
     found = np.empty((2, (height // step + 1) * (width // step + 1)), np.int16)
     number = 0
     for y in range(1, height - 1, step):
         for x in range(1, width - 1, step):
-            if not usable[y, x]:
+            if not _is_whole(mask, y, x):
                 continue
             total_one, found[0, number] = _second_difference(one, y, x)
             total_other, found[1, number] = _second_difference(other, y, x)
@@ -55,14 +56,14 @@ def paired_differences(one, other, usable, step, low, high):  # type: ignore[no-
 
 @njit(cache=True, nogil=True)
 def products_within(pairs, reach):  # type: ignore[no-untyped-def]
-    """What pairs of whole numbers, int16 (2, n), add up to: those of at most `reach` times the median size of each.
+    """What pairs of second differences, int16 (2, n), add up to: those within `reach` times the median size of each.
 
     Returns, int64 (6,): how many they are; the sums of the first and of the second; those of the squares of either, and
     of the products.
     """
     limits = np.empty(2, np.float64)
     for row in range(2):
-        counts = np.zeros(1 << 15, np.int64)
+        counts = np.zeros(8 * 255 + 1, np.int64)
         for value in pairs[row]:
             counts[abs(value)] += 1
         limits[row] = reach * _middle(counts, pairs.shape[1])
@@ -92,6 +93,33 @@ def _middle(counts, number):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
+def step_profiles(gray, most):  # type: ignore[no-untyped-def]
+    """Mean steps of a uint8 plane (H, W) to the next column and to the next row, float64 (W - 1,) and (H - 1,).
+
+    Steps count without their sign and up to `most`.
+    """
+    height, width = gray.shape
+    across, down = np.zeros(max(0, width - 1), np.int32), np.zeros(max(0, height - 1), np.int32)
+    line = np.empty(width, np.uint8)
+    limit = np.uint8(most)
+    for y in range(height):
+        row = gray[y]
+        # bytes stay bytes, or the compiler takes a quarter as many at once
+        for x in range(width - 1):
+            line[x] = min(np.uint8(max(row[x], row[x + 1]) - min(row[x], row[x + 1])), limit)
+        for x in range(width - 1):
+            across[x] = np.int32(across[x] + line[x])
+    for y in range(height - 1):
+        row, below = gray[y], gray[y + 1]
+        total = np.int32(0)
+        for x in range(width):
+            step = np.uint8(max(row[x], below[x]) - min(row[x], below[x]))
+            total = np.int32(total + min(step, limit))
+        down[y] = total
+    return across / max(1, height), down / max(1, width)
+
+
+@njit(cache=True, nogil=True)
 def steepness_counts(gray, mask, step):  # type: ignore[no-untyped-def]
     """Counts of the larger of the two central differences of a uint8 plane (H, W) over two pixels, int64 (256,).
 
@@ -109,35 +137,61 @@ def steepness_counts(gray, mask, step):  # type: ignore[no-untyped-def]
     return counts.sum(axis=0)
 
 
-def lone_pixels(picture: np.ndarray, usable: np.ndarray, cut: int) -> int:
-    """Pixels under the mask of a uint8 picture (H, W, 3) more than `cut` above all their neighbours in a channel.
+def lone_pixels(picture: np.ndarray, mask: np.ndarray, cut: int) -> tuple[int, int]:
+    """Pixels of a uint8 picture (H, W, 3) more than `cut` above all their neighbours in a channel, and of how many.
 
-    Those in the first and last column are left out.
+    All of the 3 x 3 pixels must be under the mask; those on the border are left out. Of tall pictures six bands of 64
+    rows are looked at.
     """
-    flat = picture.reshape(len(picture), -1)
-    above = cv2.subtract(flat[:, 3:-3], cv2.max(flat[:, :-6], flat[:, 6:])) if flat.shape[1] > 6 else flat[:, :0]
-    # few are left for the other six
-    row, place = np.divmod(np.flatnonzero(above > cut), max(1, above.shape[1]))
-    return _lone(picture, usable, cut, row, place + 3)
+    height, width = mask.shape
+    if min(height, width) < 3:
+        return 0, 0
+    number = total = 0
+    starts = np.linspace(0, height - _BAND_PX, _BANDS).astype(int) if height > _BANDS * _BAND_PX else [0]
+    rows = _BAND_PX if len(starts) > 1 else height
+    flat = picture.reshape(height, 3 * width)
+    # few are above both neighbours in their row, and zeros are skipped eight at a time
+    above = np.zeros(-(-3 * width * rows // 8), np.uint64)
+    plane = above.view(np.uint8)[: 3 * width * rows].reshape(rows, 3 * width)
+    for start in starts:
+        band = flat[start : start + rows]
+        beside = cv2.max(band[1:-1, :-6], band[1:-1, 6:])
+        cv2.threshold(cv2.subtract(band[1:-1, 3:-3], beside), cut, 0, cv2.THRESH_TOZERO, dst=plane[1:-1, 3:-3])
+        number += _lone(picture[start : start + rows], mask[start : start + rows], cut, above)
+        total += cv2.countNonZero(mask[start : start + rows].view(np.uint8))
+    return number, total
 
 
 @njit(cache=True, nogil=True)
-def _lone(picture, usable, cut, rows, places):  # type: ignore[no-untyped-def]
-    count = 0
-    counted_row = counted_column = -1
-    for at in range(len(rows)):
-        y, x, band = rows[at], places[at] // 3, places[at] % 3
-        if not usable[y, x] or (y == counted_row and x == counted_column):
+def _lone(picture, mask, cut, above):  # type: ignore[no-untyped-def]
+    _, width, _ = picture.shape
+    found = above.view(np.uint8)
+    count, counted = 0, -1
+    for word in range(len(above)):
+        if above[word] == 0:
             continue
-        level = np.int32(picture[y, x, band]) - cut
-        lone = True
-        for v in range(max(0, y - 1), min(picture.shape[0], y + 2)):
+        for place in range(8 * word, 8 * word + 8):
+            pixel = place // 3
+            y, x = pixel // width, pixel % width
+            if found[place] == 0 or pixel == counted or not _is_whole(mask, y, x):
+                continue
+            band = place % 3
+            level = np.int32(picture[y, x, band]) - cut
+            lone = True
             for u in range(x - 1, x + 2):
-                lone &= level > picture[v, u, band] or (u == x and v == y)
-        if lone:
-            count += 1
-            counted_row, counted_column = y, x
+                lone &= level > picture[y - 1, u, band] and level > picture[y + 1, u, band]
+            if lone:
+                count += 1
+                counted = pixel
     return count
+
+
+@njit(inline="always")
+def _is_whole(mask, y, x):  # type: ignore[no-untyped-def]
+    """Whether 3 x 3 pixels are all under the mask."""
+    above = mask[y - 1, x - 1] & mask[y - 1, x] & mask[y - 1, x + 1]
+    beside = mask[y, x - 1] & mask[y, x] & mask[y, x + 1]
+    return above & beside & mask[y + 1, x - 1] & mask[y + 1, x] & mask[y + 1, x + 1]
 
 
 @njit(inline="always")
@@ -203,27 +257,27 @@ def colour_sums(picture, mask, bins):  # type: ignore[no-untyped-def]
     return products, spread, greenness, by_lightness
 
 
-def extrema(bumps: np.ndarray, cut: float, inner: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
+@njit(cache=True, nogil=True)
+def extrema(bumps, cut, inner):  # type: ignore[no-untyped-def]
     """Rows and columns of the maxima of a float32 plane (H, W) in their order, and the number of its minima.
 
     They are above `cut` (minima below -cut), under the mask, not on the border, and no pixel within 3 px tops them.
     """
-    beyond = (np.abs(bumps) > cut) & inner
-    beyond[[0, -1]] = beyond[:, [0, -1]] = False
-    y, x = np.divmod(np.flatnonzero(beyond), bumps.shape[1])
-    topped = _topped(bumps, y, x)
-    maxima = ~topped & (bumps[y, x] > 0)
-    return y[maxima], x[maxima], len(y) - int(np.count_nonzero(topped | maxima))
-
-
-@njit(cache=True, nogil=True)
-def _topped(bumps, rows, columns):  # type: ignore[no-untyped-def]
-    """Which of these pixels are not the most extreme of their sign within reach."""
-    found = np.empty(len(rows), np.bool_)
-    for place in range(len(rows)):
-        y, x = rows[place], columns[place]
-        found[place] = _is_topped(bumps, y, x, np.float32(1.0) if bumps[y, x] > 0 else np.float32(-1.0))
-    return found
+    height, width = bumps.shape
+    y_found, x_found = np.empty(height * width, np.int64), np.empty(height * width, np.int64)
+    maxima = minima = 0
+    for y in range(1, height - 1):
+        row, known = bumps[y], inner[y]
+        for x in range(1, width - 1):
+            if not known[x] or abs(row[x]) <= cut:
+                continue
+            if row[x] > 0:
+                if not _is_topped(bumps, y, x, np.float32(1.0)):
+                    y_found[maxima], x_found[maxima] = y, x
+                    maxima += 1
+            elif not _is_topped(bumps, y, x, np.float32(-1.0)):
+                minima += 1
+    return y_found[:maxima], x_found[:maxima], minima
 
 
 @njit(cache=True, nogil=True)
@@ -234,6 +288,24 @@ def _is_topped(bumps, y, x, sign):  # type: ignore[no-untyped-def]
             if sign * bumps[v, u] > level:
                 return True
     return False
+
+
+@njit(cache=True, nogil=True)
+def areas_above(boxes, levels):  # type: ignore[no-untyped-def]
+    """Pixels of each of some float32 boxes (n, h, w) above its level, counted on a linear grid of half pixels."""
+    number, height, width = boxes.shape
+    areas = np.zeros(number, np.float64)
+    for at in range(number):
+        box = boxes[at]
+        for v in range(2 * height):
+            # a half pixel's centre is a quarter of a pixel from the nearest one, three quarters from the next
+            y, y_next = v // 2, min(max(v // 2 + (1 if v % 2 else -1), 0), height - 1)
+            for u in range(2 * width):
+                x, x_next = u // 2, min(max(u // 2 + (1 if u % 2 else -1), 0), width - 1)
+                near = 0.75 * box[y, x] + 0.25 * box[y, x_next]
+                far = 0.75 * box[y_next, x] + 0.25 * box[y_next, x_next]
+                areas[at] += 0.75 * near + 0.25 * far > levels[at]
+    return areas / 4.0
 
 
 @njit(cache=True, nogil=True)
@@ -279,181 +351,3 @@ def slopes(gray, mask, strong, lean):  # type: ignore[no-untyped-def]
                 steep += 1
                 along += min(across, down) < lean * max(across, down)
     return sizes[:number], steep, along
-
-
-@njit(cache=True, nogil=True)
-def ruled_pixels(gray, mask, step, shortest):  # type: ignore[no-untyped-def]
-    """Number of pixels of straight edges along the rows of a uint8 plane (H, W): steps to the next row above `step`.
-
-    Steps up and steps down are lines of their own; `straight_pixels` says which count.
-    """
-    height, width = gray.shape
-    up, down = np.zeros((1, width), np.bool_), np.zeros((1, width), np.bool_)
-    total = 0
-    for y in range(height - 1):
-        ups = downs = 0
-        for x in range(width):
-            difference = np.int16(gray[y + 1, x]) - np.int16(gray[y, x])
-            known = mask[y, x] & mask[y + 1, x]
-            up[0, x] = known & (difference > step)
-            down[0, x] = known & (-difference > step)
-            ups += up[0, x]
-            downs += down[0, x]
-        # bridged gaps are four pixels wide at most: a row with fewer pixels than this has no such run
-        if ups >= shortest // 5:
-            total += straight_pixels(up, shortest)
-        if downs >= shortest // 5:
-            total += straight_pixels(down, shortest)
-    return total
-
-
-@njit(cache=True, nogil=True)
-def straight_pixels(edge, shortest):  # type: ignore[no-untyped-def]
-    """Number of pixels of `edge`, bool (H, W), in runs along the rows of at least `shortest`, gaps of four bridged.
-
-    A run at the border of the picture counts from half that length on, as it may go on outside.
-    """
-    height, width = edge.shape
-    reach, total = shortest // 2, 0
-    for y in range(height):
-        begin = end = -1
-        for x in range(width):
-            if edge[y, x]:
-                if begin < 0:
-                    begin = 0 if x <= 2 else x
-                elif x - end > 5:
-                    total += _of_run(begin, end, width, shortest, reach)
-                    begin = x
-                end = x
-        if begin >= 0:
-            total += _of_run(begin, width - 1 if end >= width - 3 else end, width, shortest, reach)
-    return total
-
-
-@njit(inline="always")
-def _of_run(begin, end, width, shortest, reach):  # type: ignore[no-untyped-def]
-    """Pixels of a run of one row that an opening of that length leaves."""
-    low = 0 if begin == 0 else begin + reach
-    high = width - 1 if end == width - 1 else end + reach - shortest + 1
-    if low > high:
-        return 0
-    return min(width - 1, high + reach) - max(0, low + reach - shortest + 1) + 1
-
-
-def shapes(mask: np.ndarray, core: np.ndarray, connectivity: int) -> np.ndarray:
-    """The connected shapes of a bool mask (H, W), int64 (n, 6): left, top, width, height, area, pixels of `core`.
-
-    `connectivity` is 4 or 8. Found by runs of each row, which are few, joined by union-find.
-    """
-    height, width = mask.shape
-    framed = np.zeros((height, width + 2), bool)
-    framed[:, 1:-1] = mask
-    ends = np.flatnonzero(framed[:, 1:] != framed[:, :-1])
-    row, column = np.divmod(ends, width + 1)
-    # of each run: row, first and last column, parent, pixels of the core
-    runs = np.stack([row[::2], column[::2], column[1::2] - 1, np.arange(len(ends) // 2), np.zeros(len(ends) // 2, int)])
-    runs = np.ascontiguousarray(runs.T)
-    _join(runs, core, 1 if connectivity == 8 else 0)
-    return _boxes(runs, len(runs))
-
-
-@njit(cache=True, nogil=True)
-def _join(runs, core, reach):  # type: ignore[no-untyped-def]
-    """Count the core's pixels in each run, and give runs that touch a common root."""
-    above = 0
-    for run in range(len(runs)):
-        y, first, last = runs[run, 0], runs[run, 1], runs[run, 2]
-        for x in range(first, last + 1):
-            runs[run, 4] += core[y, x]
-        while above < run and (runs[above, 0] < y - 1 or (runs[above, 0] == y - 1 and runs[above, 2] < first - reach)):
-            above += 1
-        touching = above
-        while touching < run and runs[touching, 0] == y - 1 and runs[touching, 1] <= last + reach:
-            one, other = _root(runs, touching), _root(runs, run)
-            runs[max(one, other), 3] = min(one, other)
-            touching += 1
-
-
-@njit(cache=True, nogil=True)
-def _root(runs, run):  # type: ignore[no-untyped-def]
-    while runs[run, 3] != run:
-        runs[run, 3] = runs[runs[run, 3], 3]
-        run = runs[run, 3]
-    return run
-
-
-@njit(cache=True, nogil=True)
-def _boxes(runs, number):  # type: ignore[no-untyped-def]
-    """Box, area and core of each shape, in the order of their first runs."""
-    index = np.empty(number, np.int64)
-    found = np.empty((number, 6), np.int64)
-    count = 0
-    for run in range(number):
-        y, first, last, parent, inside = runs[run]
-        if parent == run:
-            index[run] = count
-            found[count] = first, y, last, y, 0, 0
-            count += 1
-        else:
-            index[run] = index[_root(runs, run)]
-        shape = found[index[run]]
-        shape[0], shape[2] = min(shape[0], first), max(shape[2], last)
-        shape[3] = y
-        shape[4] += last - first + 1
-        shape[5] += inside
-    found = found[:count]
-    found[:, 2] += 1 - found[:, 0]
-    found[:, 3] += 1 - found[:, 1]
-    return found
-
-
-@njit(cache=True, nogil=True)
-def largest_rectangle(mask):  # type: ignore[no-untyped-def]
-    """Pixels of the largest upright rectangle within a bool mask (H, W)."""
-    height, width = mask.shape
-    tall = np.zeros(width + 1, np.int64)  # unbroken pixels up from this row; a column of none ends each row
-    begun, at = np.empty(width + 1, np.int64), np.empty(width + 1, np.int64)
-    best = 0
-    for y in range(height):
-        # rectangles that are open at this column, each lower than the next one
-        depth = 0
-        for x in range(width + 1):
-            tall[x] = tall[x] + 1 if x < width and mask[y, x] else 0
-            begin = x
-            while depth and at[depth - 1] >= tall[x]:
-                depth -= 1
-                begin = begun[depth]
-                best = max(best, at[depth] * (x - begin))
-            begun[depth], at[depth] = begin, tall[x]
-            depth += 1
-    return best
-
-
-@njit(cache=True, nogil=True)
-def rows_of_letters(left, right, base, tall, word):  # type: ignore[no-untyped-def]
-    """Length of the longest row of letters, and the number of letters in rows of `word` and more.
-
-    Letters are given in the order of `left` (int64, all). A row goes on with the first letter that stands on the same
-    line, nearly as tall, at most nine tenths of a height away.
-    """
-    number = len(left)
-    length, ends = np.ones(number, np.int64), np.ones(number, np.bool_)
-    for one in range(number):
-        reach = 0.9 * max(tall[one], 6)
-        for other in range(one + 1, number):
-            gap = left[other] - right[one]
-            if gap > reach:
-                break
-            drop = abs(base[other] - base[one])
-            if gap < -1 or drop > max(1.0, 0.12 * tall[one]):
-                continue
-            if 0.6 * tall[one] <= tall[other] <= 1.6 * tall[one]:
-                length[other] = max(length[other], length[one] + 1)
-                ends[one] = False
-                break
-    longest = in_rows = 0
-    for one in range(number):
-        longest = max(longest, length[one])
-        if ends[one] and length[one] >= word:
-            in_rows += length[one]
-    return longest, in_rows

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numba import njit
 
-from curation.canvas import Canvas, histogram, histogram_quantile, reduce, shrink
-from curation.scans import difference_counts, extrema, shapes
+from curation.canvas import Canvas, histogram, histogram_quantile, reduce, shrink, sparse_step
+from curation.scans import difference_counts, extrema
+from curation.shapes import shapes
 
 # Immerkaer 1996, "Fast noise variance estimation", CVIU 64, 300: the difference of two Laplacians, blind to planes.
 _IMMERKAER = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
@@ -17,7 +19,7 @@ _MAD_TO_SIGMA = 0.6744897501960817
 # outside this range the local mean says that noise was cut off at black or white
 _NOISE_RANGE = (4, 248)
 _CLIPPED_DN = 240  # enlarging, palettes and JPEG leave what was clipped at 243 to 255
-_MIN_SAMPLES, _SAMPLES, _NOISE_SAMPLES = 200, 15_000, 50_000
+_MIN_SAMPLES, _SAMPLES, _NOISE_SAMPLES, _LEVEL_SAMPLES = 200, 8_000, 20_000, 150_000
 _SIGNAL_SIGMA, _SIGNAL_MIN_DN = 5.0, 15.0
 _PEAK_SIGMA = 6.0
 _PEAK_MIN_DN = 12.0
@@ -67,13 +69,13 @@ def noise_sigma(plane: np.ndarray, valid: np.ndarray) -> float | None:
     places whose mean of 3 x 3 pixels is well inside the range count, because clipping removes noise, and of large ones
     every second, third or so, as the median does not need them all.
     """
-    usable = shrink(valid, 1)
     if plane.dtype == np.uint8:
-        step = max(1, math.ceil(math.sqrt(plane.size / _NOISE_SAMPLES)))
-        counts = difference_counts(plane, usable, step, *_NOISE_RANGE).astype(np.float64)
+        step = sparse_step(plane.size, _NOISE_SAMPLES)
+        counts = difference_counts(plane, valid, step, *_NOISE_RANGE)
         median = _median_of_counts(counts) if counts.sum() >= _MIN_SAMPLES else None
     else:
-        response = np.abs(cv2.filter2D(np.where(valid, plane, 0).astype(np.float32), cv2.CV_32F, _IMMERKAER)[usable])
+        response = cv2.filter2D(np.where(valid, plane, 0).astype(np.float32), cv2.CV_32F, _IMMERKAER)
+        response = np.abs(response[shrink(valid, 1)])
         median = float(np.median(response)) if response.size >= _MIN_SAMPLES else None
     return None if median is None else median / (_IMMERKAER_GAIN * _MAD_TO_SIGMA)
 
@@ -105,8 +107,9 @@ def colour_noise(bands: Sequence[np.ndarray], valid: np.ndarray) -> float | None
 
 
 def levels(view: Canvas) -> Levels:
-    """Levels of the luminance over the valid area, of every second row."""
-    counts = histogram(view.gray[::2], view.valid[::2])
+    """Levels of the luminance over the valid area; of large frames every second, third or so row speaks for it."""
+    step = max(1, view.gray.size // _LEVEL_SAMPLES)
+    counts = histogram(view.gray[::step], view.valid[::step])
     if not counts.any():
         counts = histogram(view.gray, view.valid)
     low, median, high, top = (histogram_quantile(counts, share) for share in (0.01, 0.5, 0.99, 0.999))
@@ -155,7 +158,7 @@ def peaks(view: Canvas) -> Peaks:
     """
     gray = view.small_gray.astype(np.float32)
     fine = cv2.GaussianBlur(gray, (7, 7), 1.2)
-    bumps = fine - _blurred_wide(gray)
+    bumps = cv2.subtract(fine, _blurred_wide(gray))
     area = np.count_nonzero(view.inner)
     if area < _MIN_SAMPLES:
         return Peaks(0.0, None, None, np.empty(0, np.intp), np.empty(0, np.intp))
@@ -163,7 +166,7 @@ def peaks(view: Canvas) -> Peaks:
     sample = bumps[::step, ::step][view.inner[::step, ::step]]
     scatter = float(np.median(np.abs(sample))) / _MAD_TO_SIGMA
     cut = max(_PEAK_SIGMA * scatter, _PEAK_MIN_DN)
-    y, x, dips = extrema(bumps, cut, view.inner)
+    y, x, dips = extrema(bumps, np.float32(cut), view.inner)
     both = len(y) + dips
     round_ones = _are_round(fine, y, x)
     return Peaks(
@@ -195,11 +198,13 @@ def _are_round(smooth: np.ndarray, y: np.ndarray, x: np.ndarray) -> np.ndarray:
     return (trace < 0) & (determinant > 0) & (trace**2 < limit * determinant)
 
 
-def _median_of_counts(counts: np.ndarray) -> float:
+@njit(cache=True, nogil=True)
+def _median_of_counts(counts):  # type: ignore[no-untyped-def]
     """Median of absolute whole numbers given their counts, each spread evenly over the unit around it."""
-    cumulative = counts.cumsum()
-    half = cumulative[-1] / 2
-    value = int(np.searchsorted(cumulative, half))
-    below = float(cumulative[value - 1]) if value else 0.0
+    half = counts.sum() / 2
+    value, below = 0, 0
+    while below + counts[value] < half:
+        below += counts[value]
+        value += 1
     low = max(0.0, value - 0.5)
-    return float(low + (value + 0.5 - low) * (half - below) / counts[value])
+    return low + (value + 0.5 - low) * (half - below) / counts[value]

@@ -6,10 +6,9 @@ from itertools import pairwise
 import cv2
 import numpy as np
 
-from curation.canvas import Canvas, reduce
+from curation.canvas import Canvas
 from curation.signal import colour_noise
 
-_GRAIN_PX = 8
 _GRAIN_FLOOR_DN = 0.25
 _TEXTURE_SIDE_PX = 512
 _CONTRAST_FLOOR_DN = 0.3  # what JPEG and eight bits leave of an even picture
@@ -22,8 +21,7 @@ def signal_to_grain(view: Canvas, height_dn: float) -> float | None:
     Stamps that were enlarged several times have grain of many pixels, which no estimate of noise from pixel to pixel
     finds; real colour seldom changes as fast. None where fewer than 200 such blocks can be used.
     """
-    picture, valid = reduce(view.half, view.half_valid, _GRAIN_PX // 2)
-    grain = colour_noise(cv2.split(picture), valid)
+    grain = colour_noise(cv2.split(view.coarse), view.coarse_valid)
     return None if grain is None else height_dn / max(_GRAIN_FLOOR_DN, grain)
 
 

@@ -16,12 +16,13 @@ from manifests.fitsfile import UndecodableError, open_science
 from manifests.jpegdata import lacks_data
 from manifests.media import describe, sniff
 from manifests.nodata import valid_mask
+from manifests.planes import channel_medians
 
 MAX_PIXELS = 400_000_000
 _MAX_GZIP_RATIO = 200
 _PILLOW_FORMAT = {"image/jpeg": "JPEG", "image/png": "PNG", "image/tiff": "TIFF"}
 _PNG_END = b"IEND\xaeB`\x82"  # the last chunk's name and checksum; Pillow does not miss it
-_FILL_STEP = 4  # rows between those that the colour of no-data comes from
+_BACKDROP_SAMPLES = 40_000  # pixels are enough for the colour of no-data
 _ROWS_AT_ONCE = 256  # of a FITS image: a frame of the largest camera takes a gigabyte otherwise
 
 # Sizes are checked in _decode_picture against our own limit; Pillow's would warn about every mosaic.
@@ -63,26 +64,41 @@ class Frame:
         return self.rgb.shape[1]
 
     @cached_property
-    def filled(self) -> np.ndarray:
-        """`rgb` with no-data in the median colour of the valid pixels, so that nothing shows of what was there.
+    def backdrop(self) -> np.ndarray | None:
+        """The median colour of the valid pixels, uint8 (3,), for no-data; None where all pixels are valid, or none is.
 
-        Every fourth row speaks for the colour. Where all pixels are valid, or none is, `rgb` itself.
+        Of large frames every second, third or so row and column speaks for it.
         """
-        known = self.valid.view(np.uint8)
-        if cv2.countNonZero(known) in (0, known.size):
-            return self.rgb
-        step = _FILL_STEP if cv2.countNonZero(known[::_FILL_STEP]) else 1
-        rgb, seen = self.rgb[::step], known[::step]
-        counts = [cv2.calcHist([rgb], [band], seen, [256], [0, 256]).ravel().cumsum() for band in range(3)]
-        colour = [int(np.searchsorted(below, 0.5 * below[-1])) for below in counts]
-        out = np.empty_like(self.rgb)
-        cv2.rectangle(out, (0, 0), (self.width - 1, self.height - 1), colour, cv2.FILLED)
-        return cv2.copyTo(self.rgb, known, out)
+        known = cv2.countNonZero(self.valid.view(np.uint8))
+        if known in (0, self.valid.size):
+            return None
+        step = max(1, int(np.sqrt(known / _BACKDROP_SAMPLES)))
+        median, number = channel_medians(self.rgb, self.valid, step)
+        return median if number else channel_medians(self.rgb, self.valid, 1)[0]
+
+    @cached_property
+    def filled(self) -> np.ndarray:
+        """`rgb` with no-data in the colour of `backdrop`, so that nothing shows of what was there."""
+        return on_backdrop(self.rgb, self.valid, self.backdrop)
 
     @cached_property
     def gray(self) -> np.ndarray:
         """Luma (ITU-R BT.601) of `filled`, uint8 (H, W)."""
-        return cv2.cvtColor(self.filled, cv2.COLOR_RGB2GRAY)
+        colour = None if self.backdrop is None else luma(self.backdrop.reshape(1, 1, 3)).ravel()
+        return on_backdrop(luma(self.rgb), self.valid, colour)
+
+    @cached_property
+    def box(self) -> tuple[slice, slice] | None:
+        """Rows and columns of the bounding box of the valid pixels; None where there are none."""
+        x, y, width, height = cv2.boundingRect(self.valid.view(np.uint8))
+        return np.s_[y : y + height, x : x + width] if width else None
+
+    @cached_property
+    def half_gray(self) -> np.ndarray:
+        """`gray` within `box` averaged over 2 x 2 pixels, uint8; a last row or column that is alone is left out."""
+        gray = self.gray if self.box is None else self.gray[self.box]
+        height, width = gray.shape[0] // 2, gray.shape[1] // 2
+        return cv2.resize(gray[: 2 * height, : 2 * width], (width, height), interpolation=cv2.INTER_AREA)
 
 
 def decode(source: bytes | Path, max_pixels: int = MAX_PIXELS) -> Frame:
@@ -120,6 +136,23 @@ def pixel_digest(frame: Frame) -> str:
     digest = hashlib.sha256(repr(frame.rgb.shape).encode())
     digest.update(np.ascontiguousarray(frame.rgb).data)
     return digest.hexdigest()
+
+
+def luma(rgb: np.ndarray) -> np.ndarray:
+    """Luma of ITU-R BT.601, uint8 (H, W), of an RGB picture, uint8 (H, W, 3)."""
+    return cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
+
+
+def on_backdrop(picture: np.ndarray, valid: np.ndarray, colour: np.ndarray | None) -> np.ndarray:
+    """A uint8 picture (H, W) or (H, W, 3) with one colour, (1,) or (3,), where a mask (H, W) says no; None changes
+    nothing.
+    """
+    if colour is None:
+        return picture
+    out = np.empty_like(picture)
+    corner = picture.shape[1] - 1, picture.shape[0] - 1
+    cv2.rectangle(out, (0, 0), corner, colour.tolist(), cv2.FILLED)
+    return cv2.copyTo(picture, valid.view(np.uint8), out)
 
 
 def stretch(counts: np.ndarray) -> np.ndarray:

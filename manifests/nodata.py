@@ -3,6 +3,8 @@
 import cv2
 import numpy as np
 
+from manifests.planes import extremes, label_sizes
+
 # Sure and possible levels of a void. HLA previews paint it 255, and JPEG rings around the edges of a chip by tens of
 # levels; black has no such room, as the sky beside it is nearly black too.
 _WHITE, _NEAR_WHITE = 252, 225
@@ -22,16 +24,15 @@ def valid_mask(rgb: np.ndarray) -> np.ndarray:
     few straight edges. Sky that was clipped to black is flat too, but its outline is ragged and stars dot it. White
     gaps between chips count as well where they are long and thin.
     """
-    red, green, blue = cv2.split(rgb)
-    least = _MIN_AREA / 4 * rgb.shape[0] * rgb.shape[1]
-    darkest, brightest = cv2.min(cv2.min(red, green), blue), cv2.max(cv2.max(red, green), blue)
-    void = np.zeros(rgb.shape[:2], np.uint8)
-    white = _flags(darkest >= _WHITE)
+    darkest, brightest = extremes(np.ascontiguousarray(rgb))
+    least = _MIN_AREA / 4 * darkest.size
+    void = np.zeros_like(darkest)
+    white = _above(darkest, _WHITE - 1)
     if cv2.countNonZero(white) > least:
-        near_white = _flags(darkest >= _NEAR_WHITE)
+        near_white = _above(darkest, _NEAR_WHITE - 1)
         void |= _void(white, near_white, gaps=True)
-        void |= _slivers(white, near_white & ~void)
-    black = _flags(brightest <= _BLACK)
+        void |= _slivers(white, near_white ^ void)  # what is void is near white
+    black = cv2.bitwise_not(_above(brightest, _BLACK))
     if cv2.countNonZero(black) > least:
         void |= _void(black, black, gaps=False)
     return void == 0
@@ -50,7 +51,7 @@ def _void(sure: np.ndarray, possible: np.ndarray, gaps: bool) -> np.ndarray:
     core = seeds if possible is sure else cv2.morphologyEx(_shrunk(possible, size), cv2.MORPH_OPEN, kernel)
     # an opened patch has nine pixels, so that 16 bits number them all
     count, labels = cv2.connectedComponents(core, connectivity=4, ltype=cv2.CV_16U)
-    area = cv2.calcHist([labels], [0], None, [count], [0, count]).ravel()
+    area = label_sizes(labels, count)
     on_border = np.zeros(count, bool)
     for line in (labels[0], labels[-1], labels[:, 0], labels[:, -1]):
         on_border[line] = True
@@ -59,8 +60,8 @@ def _void(sure: np.ndarray, possible: np.ndarray, gaps: bool) -> np.ndarray:
     long = gaps & (area > _GAP_LENGTH * max(core.shape) - 1)
     keep = np.zeros_like(core)
     for label in 1 + np.flatnonzero((large | long)[1:]):
-        part = _flags(labels == label)
-        if not cv2.countNonZero(part & seeds):
+        part = cv2.inRange(labels, int(label), int(label))
+        if not cv2.countNonZero(cv2.bitwise_and(part, seeds)):
             continue
         if (large[label] or _is_gap(part)) and _has_straight_outline(part):
             keep = np.maximum(keep, part)
@@ -102,13 +103,13 @@ def _slivers(sure: np.ndarray, possible: np.ndarray) -> np.ndarray:
     return void
 
 
-def _flags(chosen: np.ndarray) -> np.ndarray:
-    """A bool mask as uint8, 0 or 255."""
-    return cv2.threshold(chosen.view(np.uint8), 0, 255, cv2.THRESH_BINARY)[1]
+def _above(plane: np.ndarray, level: int) -> np.ndarray:
+    """Where a uint8 plane is above a level, as uint8, 0 or 255."""
+    return cv2.threshold(plane, level, 255, cv2.THRESH_BINARY)[1]
 
 
 def _shrunk(flags: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    return _flags(cv2.resize(flags, size, interpolation=cv2.INTER_AREA) > 0.9 * 255)
+    return _above(cv2.resize(flags, size, interpolation=cv2.INTER_AREA), int(0.9 * 255))
 
 
 def _is_gap(part: np.ndarray) -> bool:

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curation.scans import (
+    areas_above,
     colour_sums,
     difference_counts,
     extrema,
@@ -16,13 +17,11 @@ from curation.scans import (
     most_common_colour,
     paired_differences,
     products_within,
-    rows_of_letters,
-    ruled_pixels,
-    shapes,
     slopes,
     steepness_counts,
-    straight_pixels,
+    step_profiles,
 )
+from curation.shapes import rows_of_letters, ruled_pixels, shapes, straight_pixels
 
 AXES = ((1, 0), (0, 1))
 some = settings(max_examples=60, deadline=None)
@@ -54,7 +53,8 @@ def test_second_differences_are_those_of_immerkaers_mask_within_the_range(seed, 
     second = np.array([1, -2, 1], np.float32)
     answers = [cv2.filter2D(plane, cv2.CV_16S, np.outer(second, second))[seen] for plane in planes]
     means = [cv2.blur(plane.astype(np.float64), (3, 3))[seen] for plane in planes]
-    inside = [(mean > 59.999) & (mean < 190.001) & mask[seen] for mean in means]
+    whole = cv2.erode(mask.view(np.uint8), np.ones((3, 3), np.uint8), borderValue=1).view(bool)[seen]
+    inside = [(mean > 59.999) & (mean < 190.001) & whole for mean in means]
     expected = np.bincount(np.abs(answers[0][inside[0]]), minlength=2041)
     assert difference_counts(planes[0], mask, step, 60, 190).tolist() == expected.tolist()
     both = inside[0] & inside[1]
@@ -91,11 +91,15 @@ def test_steepness_is_the_larger_central_difference_of_known_pixels(seed, height
 def test_lone_pixels_stand_out_of_all_neighbours_in_a_channel(seed, height, width, cut):
     rng = np.random.default_rng(seed)
     picture = np.where(rng.random((height, width, 3)) < 0.1, 255, rng.integers(0, 120, (height, width, 3)))
-    picture, usable = picture.astype(np.uint8), rng.random((height, width)) < 0.9
+    picture, mask = picture.astype(np.uint8), rng.random((height, width)) < 0.98
+    whole = cv2.erode(mask.view(np.uint8), np.ones((3, 3), np.uint8), borderValue=1).view(bool)
     ring = np.array([[1, 1, 1], [1, 0, 1], [1, 1, 1]], np.uint8)
     above = cv2.subtract(picture, cv2.dilate(picture, ring))
-    expected = ((above > cut).any(axis=2) & usable)[:, 1:-1]
-    assert lone_pixels(picture, usable, cut) == np.count_nonzero(expected)
+    expected = ((above > cut).any(axis=2) & whole)[1:-1, 1:-1]
+    assert lone_pixels(picture, mask, cut) == (
+        np.count_nonzero(expected),
+        np.count_nonzero(mask) if min(mask.shape) > 2 else 0,
+    )
 
 
 @some
@@ -205,3 +209,25 @@ def test_ruled_pixels_are_the_straight_ones_of_steps_up_and_of_steps_down(seed, 
 def test_nothing_has_no_shapes(connectivity):
     empty = np.zeros((5, 6), bool)
     assert shapes(empty, empty, connectivity).shape == (0, 6)
+
+
+@some
+@given(seed=st.integers(0, 2**32), height=st.integers(1, 20), width=st.integers(1, 40), most=st.integers(1, 255))
+def test_profiles_are_of_the_mean_steps_to_the_next_column_and_row(seed, height, width, most):
+    gray = np.random.default_rng(seed).integers(0, 256, (height, width), dtype=np.uint8)
+    levels = gray.astype(float)
+    across = np.minimum(np.abs(np.diff(levels, axis=1)), most).mean(axis=0)
+    down = np.minimum(np.abs(np.diff(levels, axis=0)), most).mean(axis=1)
+    found_across, found_down = step_profiles(gray, most)
+    assert np.allclose(found_across, across) and np.allclose(found_down, down)
+
+
+@some
+@given(seed=st.integers(0, 2**32))
+def test_areas_are_those_above_a_level_on_a_grid_of_half_pixels(seed):
+    rng = np.random.default_rng(seed)
+    boxes = rng.integers(0, 256, (5, 15, 15)).astype(np.float32)
+    levels = rng.uniform(30, 220, 5).astype(np.float32)
+    fine = [cv2.resize(box, None, fx=2, fy=2, interpolation=cv2.INTER_LINEAR) for box in boxes]
+    expected = [np.count_nonzero(box > level) / 4 for box, level in zip(fine, levels, strict=True)]
+    assert areas_above(boxes, levels).tolist() == expected

@@ -1,0 +1,48 @@
+"""The compiled passes give what OpenCV and NumPy give by their general means, on any picture."""
+
+import cv2
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from manifests.planes import channel_medians, extremes, label_sizes, whole_blocks
+
+some = settings(max_examples=60, deadline=None)
+
+
+@some
+@given(seed=st.integers(0, 2**32), height=st.integers(1, 20), width=st.integers(1, 70))
+def test_extremes_are_the_least_and_the_largest_channel(seed, height, width):
+    rgb = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    darkest, brightest = extremes(rgb)
+    assert np.array_equal(darkest, rgb.min(axis=2)) and np.array_equal(brightest, rgb.max(axis=2))
+
+
+@some
+@given(seed=st.integers(0, 2**32), share=st.floats(0, 0.7))
+def test_sizes_of_labels_are_the_areas_of_their_components(seed, share):
+    mask = np.random.default_rng(seed).random((23, 37)) < share
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8), ltype=cv2.CV_16U)
+    assert label_sizes(labels, count).tolist() == stats[:, cv2.CC_STAT_AREA].tolist()
+
+
+@some
+@given(seed=st.integers(0, 2**32), step=st.integers(1, 4), share=st.floats(0, 1))
+def test_medians_are_of_the_pixels_under_the_mask(seed, step, share):
+    rng = np.random.default_rng(seed)
+    rgb, mask = rng.integers(0, 256, (19, 31, 3), dtype=np.uint8), rng.random((19, 31)) < share
+    chosen = rgb[::step, ::step][mask[::step, ::step]]
+    medians, number = channel_medians(rgb, mask, step)
+    assert number == len(chosen)
+    if number:
+        # the lower one of the two in the middle of an even number
+        assert medians.tolist() == np.sort(chosen, axis=0)[(number - 1) // 2].tolist()
+
+
+@some
+@given(seed=st.integers(0, 2**32), factor=st.integers(1, 5), height=st.integers(5, 23), width=st.integers(5, 31))
+def test_a_block_is_whole_where_all_its_pixels_are_known(seed, factor, height, width):
+    mask = np.random.default_rng(seed).random((height, width)) < 0.9
+    cut = mask[: height // factor * factor, : width // factor * factor]
+    blocks = cut.reshape(height // factor, factor, width // factor, factor)
+    assert np.array_equal(whole_blocks(mask, factor), blocks.all(axis=(1, 3)))
