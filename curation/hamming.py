@@ -12,6 +12,8 @@ from functools import lru_cache
 import numpy as np
 from numba import njit, prange
 
+from manifests.compiled import compiled_parallel
+
 _CHUNK_BITS = 16
 _BUCKETS = 1 << _CHUNK_BITS
 _BLOCKS = 256  # of occupied buckets: the unit of work of a thread
@@ -128,7 +130,7 @@ def _apart(left, i, right, j, chunk, reach, distance):  # type: ignore[no-untype
     return np.int64(total)
 
 
-@njit(parallel=True, cache=True)
+@compiled_parallel
 def _scan(left, ol, sl, right, orr, sr, masks, chunk, reach, distance, same, first, second, apart):  # type: ignore[no-untyped-def]
     """Find pairs; each block of buckets writes into a row of its own and counts on where the row is full."""
     counts = np.zeros(_BLOCKS, np.int64)

@@ -4,11 +4,13 @@ import cv2
 import numpy as np
 from numba import njit
 
+from manifests.compiled import compiled
+
 _REACH_PX = 3
 _BANDS, _BAND_PX = 6, 64
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def level_counts(plane, mask):  # type: ignore[no-untyped-def]
     """Counts of the 256 levels of a uint8 plane (H, W) under a bool mask, int64 (256,)."""
     # four tables: neighbours are often equal, and one addition would wait for the other
@@ -20,7 +22,7 @@ def level_counts(plane, mask):  # type: ignore[no-untyped-def]
     return counts.sum(axis=0)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def difference_counts(plane, mask, step, low, high):  # type: ignore[no-untyped-def]
     """Counts of the sizes of second differences of a uint8 plane (H, W), both ways at once, int64 (2041,).
 
@@ -37,7 +39,7 @@ def difference_counts(plane, mask, step, low, high):  # type: ignore[no-untyped-
     return counts.sum(axis=0)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def paired_differences(one, other, mask, step, low, high):  # type: ignore[no-untyped-def]
     """Second differences of two uint8 planes (H, W) at the same places, int16 (2, n); chosen as above for both."""
     height, width = one.shape
@@ -54,7 +56,7 @@ def paired_differences(one, other, mask, step, low, high):  # type: ignore[no-un
     return found[:, :number]
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def products_within(pairs, reach):  # type: ignore[no-untyped-def]
     """What pairs of second differences, int16 (2, n), add up to: those within `reach` times the median size of each.
 
@@ -80,7 +82,7 @@ def products_within(pairs, reach):  # type: ignore[no-untyped-def]
     return sums
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _middle(counts, number):  # type: ignore[no-untyped-def]
     """The median of whole numbers, given how often each occurs and how many there are."""
     below, value, lower = 0, -1, -1
@@ -92,7 +94,7 @@ def _middle(counts, number):  # type: ignore[no-untyped-def]
     return (lower + value) / 2
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def step_profiles(gray, most):  # type: ignore[no-untyped-def]
     """Mean steps of a uint8 plane (H, W) to the next column and to the next row, float64 (W - 1,) and (H - 1,).
 
@@ -119,7 +121,7 @@ def step_profiles(gray, most):  # type: ignore[no-untyped-def]
     return across / max(1, height), down / max(1, width)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def steepness_counts(gray, mask, step):  # type: ignore[no-untyped-def]
     """Counts of the larger of the two central differences of a uint8 plane (H, W) over two pixels, int64 (256,).
 
@@ -162,7 +164,7 @@ def lone_pixels(picture: np.ndarray, mask: np.ndarray, cut: int) -> tuple[int, i
     return number, total
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _lone(picture, mask, cut, above):  # type: ignore[no-untyped-def]
     _, width, _ = picture.shape
     found = above.view(np.uint8)
@@ -206,7 +208,7 @@ def _second_difference(plane, y, x):  # type: ignore[no-untyped-def]
     return centre + sides + corners, corners - 2 * sides + 4 * centre
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def most_common_colour(picture, mask):  # type: ignore[no-untyped-def]
     """How many pixels under the mask of a uint8 picture (H, W, 3) have its most common colour, rounded to 8 DN.
 
@@ -221,7 +223,7 @@ def most_common_colour(picture, mask):  # type: ignore[no-untyped-def]
     return counts.max()
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def colour_sums(picture, mask, bins):  # type: ignore[no-untyped-def]
     """What the pixels under the mask of a uint8 picture (H, W, 3) add up to, for statistics of their colour.
 
@@ -257,7 +259,7 @@ def colour_sums(picture, mask, bins):  # type: ignore[no-untyped-def]
     return products, spread, greenness, by_lightness
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def extrema(bumps, cut, inner):  # type: ignore[no-untyped-def]
     """Rows and columns of the maxima of a float32 plane (H, W) in their order, and the number of its minima.
 
@@ -280,7 +282,7 @@ def extrema(bumps, cut, inner):  # type: ignore[no-untyped-def]
     return y_found[:maxima], x_found[:maxima], minima
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _is_topped(bumps, y, x, sign):  # type: ignore[no-untyped-def]
     level = sign * bumps[y, x]
     for v in range(max(0, y - _REACH_PX), min(bumps.shape[0], y + _REACH_PX + 1)):
@@ -290,7 +292,7 @@ def _is_topped(bumps, y, x, sign):  # type: ignore[no-untyped-def]
     return False
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def areas_above(boxes, levels):  # type: ignore[no-untyped-def]
     """Pixels of each of some float32 boxes (n, h, w) above its level, counted on a linear grid of half pixels."""
     number, height, width = boxes.shape
@@ -308,7 +310,7 @@ def areas_above(boxes, levels):  # type: ignore[no-untyped-def]
     return areas / 4.0
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def like_pixels(one, other, mask, limit):  # type: ignore[no-untyped-def]
     """How many pixels under the mask of two uint8 pictures (H, W, 3), `one` nowhere below `other`, differ by `limit`
     at most in each channel; only every second row and column is looked at.
@@ -323,7 +325,7 @@ def like_pixels(one, other, mask, limit):  # type: ignore[no-untyped-def]
     return count
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def slopes(gray, mask, strong, lean):  # type: ignore[no-untyped-def]
     """Sobel gradients of every second row and column of a uint8 plane (H, W) under the mask.
 

@@ -3,8 +3,10 @@
 import numpy as np
 from numba import njit
 
+from manifests.compiled import compiled
 
-@njit(cache=True, nogil=True)
+
+@compiled
 def ruled_pixels(gray, mask, step, shortest):  # type: ignore[no-untyped-def]
     """Number of pixels of straight edges along the rows of a uint8 plane (H, W): steps to the next row above `step`.
 
@@ -32,7 +34,7 @@ def ruled_pixels(gray, mask, step, shortest):  # type: ignore[no-untyped-def]
     return total
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def straight_pixels(edge, shortest):  # type: ignore[no-untyped-def]
     """Number of pixels of `edge`, bool (H, W), in runs along the rows of at least `shortest`, gaps of four bridged.
 
@@ -75,7 +77,7 @@ def shapes(mask: np.ndarray, core: np.ndarray, connectivity: int) -> np.ndarray:
     return _boxes(runs, len(runs))
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _runs(mask, core):  # type: ignore[no-untyped-def]
     """Of each run of a row: row, first and last column, itself as its parent, pixels of the core; int64 (n, 5)."""
     height, width = mask.shape
@@ -100,7 +102,7 @@ def _runs(mask, core):  # type: ignore[no-untyped-def]
     return runs[:number]
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _join(runs, reach):  # type: ignore[no-untyped-def]
     """Give runs that touch a common root."""
     above = 0
@@ -115,7 +117,7 @@ def _join(runs, reach):  # type: ignore[no-untyped-def]
             touching += 1
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _root(runs, run):  # type: ignore[no-untyped-def]
     while runs[run, 3] != run:
         runs[run, 3] = runs[runs[run, 3], 3]
@@ -123,7 +125,7 @@ def _root(runs, run):  # type: ignore[no-untyped-def]
     return run
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _boxes(runs, number):  # type: ignore[no-untyped-def]
     """Box, area and core of each shape, in the order of their first runs."""
     index = np.empty(number, np.int64)
@@ -148,7 +150,7 @@ def _boxes(runs, number):  # type: ignore[no-untyped-def]
     return found
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def largest_rectangle(mask):  # type: ignore[no-untyped-def]
     """Pixels of the largest upright rectangle within a bool mask (H, W)."""
     height, width = mask.shape
@@ -170,7 +172,7 @@ def largest_rectangle(mask):  # type: ignore[no-untyped-def]
     return best
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def rows_of_letters(left, right, base, tall, word):  # type: ignore[no-untyped-def]
     """Length of the longest row of letters, and the number of letters in rows of `word` and more.
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numba import njit
 
 from curation.canvas import Canvas, histogram, histogram_quantile, reduce, shrink, sparse_step
 from curation.scans import difference_counts, extrema
 from curation.shapes import shapes
+from manifests.compiled import compiled
 
 # Immerkaer 1996, "Fast noise variance estimation", CVIU 64, 300: the difference of two Laplacians, blind to planes.
 _IMMERKAER = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
@@ -198,7 +198,7 @@ def _are_round(smooth: np.ndarray, y: np.ndarray, x: np.ndarray) -> np.ndarray:
     return (trace < 0) & (determinant > 0) & (trace**2 < limit * determinant)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _median_of_counts(counts):  # type: ignore[no-untyped-def]
     """Median of absolute whole numbers given their counts, each spread evenly over the unit around it."""
     half = counts.sum() / 2

@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 
 from curation.hamming import ones
+from manifests.compiled import compiled, compiled_parallel
 
 # Of 578 real frames with 30 twins among them, all twins have 3.2 votes or more and are among the three frames that one
 # of the two gave most votes; 2 votes or more have 1 % of the 167,000 pairs.
@@ -85,7 +86,7 @@ def _index(words: np.ndarray, bits: int) -> tuple[np.ndarray, np.ndarray]:
     return order, starts
 
 
-@njit(parallel=True, cache=True)
+@compiled_parallel
 def _count(asked, pieces, bounds, words, frames, order, starts, number, busy, found, votes):  # type: ignore[no-untyped-def]
     """Fill `found` and `votes` with the most voted of each asking frame, in no order."""
     for block in prange(_BLOCKS):
@@ -122,7 +123,7 @@ def _count(asked, pieces, bounds, words, frames, order, starts, number, busy, fo
             tally[named[:candidates]] = 0.0
 
 
-@njit(cache=True)
+@compiled
 def _keep_most(named, tally, found, votes):  # type: ignore[no-untyped-def]
     """The named with the most votes, at least two, the earlier frame where two have as many."""
     for other in np.sort(named):

@@ -1,10 +1,11 @@
 """Compiled passes over the pixels of a picture that decoding and measuring share."""
 
 import numpy as np
-from numba import njit
+
+from manifests.compiled import compiled
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def extremes(rgb):  # type: ignore[no-untyped-def]
     """The least and the largest channel at each pixel of a contiguous uint8 picture (H, W, 3), uint8 (H, W) each."""
     height, width, _ = rgb.shape
@@ -20,7 +21,7 @@ def extremes(rgb):  # type: ignore[no-untyped-def]
     return darkest, brightest
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def label_sizes(labels, count):  # type: ignore[no-untyped-def]
     """How many pixels of a plane of labels (H, W) have each of the labels below `count`, int64 (count,)."""
     # four tables: neighbours are mostly equal, and one addition would wait for the other
@@ -33,7 +34,7 @@ def label_sizes(labels, count):  # type: ignore[no-untyped-def]
     return sizes.sum(axis=0)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def channel_medians(rgb, mask, step):  # type: ignore[no-untyped-def]
     """The median of each channel of a uint8 picture (H, W, 3) under the mask, uint8 (3,), and of how many pixels.
 
@@ -58,7 +59,7 @@ def channel_medians(rgb, mask, step):  # type: ignore[no-untyped-def]
     return medians, number
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def whole_blocks(mask, factor):  # type: ignore[no-untyped-def]
     """Which blocks of `factor` x `factor` pixels are under a bool mask throughout, bool; cut-off ones are dropped."""
     height, width = mask.shape[0] // factor, mask.shape[1] // factor
