@@ -75,11 +75,10 @@ def describe(frame: Frame) -> Descriptors | None:
     best = _spread(found, valid.shape)[:DESCRIBED]
     width = valid.shape[1]
     points = [found[index] for index in best]
-    turned = [
-        cv2.KeyPoint(width - 1 - p.pt[0], p.pt[1], p.size, (180.0 - p.angle) % 360.0, p.response, p.octave)
-        for p in points
-    ]
-    _, mirrored = orb.compute(np.ascontiguousarray(gray[:, ::-1]), turned)
+    for point in points:
+        column, row = point.pt
+        point.pt, point.angle = (width - 1 - column, row), (180.0 - point.angle) % 360.0
+    _, mirrored = orb.compute(cv2.flip(gray, 1), points)
     return Descriptors(plain[best], _NONE if mirrored is None else mirrored)
 
 
