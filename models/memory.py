@@ -41,7 +41,7 @@ class _LiveBytes(TorchFunctionMode):
 def bytes_per_pixel(network: nn.Module, channels: int) -> float:
     """Bytes of working memory that one pixel of the input needs; the network's weights are not counted.
 
-    What the convolutions take for themselves comes on top: 30 to 70 MB a tile on a CPU.
+    What the convolutions take for themselves comes on top: up to half as much again on a CPU.
     """
     # sides that the network pads would count more pixels than they have
     stride = int(network.stride)  # type: ignore[arg-type]

@@ -15,9 +15,10 @@ from models.memory import bytes_per_pixel
 from models.tiling import Tile, tiles
 from serving.bands import Band, Bands, pieces
 
-# Of the 2 GB that an 8,000 x 8,000 picture may take, PyTorch has 0.6 and the decoded picture 0.3 before the first tile;
-# a row of tiles and its mask, four thirds of this, exist twice while one is written and the next one made
-_TILE_BYTES = 512 * 2**20
+# Of the 2 GB that an 8,000 x 8,000 picture may take, PyTorch has 0.6 and the decoded picture 0.4 before the first tile;
+# a row of tiles and its mask, four thirds of this, exist twice while one is written and the next one made; of a tile's
+# memory the convolutions take up to half as much again
+_TILE_BYTES = 320 * 2**20
 _ROW_OF_TILES_BYTES = 128 * 2**20
 _TILE_PX = range(64, 1025)
 
