@@ -9,12 +9,11 @@ from importlib.metadata import version
 
 import pandas as pd
 
-from manifests.export import SPLIT_NAMES, effective_verdict
+from manifests.export import SPLIT_NAMES, effective_verdict, shard_names
 from manifests.snapshots import SnapshotInfo
 
 _SIZES = (("n<1K", 10**3), ("1K<n<10K", 10**4), ("10K<n<100K", 10**5), ("100K<n<1M", 10**6), ("1M<n<10M", 10**7))
 _MOST_LINES = 30
-_DATA_FILES = {"imagefolder": "{}/**", "webdataset": "{}-*.tar"}
 
 
 def dataset_card(rows: pd.DataFrame, exported: pd.DataFrame, info: SnapshotInfo, kind: str | None = None) -> str:
@@ -60,11 +59,16 @@ def _front_matter(exported: pd.DataFrame, kind: str | None) -> str:
         "task_categories": ["image-to-image"],
         "tags": ["astronomy", "hubble", "colorization", "super-resolution"],
     }
-    pattern = _DATA_FILES.get(kind or "")
-    if pattern:
+    configs: dict[str, list[dict[str, str]]] = {}
+    if kind == "imagefolder":
         splits = [SPLIT_NAMES[name] for name in SPLIT_NAMES if (exported["split"] == name).any()]
-        files = [{"split": name, "path": pattern.format(name)} for name in splits]
-        fields["configs"] = [{"config_name": "default", "data_files": files}]
+        configs["default"] = [{"split": name, "path": f"{name}/**"} for name in splits]
+    if kind == "webdataset":
+        for shard, _ in shard_names(exported):
+            split, _, suffix = shard.partition("-")
+            configs.setdefault(suffix or "default", []).append({"split": split, "path": f"{shard}-*.tar"})
+    if configs:
+        fields["configs"] = [{"config_name": name, "data_files": files} for name, files in configs.items()]
     lines = [f"{name}: {json.dumps(value)}" for name, value in fields.items()]
     return "\n".join(["---", *lines, "---"])
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ VERDICTS = ("accept", "review", "reject", "all")
 SPLIT_NAMES = {"train": "train", "val": "validation", "test": "test", "none": "none"}
 
 _CREDITS = ("image_id", "obs_title", "credit", "licence", "obs_collection", "access_url")
-_ALIKE_ROWS = 200
+_ALIKE_ROWS, _ALIKE_SAMPLES = 200, 5  # from which Hugging Face guesses the types of JSON lines, and of shards
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,8 @@ def export(
     - folder: `<split>/<image_id><suffix>` and `metadata.csv` with all columns.
     - imagefolder: `train`, `validation` and `test` folders with a `metadata.jsonl` each, as Hugging Face reads them,
       and `manifest.parquet` with all columns.
-    - webdataset: tar files of at most about `shard_bytes` each, by split; a sample is picture and JSON.
+    - webdataset: tar files of at most about `shard_bytes` each, by split, and by format where there are several; a
+      sample is picture and JSON; and `manifest.parquet`.
 
     Raises:
         DeepfieldError: `out` exists already, there is nothing to export, or a blob is missing or has changed.
@@ -117,6 +118,26 @@ def export(
         write_parquet(rows.reset_index(drop=True), out)
     else:
         _export_pictures(rows, out, kind, blobs, card, shard_bytes, on_picture)
+
+
+def shard_names(rows: pd.DataFrame) -> list[tuple[str, pd.Series]]:
+    """Names that WebDataset shards of these rows begin with, and which rows go into each: by split.
+
+    Where pictures have several formats these are apart, as `train-jpg` and `train-png`: many readers, that of Hugging
+    Face among them, expect all samples to have files of the same kinds.
+    """
+    splits, suffixes = rows["split"].fillna("none"), _suffixes(rows)
+    found = []
+    for split, name in SPLIT_NAMES.items():
+        for suffix in sorted(suffixes.unique()):
+            chosen = (splits == split) & (suffixes == suffix)
+            if chosen.any():
+                found.append((name if suffixes.nunique() == 1 else f"{name}-{suffix[1:]}", chosen))
+    return found
+
+
+def _suffixes(rows: pd.DataFrame) -> pd.Series:
+    return rows["access_format"].map(SUFFIXES).fillna(".bin")
 
 
 def plain_row(record: dict[str, Any]) -> dict[str, Any]:
@@ -141,16 +162,17 @@ def _export_pictures(
     splits = rows["split"].fillna("none")
     if kind != "folder":
         splits = splits.map(SPLIT_NAMES)
-    suffixes = rows["access_format"].map(SUFFIXES).fillna(".bin")
+    suffixes = _suffixes(rows)
     with building(out) as draft:
         if kind == "webdataset":
-            places = []
-            for split in SPLIT_NAMES.values():
-                part = rows[splits == split]
-                samples = _samples(part, suffixes[part.index], blobs, on_picture)
-                places += write_shards(draft, split, samples, shard_bytes)
-            order = [i for split in SPLIT_NAMES.values() for i in rows.index[splits == split]]
-            names = pd.Series(places, index=order).reindex(rows.index)
+            names = pd.Series("", index=rows.index)
+            known: dict[str, list[str]] = {}
+            for shard, chosen in shard_names(rows):
+                part = rows[chosen]
+                # of each format the first split speaks for the others
+                columns = known.setdefault(shard.partition("-")[2], _known([part], _ALIKE_SAMPLES))
+                samples = _samples(part[columns], suffixes[part.index], blobs, on_picture)
+                names[part.index] = write_shards(draft, shard, samples, shard_bytes)
         else:
             names = splits + "/" + rows["image_id"] + suffixes
             for name, image_id in zip(names, rows["image_id"], strict=True):
@@ -163,6 +185,8 @@ def _export_pictures(
             write_atomic(draft / "metadata.csv", table.to_csv(index=False))
         if kind == "imagefolder":
             _write_metadata(table, splits, draft)
+        if kind in TRAINING:
+            write_parquet(table, draft / "manifest.parquet")
         write_atomic(draft / "credits.csv", table[["file_name", *_CREDITS]].to_csv(index=False))
         write_atomic(draft / "README.md", card)
 
@@ -178,14 +202,9 @@ def _samples(
 
 
 def _write_metadata(table: pd.DataFrame, splits: pd.Series, draft: Path) -> None:
-    """One `metadata.jsonl` per split, with the columns that a reader takes for the same type in each of them.
-
-    Types are guessed from the first rows of each file and must agree, so columns that are empty there are in
-    `manifest.parquet` only.
-    """
-    write_parquet(table, draft / "manifest.parquet")
+    """One `metadata.jsonl` per split, with the columns that a reader takes for the same type in each of them."""
     parts = dict(list(table.groupby(splits, sort=True)))
-    known = [name for name in table if all(part[name].head(_ALIKE_ROWS).notna().any() for part in parts.values())]
+    known = _known(list(parts.values()), _ALIKE_ROWS)
     for split, part in parts.items():
         beside = part.assign(file_name=part["file_name"].str.removeprefix(f"{split}/"))
         lines = [
@@ -193,6 +212,14 @@ def _write_metadata(table: pd.DataFrame, splits: pd.Series, draft: Path) -> None
             for record in beside[known].to_dict("records")
         ]
         write_atomic(draft / split / "metadata.jsonl", "\n".join(lines) + "\n")
+
+
+def _known(parts: Sequence[pd.DataFrame], first: int) -> list[str]:
+    """Columns that hold something in the first rows of each part: readers guess types from these, which must agree.
+
+    The others are in `manifest.parquet` only.
+    """
+    return [name for name in parts[0] if all(part[name].head(first).notna().any() for part in parts)]
 
 
 def _checked(blobs: BlobStore, image_id: str) -> bytes:

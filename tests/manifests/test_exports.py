@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import webdataset
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -28,7 +29,7 @@ from manifests.export import export, select
 from manifests.schema import conform
 from manifests.settings import load_settings
 from manifests.shards import Sample, write_shards
-from manifests.snapshots import write_snapshot
+from manifests.snapshots import SnapshotInfo, write_snapshot
 from tests_support import jpeg
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -129,7 +130,7 @@ def test_shards_are_read_by_tarfile_and_hold_the_original_bytes(snapshot, tmp_pa
                 assert text.name == f"{key}.json" and suffix in ("jpg", "png", "fits")
                 assert shard.extractfile(image).read() == blobs.read(key)
                 row = json.load(shard.extractfile(text))
-                seen[f"{path.name}/{image.name}"] = (key, row["split"], row["credit"])
+                seen[f"{path.name}/{image.name}"] = (key, row["split"], row.get("credit"))
                 assert path.name.startswith({"val": "validation"}.get(row["split"], row["split"]) + "-")
     assert len(list((tmp_path / "out").glob("train-*.tar"))) > 1
     credits = pd.read_csv(tmp_path / "out" / "credits.csv").set_index("file_name")
@@ -141,10 +142,39 @@ def test_the_webdataset_library_reads_the_shards(snapshot, tmp_path):
     rows, blobs = snapshot
     chosen = select(rows[rows["access_format"] != "image/fits"], "webdataset").rows
     export(chosen, tmp_path / "out", "webdataset", blobs)
-    pictures = webdataset.WebDataset(str(tmp_path / "out" / "train-000000.tar"), shardshuffle=False)
+    shards = [str(path) for path in sorted((tmp_path / "out").glob("train-*.tar"))]
+    pictures = webdataset.WebDataset(shards, shardshuffle=False)
     read = {one["__key__"]: one for one in pictures.decode("pil").rename(image="jpg;png")}
     assert set(read) == set(chosen.loc[chosen["split"] == "train", "image_id"])
     assert all(one["image"].size == (60, 40) and one["json"]["image_id"] == key for key, one in read.items())
+
+
+def test_samples_of_a_format_are_alike_for_readers_that_guess_types_from_the_first_five(snapshot, tmp_path):
+    rows, blobs = snapshot
+    rows = rows[rows["access_format"] != "image/fits"]
+    chosen = select(rows, "webdataset").rows
+    info = SnapshotInfo("20260102T030405Z-00000000", None, "", 2, "", "", "", len(rows), {}, ())
+    card = dataset_card(rows, chosen, info, "webdataset")
+    export(chosen, tmp_path / "out", "webdataset", blobs, card=card)
+    front = yaml.safe_load((tmp_path / "out" / "README.md").read_text().split("---")[1])
+    listed = set()
+    for config in front["configs"]:
+        columns = set()
+        for number, files in enumerate(config["data_files"]):
+            for path in sorted((tmp_path / "out").glob(files["path"])):
+                listed.add(path.name)
+                with tarfile.open(path) as shard:
+                    members = shard.getmembers()
+                    assert {Path(member.name).suffix for member in members} == {f".{config['config_name']}", ".json"}
+                    texts = [json.load(shard.extractfile(member)) for member in members[1::2]]
+                columns |= {tuple(text) for text in texts}
+                # types are guessed from the first split alone
+                assert number or all(any(text[name] is not None for text in texts[:5]) for name in texts[0])
+        # only a JPEG has a position
+        assert [("licence" in one, "s_ra" in one) for one in columns] == [(True, config["config_name"] == "jpg")]
+    assert listed == {path.name for path in (tmp_path / "out").glob("*.tar")}
+    table = pd.read_parquet(tmp_path / "out" / "manifest.parquet")
+    assert table["s_ra"].notna().sum() == chosen["s_ra"].notna().sum() and set(rows.columns) <= set(table.columns)
 
 
 @settings(max_examples=30)
