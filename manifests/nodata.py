@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from manifests.planes import extremes, label_sizes
+from manifests.planes import extremes
 
 # Sure and possible levels of a void. HLA previews paint it 255, and JPEG rings around the edges of a chip by tens of
 # levels; black has no such room, as the sky beside it is nearly black too.
@@ -50,8 +50,8 @@ def _void(sure: np.ndarray, possible: np.ndarray, gaps: bool) -> np.ndarray:
     seeds = cv2.morphologyEx(_shrunk(sure, size), cv2.MORPH_OPEN, kernel)
     core = seeds if possible is sure else cv2.morphologyEx(_shrunk(possible, size), cv2.MORPH_OPEN, kernel)
     # an opened patch has nine pixels, so that 16 bits number them all
-    count, labels = cv2.connectedComponents(core, connectivity=4, ltype=cv2.CV_16U)
-    area = label_sizes(labels, count)
+    count, labels, boxes, _ = cv2.connectedComponentsWithStats(core, connectivity=4, ltype=cv2.CV_16U)
+    area = boxes[:, cv2.CC_STAT_AREA]
     on_border = np.zeros(count, bool)
     for line in (labels[0], labels[-1], labels[:, 0], labels[:, -1]):
         on_border[line] = True
@@ -60,11 +60,13 @@ def _void(sure: np.ndarray, possible: np.ndarray, gaps: bool) -> np.ndarray:
     long = gaps & (area > _GAP_LENGTH * max(core.shape) - 1)
     keep = np.zeros_like(core)
     for label in 1 + np.flatnonzero((large | long)[1:]):
-        part = cv2.inRange(labels, int(label), int(label))
-        if not cv2.countNonZero(cv2.bitwise_and(part, seeds)):
+        x, y, w, h = boxes[label, : cv2.CC_STAT_AREA]
+        box = np.s_[y : y + h, x : x + w]
+        part = cv2.inRange(labels[box], int(label), int(label))
+        if not cv2.countNonZero(cv2.bitwise_and(part, seeds[box])):
             continue
-        if (large[label] or _is_gap(part)) and _has_straight_outline(part):
-            keep = np.maximum(keep, part)
+        if (large[label] or _is_gap(part, core.shape)) and _has_straight_outline(part, core.shape):
+            keep[box] = cv2.bitwise_or(keep[box], part)
     if not cv2.countNonZero(keep):
         return np.zeros_like(sure)
     grown = cv2.dilate(keep, np.ones((5, 5), np.uint8))
@@ -112,14 +114,17 @@ def _shrunk(flags: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return _above(cv2.resize(flags, size, interpolation=cv2.INTER_AREA), int(0.9 * 255))
 
 
-def _is_gap(part: np.ndarray) -> bool:
+def _is_gap(part: np.ndarray, shape: tuple[int, ...]) -> bool:
     _, sides, _ = cv2.minAreaRect(cv2.findNonZero(part))
-    side = max(part.shape)
+    side = max(shape)
     return max(sides) > _GAP_LENGTH * side and min(sides) < _GAP_WIDTH * side
 
 
-def _has_straight_outline(part: np.ndarray) -> bool:
-    """Whether a polygon of a few corners covers the component: chips have straight edges, clipped sky has not."""
+def _has_straight_outline(part: np.ndarray, shape: tuple[int, ...]) -> bool:
+    """Whether a polygon of a few corners covers the component: chips have straight edges, clipped sky has not.
+
+    `part` is cut out of a frame of that shape, at working size.
+    """
     contours, hierarchy = cv2.findContours(part, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
     outline = np.zeros_like(part)
     corners = 0
@@ -127,9 +132,9 @@ def _has_straight_outline(part: np.ndarray) -> bool:
     for contour, links in sorted(zip(contours, hierarchy[0], strict=True), key=lambda pair: pair[1][3] >= 0):
         is_hole = links[3] >= 0
         # specks inside the void are compression noise; a large hole is the picture itself
-        if is_hole and cv2.contourArea(contour) < 0.002 * part.size:
+        if is_hole and cv2.contourArea(contour) < 0.002 * shape[0] * shape[1]:
             continue
-        polygon = cv2.approxPolyDP(contour, 0.008 * max(part.shape), True)
+        polygon = cv2.approxPolyDP(contour, 0.008 * max(shape), True)
         corners += len(polygon)
         cv2.drawContours(outline, [polygon], -1, 0 if is_hole else 255, cv2.FILLED)
     union = cv2.countNonZero(outline | part)

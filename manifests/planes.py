@@ -22,19 +22,6 @@ def extremes(rgb):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def label_sizes(labels, count):  # type: ignore[no-untyped-def]
-    """How many pixels of a plane of labels (H, W) have each of the labels below `count`, int64 (count,)."""
-    # four tables: neighbours are mostly equal, and one addition would wait for the other
-    sizes = np.zeros((4, count), np.int64)
-    height, width = labels.shape
-    for y in range(height):
-        row = labels[y]
-        for x in range(width):
-            sizes[x & 3, row[x]] += 1
-    return sizes.sum(axis=0)
-
-
-@compiled
 def channel_medians(rgb, mask, step):  # type: ignore[no-untyped-def]
     """The median of each channel of a uint8 picture (H, W, 3) under the mask, uint8 (3,), and of how many pixels.
 
