@@ -9,7 +9,7 @@ from importlib.metadata import version
 
 import pandas as pd
 
-from manifests.export import SPLIT_NAMES, effective_verdict, shard_names
+from manifests.export import SPLIT_NAMES, effective_verdict, shard_sets
 from manifests.snapshots import SnapshotInfo
 
 _SIZES = (("n<1K", 10**3), ("1K<n<10K", 10**4), ("10K<n<100K", 10**5), ("100K<n<1M", 10**6), ("1M<n<10M", 10**7))
@@ -64,11 +64,11 @@ def _front_matter(exported: pd.DataFrame, kind: str | None) -> str:
         splits = [SPLIT_NAMES[name] for name in SPLIT_NAMES if (exported["split"] == name).any()]
         configs["default"] = [{"split": name, "path": f"{name}/**"} for name in splits]
     if kind == "webdataset":
-        for shard, _ in shard_names(exported):
-            split, _, suffix = shard.partition("-")
-            configs.setdefault(suffix or "default", []).append({"split": split, "path": f"{shard}-*.tar"})
+        for shards in shard_sets(exported):
+            files = {"split": shards.split, "path": f"{shards.name}-*.tar"}
+            configs.setdefault(shards.config, []).append(files)
     if configs:
-        fields["configs"] = [{"config_name": name, "data_files": files} for name, files in configs.items()]
+        fields["configs"] = [{"config_name": name, "data_files": lists} for name, lists in configs.items()]
     lines = [f"{name}: {json.dumps(value)}" for name, value in fields.items()]
     return "\n".join(["---", *lines, "---"])
 

@@ -120,19 +120,34 @@ def export(
         _export_pictures(rows, out, kind, blobs, card, shard_bytes, on_picture)
 
 
-def shard_names(rows: pd.DataFrame) -> list[tuple[str, pd.Series]]:
-    """Names that WebDataset shards of these rows begin with, and which rows go into each: by split.
+@dataclass(frozen=True)
+class ShardSet:
+    """WebDataset shards that belong together: how their names begin, their split, and which rows go into them.
+
+    `config` is the name under which a reader of the dataset card finds the shards of this format.
+    """
+
+    name: str
+    split: str
+    config: str
+    chosen: pd.Series
+
+
+def shard_sets(rows: pd.DataFrame) -> list[ShardSet]:
+    """How rows are laid out as WebDataset shards: by split, the formats of one after the other.
 
     Where pictures have several formats these are apart, as `train-jpg` and `train-png`: many readers, that of Hugging
     Face among them, expect all samples to have files of the same kinds.
     """
     splits, suffixes = rows["split"].fillna("none"), _suffixes(rows)
+    alone = suffixes.nunique() == 1
     found = []
     for split, name in SPLIT_NAMES.items():
         for suffix in sorted(suffixes.unique()):
             chosen = (splits == split) & (suffixes == suffix)
+            config = "default" if alone else suffix[1:]
             if chosen.any():
-                found.append((name if suffixes.nunique() == 1 else f"{name}-{suffix[1:]}", chosen))
+                found.append(ShardSet(name if alone else f"{name}-{config}", name, config, chosen))
     return found
 
 
@@ -167,12 +182,13 @@ def _export_pictures(
         if kind == "webdataset":
             names = pd.Series("", index=rows.index)
             known: dict[str, list[str]] = {}
-            for shard, chosen in shard_names(rows):
-                part = rows[chosen]
+            for shards in shard_sets(rows):
+                part = rows[shards.chosen]
                 # of each format the first split speaks for the others
-                columns = known.setdefault(shard.partition("-")[2], _known([part], _ALIKE_SAMPLES))
-                samples = _samples(part[columns], suffixes[part.index], blobs, on_picture)
-                names[part.index] = write_shards(draft, shard, samples, shard_bytes)
+                if shards.config not in known:
+                    known[shards.config] = _known([part], _ALIKE_SAMPLES)
+                samples = _samples(part[known[shards.config]], suffixes[part.index], blobs, on_picture)
+                names[part.index] = write_shards(draft, shards.name, samples, shard_bytes)
         else:
             names = splits + "/" + rows["image_id"] + suffixes
             for name, image_id in zip(names, rows["image_id"], strict=True):
