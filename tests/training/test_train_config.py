@@ -68,7 +68,7 @@ def test_settings_that_contradict_each_other_are_refused():
         make_config("superres", None, None, ["data.crop_px=94"])
     with pytest.raises(UsageError, match="colour_weight is for colourisers"):
         make_config("superres", None, None, ["colour_weight=1"])
-    with pytest.raises(UsageError, match="crop_px 600 is larger than the frames"):
+    with pytest.raises(UsageError, match=r"crop_px 600 is larger than the frames, data\.frame_px 448"):
         make_config("colorizer", None, None, ["data.crop_px=600"])
     with pytest.raises(UsageError, match="psnr for networks that enlarge"):
         make_config("colorizer", None, None, ["pretrain_loss=psnr"])
