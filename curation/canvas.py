@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from curation.scans import level_counts
+from curation.scans import level_counts, whole_blocks
 from manifests.frames import Frame, luma, on_backdrop
-from manifests.planes import extremes, whole_blocks
+from manifests.planes import extremes
 
 _LONGEST_PX = 640
 _COARSE_PX = 4  # of the half-size picture

@@ -8,7 +8,7 @@ import numpy as np
 
 from curation.canvas import shrink
 from curation.portrait import gray_portrait, portrait
-from manifests.frames import Frame
+from manifests.frames import Frame, luma
 
 _SIDE_PX = 768
 _DETECTED = 5000
@@ -90,7 +90,7 @@ def extract(frame: Frame, mirrored: bool = False) -> Features | None:
     picture, valid = _resized(*cut, _SIDE_PX)
     if mirrored:
         picture, valid = np.ascontiguousarray(picture[:, ::-1]), np.ascontiguousarray(valid[:, ::-1])
-    gray = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+    gray = luma(picture)
     orb = cv2.ORB.create(nfeatures=_DETECTED, fastThreshold=_FAST_THRESHOLD_DN)
     detected = orb.detect(gray, _trusted(valid))
     found, descriptors = orb.compute(gray, [detected[index] for index in _spread(detected, valid.shape)])

@@ -6,9 +6,8 @@ import cv2
 import numpy as np
 
 from curation.canvas import Canvas, histogram, histogram_quantile, reduce, shrink
-from curation.scans import like_pixels, most_common_colour, slopes
+from curation.scans import like_pixels, most_common_colour, slopes, whole_blocks
 from curation.shapes import largest_rectangle, rows_of_letters, ruled_pixels, shapes, straight_pixels
-from manifests.planes import whole_blocks
 
 _DARK_DN = 12
 _LINE_STEP_DN = 14

@@ -44,29 +44,3 @@ def channel_medians(rgb, mask, step):  # type: ignore[no-untyped-def]
             below += counts[band, level]
         medians[band] = level
     return medians, number
-
-
-@compiled
-def whole_blocks(mask, factor):  # type: ignore[no-untyped-def]
-    """Which blocks of `factor` x `factor` pixels are under a bool mask throughout, bool; cut-off ones are dropped."""
-    height, width = mask.shape[0] // factor, mask.shape[1] // factor
-    whole = np.empty((height, width), np.bool_)
-    if factor == 2:
-        for y in range(height):
-            above, below, row = mask[2 * y], mask[2 * y + 1], whole[y]
-            for x in range(width):
-                row[x] = above[2 * x] & above[2 * x + 1] & below[2 * x] & below[2 * x + 1]
-        return whole
-    line = np.empty(mask.shape[1], np.bool_)
-    for y in range(height):
-        line[:] = mask[y * factor]
-        for v in range(y * factor + 1, (y + 1) * factor):
-            row = mask[v]
-            for x in range(len(line)):
-                line[x] &= row[x]
-        for x in range(width):
-            known = True
-            for u in range(x * factor, (x + 1) * factor):
-                known &= line[u]
-            whole[y, x] = known
-    return whole

@@ -20,6 +20,7 @@ from curation.scans import (
     slopes,
     steepness_counts,
     step_profiles,
+    whole_blocks,
 )
 from curation.shapes import rows_of_letters, ruled_pixels, shapes, straight_pixels
 
@@ -231,3 +232,12 @@ def test_areas_are_those_above_a_level_on_a_grid_of_half_pixels(seed):
     fine = [cv2.resize(box, None, fx=2, fy=2, interpolation=cv2.INTER_LINEAR) for box in boxes]
     expected = [np.count_nonzero(box > level) / 4 for box, level in zip(fine, levels, strict=True)]
     assert areas_above(boxes, levels).tolist() == expected
+
+
+@some
+@given(seed=st.integers(0, 2**32), factor=st.integers(1, 5), height=st.integers(5, 23), width=st.integers(5, 31))
+def test_a_block_is_whole_where_all_its_pixels_are_known(seed, factor, height, width):
+    mask = np.random.default_rng(seed).random((height, width)) < 0.9
+    cut = mask[: height // factor * factor, : width // factor * factor]
+    blocks = cut.reshape(height // factor, factor, width // factor, factor)
+    assert np.array_equal(whole_blocks(mask, factor), blocks.all(axis=(1, 3)))

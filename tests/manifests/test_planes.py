@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from manifests.planes import channel_medians, extremes, whole_blocks
+from manifests.planes import channel_medians, extremes
 
 some = settings(max_examples=60, deadline=None)
 
@@ -28,12 +28,3 @@ def test_medians_are_of_the_pixels_under_the_mask(seed, step, share):
     if number:
         # the lower one of the two in the middle of an even number
         assert medians.tolist() == np.sort(chosen, axis=0)[(number - 1) // 2].tolist()
-
-
-@some
-@given(seed=st.integers(0, 2**32), factor=st.integers(1, 5), height=st.integers(5, 23), width=st.integers(5, 31))
-def test_a_block_is_whole_where_all_its_pixels_are_known(seed, factor, height, width):
-    mask = np.random.default_rng(seed).random((height, width)) < 0.9
-    cut = mask[: height // factor * factor, : width // factor * factor]
-    blocks = cut.reshape(height // factor, factor, width // factor, factor)
-    assert np.array_equal(whole_blocks(mask, factor), blocks.all(axis=(1, 3)))
