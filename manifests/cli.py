@@ -227,8 +227,9 @@ def export(
 ) -> None:
     """Write a snapshot as a table, or its pictures in a form that other tools read.
 
-    folder: original files by split, with metadata.csv. webdataset: tar shards by split and format, a sample being
-    picture and JSON. imagefolder: as Hugging Face reads it, with metadata.jsonl by split.
+    folder: original files by split, with metadata.csv.
+    webdataset: tar shards by split and format, a sample being picture and JSON.
+    imagefolder: as Hugging Face reads it, with metadata.jsonl by split.
     """
     from manifests.blobs import BlobStore
     from manifests.card import dataset_card
