@@ -7,15 +7,18 @@ from prefect import flow
 from prefect.logging import get_run_logger
 
 from flows.train import train_and_register
+from manifests.errors import UsageError
 from manifests.settings import Settings, load_settings
 from manifests.snapshots import read_snapshot, resolve
-from training.config import TASKS, Task
+from models.catalogue import EnlargerConfig
+from training.config import TASKS, Task, TrainConfig
 from training.evaluate import evaluate
+from training.in_use import in_use
 from training.outcome import NOT_SCORED, Outcome, headline
 from training.pack import Pack, open_pack
 from training.pack_build import pack_for_snapshot, trainable
 from training.recipes import make_config
-from training.registry import champion, load_model, promote, read_meta
+from training.registry import list_models, load_model, promote
 
 
 @flow(name="retrain")
@@ -41,38 +44,54 @@ def retrain(
 def _challenge(task: Task, recipe: str | None, min_new_images: int, settings: Settings) -> str:
     logger = get_run_logger()
     snapshot_id = resolve(settings.manifest_dir, None)
-    in_use = champion(settings.models_dir, task)
-    if in_use is not None:
-        known = read_meta(settings.models_dir, f"{task}@{in_use}")["snapshot_id"]
+    config = make_config(task, recipe)
+    before = _reigning(settings.models_dir, config)
+    if (known := _last_learnt(settings.models_dir, task, before)) is not None:
         changed = _accepted(settings, snapshot_id) ^ _accepted(settings, known)
         if len(changed) < min_new_images:
             return f"{len(changed)} frames came or went, fewer than {min_new_images}: nothing done"
-    config = make_config(task, recipe)
     challenger = train_and_register(config, snapshot_id, task).outcome
-    if in_use is None or challenger.version == in_use:
+    if before in (None, f"{task}@{challenger.version}"):
         return f"{task}@{challenger.version} is the champion"
     pack = open_pack(pack_for_snapshot(settings, snapshot_id, config.data.frame_px))
-    verdict = settle(task, in_use, challenger, pack, settings.models_dir)
+    verdict = settle(task, before, challenger, pack, settings.models_dir)
     logger.info(verdict)
     return verdict
 
 
-def settle(task: Task, in_use: str, challenger: Outcome, pack: Pack, models_dir: Path) -> str:
+def settle(task: Task, reigning: str, challenger: Outcome, pack: Pack, models_dir: Path) -> str:
     """Make the challenger champion if it is better than the one in use on the same frames; what came of it, in words.
 
-    The champion is scored anew, on the challenger's pack: figures on two sets of frames cannot be compared.
+    The one in use, `name@version`, is scored anew, on the challenger's pack: figures on two sets of frames cannot be
+    compared.
     """
     name = f"{task}@{challenger.version}"
     if challenger.split == NOT_SCORED:
         return f"{name} not promoted: no frame is held out to score it on"
     ours = headline(task, challenger.metrics)
-    model = load_model(models_dir, f"{task}@{in_use}")
+    model = load_model(models_dir, reigning)
     theirs = headline(task, evaluate(model, pack, challenger.split)).ours.value
-    figures = f"{ours.ours.value:.3f} against {theirs:.3f} of {in_use}, {ours.what}"
+    figures = f"{ours.ours.value:.3f} against {theirs:.3f} of {reigning}, {ours.what}"
     if not ours.beats(theirs):
         return f"{name} not promoted: {figures}"
     promote(models_dir, task, challenger.version)
     return f"{name} promoted: {figures}"
+
+
+def _reigning(models_dir: Path, config: TrainConfig) -> str | None:
+    """What is used for the config's task, and its scale if it enlarges; it may have come with the package."""
+    scale = config.generator.scale if isinstance(config.generator, EnlargerConfig) else None
+    try:
+        return in_use(models_dir, config.task, scale)
+    except UsageError:
+        return None
+
+
+def _last_learnt(models_dir: Path, task: Task, reigning: str | None) -> str | None:
+    """The snapshot of the one in use or, where that came with the package, of the last that did not beat it."""
+    own = [model for model in list_models(models_dir) if model.name == task or model.reference == reigning]
+    known = [model.snapshot_id for model in own if model.reference == reigning] or [model.snapshot_id for model in own]
+    return known[-1] if known else None
 
 
 def _accepted(settings: Settings, snapshot_id: str) -> set[str]:

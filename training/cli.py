@@ -147,7 +147,8 @@ def list_registered(as_json: JsonOption = False) -> None:
     from manifests.settings import load_settings
     from training.registry import list_models, list_shipped
 
-    found = list_models(load_settings().models_dir) + list_shipped()
+    models_dir = load_settings().models_dir
+    found = list_models(models_dir) + list_shipped(models_dir)
     for model in found:
         if as_json:
             typer.echo(json.dumps(asdict(model)))
@@ -169,8 +170,11 @@ def show(model: Annotated[str, typer.Argument(help="name or name@version.")]) ->
 
 
 @models_app.command()
-def promote(model: Annotated[str, typer.Argument(help="name@version.")]) -> None:
-    """Make a version the champion: the one that is used where no version is named."""
+def promote(model: Annotated[str, typer.Argument(help="name@version, or name@built-in.")]) -> None:
+    """Make a version the champion: the one that is used where no version is named.
+
+    With built-in as its version, what came with the package is used again.
+    """
     from manifests.errors import UsageError
     from manifests.settings import load_settings
     from training.registry import promote as make_champion
@@ -260,7 +264,7 @@ def _train(
     from training.pack_build import pack_for_snapshot
     from training.processes import is_first, processes_expected
     from training.recipes import make_config
-    from training.registry import check_name, start_from
+    from training.registry import champion, check_name, start_from
 
     places = load_settings()
     check_name(places.models_dir, name or task, task)
@@ -306,6 +310,9 @@ def _train(
     scored = f"scored on the {came.split} split of" if came.metrics else "not scored: no frame is held out in"
     typer.echo(f"run      {run_dir}")
     typer.echo(f"model    {came.name}@{came.version}, {scored} {pack.snapshot_id}")
+    if (kept := champion(places.models_dir, came.name)) != came.version:
+        other = f"{came.name}@{kept}" if kept else "what came with the package"
+        typer.echo(f"in use   {other}, until you run: deepfield models promote {came.name}@{came.version}")
 
 
 def _print_metrics(metrics: "Sequence[Metric]", as_json: bool) -> None:

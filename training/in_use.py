@@ -24,7 +24,7 @@ def in_use(models_dir: Path, task: Task, scale: int | None = None) -> str:
             return reference
     if scale is None:
         raise UsageError(f"There is no {task} yet: `deepfield train {task}` makes one.")
-    others = [model.reference for model in list_models(models_dir) + list_shipped() if model.task == task]
+    others = [model.reference for model in list_models(models_dir) + list_shipped(models_dir) if model.task == task]
     known = ", ".join(f"{reference} ({_scale(models_dir, reference)} times)" for reference in others)
     there = f"there are {known}" if known else "there is none for another scale either"
     raise UsageError(

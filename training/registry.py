@@ -2,8 +2,8 @@
 
 `<models>/<name>/<version>/` holds `weights.safetensors` (the vivid end), `weights_faithful.safetensors` (the end of
 L1 pretraining), `config.json`, `metrics.json` and `card.md`, and `palettes.json` where it can be guided.
-`<models>/<name>/champion` names the version in use. Where nothing is registered under a name, the model of that name
-that came with the package is found; its version is `built-in`.
+`<models>/<name>/champion` names the version in use. Where a name has none, the model of that name that came with the
+package is found, whose version is `built-in`, else the newest version.
 """
 
 import json
@@ -99,8 +99,8 @@ class Registered:
 def register(run_dir: Path, models_dir: Path, name: str, metrics: Sequence[Metric] = (), split: str = "test") -> str:
     """Copy a finished run into the registry under the next version of `name`, and return that version.
 
-    The first version of a name becomes its champion, later ones only by `promote`. Nothing half-written is seen:
-    the folder is made under another name and renamed.
+    The first version of a name becomes its champion where the package brought nothing that does as much, later ones
+    only by `promote`. Nothing half-written is seen: the folder is made under another name and renamed.
 
     Raises:
         UsageError: the name cannot be one, or belongs to models of another task.
@@ -132,7 +132,8 @@ def register(run_dir: Path, models_dir: Path, name: str, metrics: Sequence[Metri
         version = _take_version(draft, models_dir / name, describe)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
-    if champion(models_dir, name) is None:
+    brought = {name, f"{name}_x{getattr(config.generator, 'scale', None)}"} & shipped.shipped().keys()
+    if champion(models_dir, name) is None and not brought:
         promote(models_dir, name, version)
     return version
 
@@ -167,18 +168,21 @@ def _take_version(draft: Path, folder: Path, describe: Any) -> str:
 
 
 def promote(models_dir: Path, name: str, version: str) -> None:
-    """Make a version the one in use, by one rename.
+    """Make a version the one in use, by one rename; `built-in` gives its place back to what the package brought.
 
     Raises:
         UsageError: there is no such model or version.
     """
+    if version == shipped.VERSION and any(re.fullmatch(rf"{name}(_x[0-9]+)?", key) for key in shipped.shipped()):
+        (models_dir / name / "champion").unlink(missing_ok=True)
+        return
     if version not in _versions(models_dir / name):
         raise UsageError(f"There is no model {name}@{version}: `deepfield models list` shows what there is.")
     write_text(models_dir / name / "champion", version + "\n")
 
 
 def champion(models_dir: Path, name: str) -> str | None:
-    """The version of a name that is in use, None where there is none."""
+    """The registered version of a name that is in use, None where there is none."""
     path = models_dir / name / "champion"
     return path.read_text(encoding="utf-8").strip() if path.exists() else None
 
@@ -192,9 +196,12 @@ def list_models(models_dir: Path) -> list[Registered]:
     return found
 
 
-def list_shipped() -> list[Registered]:
-    """The models that came with the package."""
-    return [_listed(folder, name, shipped.VERSION, False) for name, folder in shipped.shipped().items()]
+def list_shipped(models_dir: Path) -> list[Registered]:
+    """The models that came with the package; each is the champion of its name as long as no other is."""
+    return [
+        _listed(folder, name, shipped.VERSION, champion(models_dir, name) is None)
+        for name, folder in shipped.shipped().items()
+    ]
 
 
 def _listed(folder: Path, name: str, version: str, in_use: bool) -> Registered:
@@ -203,7 +210,7 @@ def _listed(folder: Path, name: str, version: str, in_use: bool) -> Registered:
 
 
 def locate(models_dir: Path, ref: str) -> Path:
-    """The folder of `name` (its champion, else the one that came with the package) or `name@version`.
+    """The folder of `name` (its champion, else what came with the package, else its newest) or `name@version`.
 
     Raises:
         UsageError: there is no such model.
@@ -215,7 +222,9 @@ def locate(models_dir: Path, ref: str) -> Path:
             return models_dir / name / str(chosen)
         if chosen in (None, shipped.VERSION) and name in shipped.shipped():
             return shipped.shipped()[name]
-    names = sorted({model.name for model in list_models(models_dir) + list_shipped()})
+        if chosen is None and (versions := _versions(models_dir / name)):
+            return models_dir / name / versions[-1]
+    names = sorted({model.name for model in list_models(models_dir) + list_shipped(models_dir)})
     known = f"there are {', '.join(names)}" if names else "none is registered yet, train one first"
     raise UsageError(f"There is no model {ref!r} in {models_dir}: {known}.")
 

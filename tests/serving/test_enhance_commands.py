@@ -14,7 +14,7 @@ from training.loop import train
 from training.pack import FrameInfo, open_pack
 from training.pack_write import write_pack
 from training.recipes import make_config
-from training.registry import register
+from training.registry import promote, register
 
 TINY = {
     "colorizer": ["generator.width=4", "generator.max_width=8", "discriminator.width=4", "data.crop_px=64"],
@@ -39,7 +39,7 @@ def home(tmp_path_factory):
     for task, settings in TINY.items():
         run = home / "runs" / task
         train(make_config(task, None, None, [*settings, *QUICK]), pack, run)
-        register(run, home / "models", task)
+        promote(home / "models", task, register(run, home / "models", task))
     return home
 
 

@@ -14,7 +14,7 @@ from training.loop import train
 from training.pack import FrameInfo, open_pack
 from training.pack_write import write_pack
 from training.recipes import make_config
-from training.registry import register
+from training.registry import promote, register
 
 TINY = [
     *("generator.width=4", "generator.depth=1", "generator.context=1", "discriminator.width=4", "data.crop_px=64"),
@@ -40,7 +40,7 @@ def home(tmp_path_factory):
 
     pack = open_pack(write_pack(home / "pack", frames(), snapshot_id="test", max_side_px=96))
     train(make_config("colorizer", "default_colorizer", None, TINY), pack, home / "runs" / "colour")
-    register(home / "runs" / "colour", home / "models", "colorizer")
+    promote(home / "models", "colorizer", register(home / "runs" / "colour", home / "models", "colorizer"))
     return home
 
 

@@ -177,14 +177,24 @@ def test_what_came_with_the_package_is_found_where_nothing_is_registered(package
     model = load_model(home, in_use(home, "superres", 2), task="superres")
     assert (model.name, model.version) == ("superres_x2", "built-in")
     assert {value.dtype for value in model.vivid.values()} == {torch.float32}
-    assert [(m.name, m.version, m.champion) for m in list_shipped()] == [("superres_x2", "built-in", False)]
+    assert [(m.name, m.version, m.champion) for m in list_shipped(home)] == [("superres_x2", "built-in", True)]
     assert list_models(home) == []
     assert "plausible guess" in (locate(home, "superres_x2") / "card.md").read_text()
     for name in ("superres_x2", "superres"):
+        before = in_use(home, "superres", 2)
+        # it came with the package and was trained for longer than most: a first version does not push it out
         register(runs["superres"], home, name)
+        assert in_use(home, "superres", 2) == before
+        promote(home, name, "v1")
         assert in_use(home, "superres", 2) == f"{name}@v1"
     assert load_model(home, "superres_x2").version == "v1"
     assert load_model(home, "superres_x2@built-in").version == "built-in"
+    for name in ("superres", "superres_x2"):
+        promote(home, name, "built-in")
+    assert in_use(home, "superres", 2) == "superres_x2@built-in"
+    assert load_model(home, "superres").reference == "superres@v1"  # no champion, but nothing else of that name
+    with pytest.raises(UsageError, match="no model mine@built-in"):
+        promote(home, "mine", "built-in")
 
 
 def test_a_scale_that_no_model_has_is_one_sentence(package, tmp_path):

@@ -10,7 +10,7 @@ from flows.retrain import settle
 from training.config import Task
 from training.loop import WEIGHTS, train
 from training.outcome import NOT_SCORED, Outcome, enter
-from training.registry import champion
+from training.registry import champion, promote
 
 
 def worse(run: Path, copy: Path) -> Path:
@@ -34,9 +34,10 @@ def test_the_better_model_on_the_same_frames_is_champion_afterwards(task: Task, 
     for first, second, wins in ((bad, good, "v2"), (good, bad, "v1")):
         models = tmp_path / f"models-{first.name}"
         enter(first, pack, models, task)
+        promote(models, task, "v1")
         challenger = enter(second, pack, models, task)
-        said = settle(task, "v1", challenger, pack, models)
+        said = settle(task, f"{task}@v1", challenger, pack, models)
         assert champion(models, task) == wins
         assert ("not promoted" in said) == (wins == "v1")
-    assert "held out" in settle(task, "v1", Outcome(task, "v2", NOT_SCORED, ()), pack, models)
+    assert "held out" in settle(task, f"{task}@v1", Outcome(task, "v2", NOT_SCORED, ()), pack, models)
     assert champion(models, task) == "v1"

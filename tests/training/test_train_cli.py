@@ -76,12 +76,17 @@ def test_train_registers_a_model_that_can_be_listed_shown_scored_and_exported(ho
     assert done.exit_code == 0, done.output
     described = json.loads((home / "runs" / "first" / "config.json").read_text())["config"]
     assert (described["seed"], described["device"]) == (3, "cpu")
-    assert (home / "models" / "colorizer" / "champion").read_text().strip() == "v1"
+    assert "in use   what came with the package, until you run: deepfield models promote colorizer@v1" in done.output
 
-    listed = [json.loads(line) for line in deepfield("models", "list", "--json").stdout.splitlines()]
-    assert [(m["name"], m["version"]) for m in listed if m["champion"]] == [("colorizer", "v1")]
-    assert {m["version"] for m in listed if not m["champion"]} == {"built-in"}
-    assert "not photometry" in deepfield("models", "show", "colorizer").stdout
+    def in_use() -> list[tuple[str, str]]:
+        listed = [json.loads(line) for line in deepfield("models", "list", "--json").stdout.splitlines()]
+        return [(m["name"], m["version"]) for m in listed if m["champion"]]
+
+    assert in_use() == [("colorizer", "built-in"), ("superres_x4", "built-in")]
+    for version in ("v1", "built-in", "v1"):
+        assert deepfield("models", "promote", f"colorizer@{version}").exit_code == 0
+        assert sorted(in_use()) == [("colorizer", version), ("superres_x4", "built-in")]
+    assert "colorizer@v1" in deepfield("models", "show", "colorizer").stdout
 
     scored = deepfield("evaluate", "colorizer", "--json")
     metrics = [json.loads(line) for line in scored.stdout.splitlines()]
