@@ -25,7 +25,7 @@ _CROWD = 50  # frames
 _PIECES = 16
 _PIECE_BITS = (16, 22)  # wider where there are more descriptors, so that few have a piece in common by chance
 _ALIKE = 4  # descriptors that have a piece in common by chance
-_BUSY = 100  # times as many: what they share is common
+_BUSY = 100  # times as many, or as chance brings together: what they share is common
 _BLOCKS = 64
 
 
@@ -51,7 +51,7 @@ def vote(queries: Sequence[np.ndarray], stored: Sequence[np.ndarray]) -> list[Vo
     order, starts = _index(words, bits)
     asked, of_frame = _stacked(queries)
     bounds = np.searchsorted(of_frame, np.arange(len(queries) + 1))
-    busy = max(1, _BUSY * len(words) >> bits)
+    busy = _BUSY * max(_ALIKE, len(words) >> bits)
     found = np.full((len(queries), _MOST_VOTED), -1, np.int64)
     votes = np.zeros((len(queries), _MOST_VOTED))
     _count(asked, _pieces(asked, bits), bounds, words, frames, order, starts, len(stored), busy, found, votes)

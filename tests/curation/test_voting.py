@@ -34,6 +34,11 @@ def test_crops_turns_and_mirror_images_are_found_among_strangers():
     assert True in found["mirrored", "one"]
 
 
+def test_a_crop_is_found_where_there_is_nothing_but_it_and_its_picture():
+    rgb = sky(8, 420, 520, stars=300)
+    assert False in alike({"crop": described(rgb[:380, :460]), "whole": described(rgb)})["crop", "whole"]
+
+
 def test_what_everybody_has_counts_for_little():
     rng = np.random.default_rng(0)
     common = rng.integers(0, 256, (40, 32), dtype=np.uint8)
