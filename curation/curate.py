@@ -1,7 +1,7 @@
 """From what was scraped to a snapshot: measure what is new, find duplicates, decide, split, write."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 from sqlalchemy import Engine
 
+from curation.clusters import against_kept, remembered
 from curation.duplicates import RANK, Candidate, Duplicate, resolve
 from curation.features import Features, extract
 from curation.intake import got_images, provenance
@@ -47,7 +48,7 @@ from manifests.splits import (
 )
 
 _LETTERS = 8  # of 300 real pictures without captions, one seems to have as many
-_RELEASE_PAIRS = 30  # pictures of one release are compared with each other up to this number
+_NAMED_PAIRS = 30  # pictures of one release, or of one name, are compared with each other up to this number
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,10 @@ class DryRun:
     images: int
     unmeasured: int
     changes: tuple[Change, ...]
+
+
+Judge = Callable[[Found], dict[Pair, Judgement]]
+"""Looks at pairs, or recalls what was found of them."""
 
 
 @dataclass(frozen=True)
@@ -162,10 +167,11 @@ def build_snapshot(
     def load(pixels: str, mirrored: bool) -> Features | None:
         return extract(decode(paths[pixels], settings.max_pixels), mirrored)
 
-    judged = judge_all(wanted, load, measures_dir=settings.measures_dir, on_progress=on_progress)
-    previous = _previous(settings.manifest_dir)
+    def judge(pairs: Found) -> dict[Pair, Judgement]:
+        return judge_all(pairs, load, measures_dir=settings.measures_dir, on_progress=on_progress)
+
     decisions = effective(history(engine))
-    rows = _rows(frames, policy, _relations(judged, frames), decisions, previous)
+    rows = _rows(frames, policy, wanted, judge, decisions, _previous(settings.manifest_dir))
     before = head(settings.manifest_dir)
     info = write_snapshot(
         rows, manifest_dir=settings.manifest_dir, policy_digest=policy.digest, note=f"policy {policy.name}"
@@ -188,14 +194,15 @@ def dry_run(*, settings: Settings, engine: Engine, policy: Policy) -> DryRun:
     frames = _frames(engine, settings.measures_dir)
     wanted = _pairs_to_judge(frames, settings.measures_dir)
     known = read_judgements(settings.measures_dir)
-    judged = {
-        pair: max(found, key=lambda judgement: judgement.inliers)
-        for pair, sides in wanted.items()
-        if (found := [known[pair, side] for side in sides if (pair, side) in known])
-    }
-    rows = _rows(
-        frames, policy, _relations(judged, frames), effective(history(engine)), _previous(settings.manifest_dir)
-    )
+
+    def recall(pairs: Found) -> dict[Pair, Judgement]:
+        return {
+            pair: max(found, key=lambda judgement: judgement.inliers)
+            for pair, sides in pairs.items()
+            if (found := [known[pair, side] for side in sides if (pair, side) in known])
+        }
+
+    rows = _rows(frames, policy, wanted, recall, effective(history(engine)), _previous(settings.manifest_dir))
     both = rows.merge(old[["image_id", "verdict"]], on="image_id", suffixes=("", "_before"))
     changed = both[both["verdict"] != both["verdict_before"]].sort_values("image_id")
     changes = tuple(
@@ -214,16 +221,17 @@ def _frames(engine: Engine, measures_dir: Path) -> pd.DataFrame:
 
 
 def _pairs_to_judge(frames: pd.DataFrame, measures_dir: Path) -> Found:
-    """Candidate pairs of pixel hashes: near hashes, features in common, overlapping footprints, one release."""
+    """Candidate pairs of pixel hashes: near hashes, features in common, overlapping footprints, one release or name of
+    an archive, and what is known to be related."""
     decoded = frames[frames["pixel_sha256"].notna()]
     pixels = dict(zip(decoded["image_id"], decoded["pixel_sha256"], strict=True))
     prints = {row.pixel_sha256: fingerprints_of(row) for row in decoded.itertuples()}
     described = {name: one for name, one in read_descriptors(measures_dir).items() if name in prints}
     groups = [[pixels[a], pixels[b]] for a, b in field_edges(decoded)]
-    for _, names in decoded[decoded["release_id"].notna()].groupby("release_id", sort=True)["pixel_sha256"]:
-        if names.nunique() <= _RELEASE_PAIRS:
-            groups.append(names.tolist())
-    return united(near_hashes(prints), alike(described), together(groups))
+    named = [*bonds_by(decoded, "release_id"), *alias_bonds(decoded)]
+    groups += [[pixels[image_id] for image_id in ids] for ids in named if len(ids) <= _NAMED_PAIRS]
+    known = remembered(read_judgements(measures_dir), prints)
+    return united(near_hashes(prints), alike(described), together(groups), known)
 
 
 def _relations(judged: Mapping[Pair, Judgement], frames: pd.DataFrame) -> _Relations:
@@ -250,17 +258,25 @@ def _relations(judged: Mapping[Pair, Judgement], frames: pd.DataFrame) -> _Relat
 def _rows(
     frames: pd.DataFrame,
     policy: Policy,
-    relations: _Relations,
+    wanted: Found,
+    judge: Judge,
     decisions: Mapping[str, Decision],
     previous: Mapping[str, Assignment],
 ) -> pd.DataFrame:
     """Manifest rows: what was known and measured, with verdict, duplicates, decision, group and split."""
     rulings = {row["image_id"]: _ruling(row, policy) for row in frames.to_dict("records")}
-    bound = _bound(frames, relations)
-    splits = assign_splits(frames["image_id"], _bonds(frames, bound), previous)
-    unused = {image_id for image_id, assigned in splits.items() if assigned.split == "none"}
-    duplicates = _duplicates(frames, rulings, decisions, relations, unused)
     pixels = dict(zip(frames["image_id"], frames["pixel_sha256"], strict=True))
+    while True:
+        relations = _relations(judge(wanted), frames)
+        bound = _bound(frames, relations)
+        splits = assign_splits(frames["image_id"], _bonds(frames, bound), previous)
+        unused = {image_id for image_id, assigned in splits.items() if assigned.split == "none"}
+        duplicates = _duplicates(frames, rulings, decisions, relations, unused)
+        kept = {digest for image_id, digest in pixels.items() if image_id not in duplicates}
+        more = united(wanted, against_kept(relations.same_rendering.keys(), kept))
+        if more == wanted:
+            break
+        wanted = more
     rulings |= {
         image_id: _repetition(found, pixels[image_id], pixels[found.of], relations)
         for image_id, found in duplicates.items()
@@ -325,6 +341,7 @@ def _duplicates(
                 bool(lettered),
                 _pipeline(row.rendering),
                 row.image_id in unused,
+                None if pd.isna(row.edge_sharpness) else float(row.edge_sharpness),
             )
         )
     pixels_of = dict(zip(decoded["image_id"], decoded["pixel_sha256"], strict=True))

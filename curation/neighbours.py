@@ -16,6 +16,8 @@ Pair = tuple[str, str]
 Found = dict[Pair, tuple[bool, ...]]
 """Pairs (a, b), a < b, each with the mirrorings to try: False, True or both."""
 
+BOTH = (False, True)
+
 # Wider cuts find little more (real twins are crops, which features find), and as much again that is no pair.
 MAX_DISTANCE_64 = 10
 MAX_DISTANCE_256 = 48
@@ -50,12 +52,8 @@ def alike(descriptors: Mapping[str, Descriptors]) -> Found:
 
 
 def together(groups: Iterable[Sequence[str]]) -> Found:
-    """All pairs within each group, unmirrored."""
-    found: dict[Pair, set[bool]] = defaultdict(set)
-    for group in groups:
-        for a, b in combinations(sorted(set(group)), 2):
-            found[a, b].add(False)
-    return _sorted(found)
+    """All pairs within each group, either way round: what an archive says of them is nothing of that."""
+    return dict(sorted((pair, BOTH) for group in groups for pair in combinations(sorted(set(group)), 2)))
 
 
 def united(*parts: Found) -> Found:

@@ -120,7 +120,7 @@ def assign_splits(
     unused = {i for i, assignment in result.items() if assignment.split == "none"}
     # they are left out of a bond before it becomes a chain, which would break at them
     pairs = [pair for bond in bonds for pair in pairwise(i for i in bond if i not in unused)]
-    for members in _components(ids, pairs):
+    for members in components(ids, pairs):
         held = [result[i] for i in members if i in old and i not in unused]
         splits = {assignment.split for assignment in held}
         newcomers = [i for i in members if i not in old]
@@ -151,7 +151,8 @@ def leaks(split_of: Mapping[str, str], bonds: Iterable[Bond]) -> list[tuple[str,
     return found
 
 
-def _components(ids: list[str], pairs: list[tuple[str, str]]) -> list[list[str]]:
+def components(ids: list[str], pairs: Iterable[tuple[str, str]]) -> list[list[str]]:
+    """What pairs bind together, each with its ids in their order; pairs with an id that is not there bind nothing."""
     parent = {i: i for i in ids}
 
     def root(i: str) -> str:

@@ -94,6 +94,38 @@ def test_a_run_measures_removes_twins_decides_and_splits(home, engine, blobs):
     assert summary.reasons["reject"]["duplicate"] == 3 == sum(summary.duplicates.values())
 
 
+def test_however_many_crops_come_each_is_held_against_the_picture_that_it_was_cut_from(home, engine, blobs):
+    # a frame votes for ten others, so that of twenty crops not each is proposed with the whole
+    whole = sky(8, 420, 520, stars=300)
+    random = np.random.default_rng(5)
+    pictures = {"whole": encoded(whole)}
+    for number in range(20):
+        share = random.uniform(0.82, 0.93)
+        height, width = int(420 * share), int(520 * share)
+        y, x = random.integers(0, 420 - height + 1), random.integers(0, 520 - width + 1)
+        pictures[f"crop {number}"] = encoded(whole[y : y + height, x : x + width], "JPEG", quality=90)
+    names = list(pictures)
+    ids = {name: put(engine, blobs, name, pictures[name]) for name in names[:6]}
+    _, few = run(home, engine, blobs)
+    assert few["duplicate_of"].dropna().tolist() == 5 * [ids["whole"]]
+    ids |= {name: put(engine, blobs, name, pictures[name]) for name in names[6:]}
+    _, all_ = run(home, engine, blobs)
+    assert all_["duplicate_of"].dropna().tolist() == 20 * [ids["whole"]]
+
+
+def test_what_was_found_related_is_not_forgotten_when_pictures_are_added(home, engine, blobs, monkeypatch):
+    one, other = sky(8, 420, 520, stars=300), sky(8, 420, 520, stars=300)[:380, :460]
+    ids = [put(engine, blobs, name, encoded(rgb)) for name, rgb in (("one", one), ("other", other))]
+    _, before = run(home, engine, blobs)
+    assert before["duplicate_of"].notna().sum() == 1
+    put(engine, blobs, "more", encoded(sky(2)))
+    # as if so many more had come that the two are not among the likest of each other
+    for source in ("near_hashes", "alike"):
+        monkeypatch.setattr(f"curation.curate.{source}", lambda _: {})
+    _, rows = run(home, engine, blobs)
+    assert rows.loc[ids, "duplicate_of"].tolist() == before.loc[ids, "duplicate_of"].tolist()
+
+
 def test_running_again_measures_nothing_and_gives_the_same_snapshot(home, engine, blobs):
     filled(engine, blobs)
     first, _ = run(home, engine, blobs)

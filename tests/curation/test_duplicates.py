@@ -31,13 +31,29 @@ def test_lossless_is_kept_over_jpeg_and_the_smallest_name_breaks_ties():
     assert set(resolve([one("b"), one("a")], {"a": "A", "b": "B"}, [("A", "B")])) == {"b"}
 
 
-def test_the_finer_is_kept_whatever_part_of_the_sky_it_shows():
-    # b is a crop of a in twice the size, c is b in nearly the same: what a is to c follows
-    frames = [one("a", valid=300), one("b", valid=100), one("c", valid=90)]
+def test_the_finer_is_kept_where_it_shows_most_of_the_sky():
+    # b is a in twice the size less a third of its sky, c is b in nearly the same: what a is to c follows
+    frames = [one("a", valid=100), one("b", valid=268), one("c", valid=255)]
     pixels = {"a": "A", "b": "B", "c": "C"}
     assert set(resolve(frames, pixels, {("A", "B"): 2.0, ("B", "C"): 1.01})) == {"a", "c"}
-    assert set(resolve(frames, pixels, {("A", "B"): 0.5, ("B", "C"): 1.0})) == {"b"}
-    assert set(resolve(frames, pixels, {("A", "C"): 2.0, ("B", "C"): 0.4})) == {"c"}
+    assert set(resolve(frames, pixels, {("A", "B"): 2.0, ("A", "C"): 2.0, ("B", "C"): 0.99})) == {"a", "c"}
+
+
+def test_a_close_up_does_not_stand_for_the_sky_that_it_leaves_out():
+    # b is half of a in twice the size
+    frames = [one("a", valid=100), one("b", valid=200)]
+    assert set(resolve(frames, {"a": "A", "b": "B"}, {("A", "B"): 2.0})) == {"b"}
+    # where the policy thinks less of the whole it waits for a person, beside the close-up
+    frames[0] = one("a", "review", valid=100)
+    assert not resolve(frames, {"a": "A", "b": "B"}, {("A", "B"): 2.0})
+    frames[0] = one("a", lettered=True, valid=100)
+    assert set(resolve(frames, {"a": "A", "b": "B"}, {("A", "B"): 2.0})) == {"a"}
+
+
+def test_an_enlarged_copy_does_not_push_out_its_original():
+    for softened, kept in ((0.6, "a"), (0.9, "b")):
+        frames = [replace(one("a", valid=100), sharpness=0.9), replace(one("b", valid=400), sharpness=0.9 * softened)]
+        assert set("ab") - set(resolve(frames, {"a": "A", "b": "B"}, {("A", "B"): 2.0})) == {kept}
 
 
 def test_what_was_made_of_counts_is_kept_over_a_picture_of_them_whatever_their_size():
@@ -52,7 +68,7 @@ def test_of_two_renderings_the_newer_is_kept():
 
 
 def test_an_annotated_twin_is_never_the_one_that_stays():
-    frames = [one("a", "review", valid=900), one("b", "accept", valid=100)]
+    frames = [one("a", "review", valid=150), one("b", "accept", valid=100)]
     assert set(resolve(frames, {"a": "A", "b": "B"}, [("A", "B")])) == {"a"}
     # nor where the policy thinks less of the clean one, or nothing of the letters
     for verdict in ("accept", "review"):
