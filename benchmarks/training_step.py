@@ -27,7 +27,7 @@ from models.color import rgb_to_lab
 from models.colouriser import AB_LIMIT
 from models.unet import UNetConfig
 from training import checkpoints
-from training.config import TrainConfig, override, parse_assignments
+from training.config import TrainConfig
 from training.data import CropSampler
 from training.degradation import degrade
 from training.pack import FrameInfo, Pack, open_pack
@@ -35,6 +35,7 @@ from training.pack_write import write_pack
 from training.players import make_objective
 from training.processes import Place, computes_bf16
 from training.recipes import RECIPES
+from training.settings import override, parse_assignments
 from training.step import take_step
 
 

@@ -1,12 +1,10 @@
-"""The settings of a training run as frozen dataclasses, and how a file or the command line changes them."""
+"""The settings of a training run as frozen dataclasses, and their way into a file and back."""
 
-import tomllib
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
-from pathlib import Path
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
 
-from manifests.errors import DeepfieldError, UsageError
+from manifests.errors import DeepfieldError
 from models import catalogue
 from models.catalogue import ColouriserConfig, EnlargerConfig
 from models.colouriser import CHANNELS
@@ -20,9 +18,6 @@ from training.degradation import AREA, DegradationConfig
 Task = Literal["colorizer", "superres"]
 TASKS: tuple[Task, ...] = ("colorizer", "superres")
 PretrainLoss = Literal["l1", "psnr"]
-
-# settings that say what the run is; to change them is to choose another recipe
-_FIXED = ("task", "recipe", "source")
 
 
 @dataclass(frozen=True)
@@ -204,108 +199,3 @@ def degradation_of(meta: Mapping[str, Any]) -> DegradationConfig:
 def _degradation(data: Mapping[str, Any]) -> DegradationConfig:
     # runs of earlier versions do not name it: they took the area mean
     return DegradationConfig(**data.get("degradation", {}))
-
-
-def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:
-    """`key=value` texts, keys with dots, as a nested dictionary of texts.
-
-    Raises:
-        UsageError: a text has no `=`.
-    """
-    tree: dict[str, Any] = {}
-    for text in assignments:
-        key, sign, value = text.partition("=")
-        if not sign or not key.strip():
-            raise UsageError(f"--set {text} is not of the form key=value, for example --set data.batch=8.")
-        *parents, last = key.strip().split(".")
-        branch = tree
-        for parent in parents:
-            below = branch.setdefault(parent, {})
-            if not isinstance(below, dict):
-                raise UsageError(f"--set gives {parent} a value and also sets something below it.")
-            branch = below
-        branch[last] = value.strip()
-    return tree
-
-
-def read_toml(path: Path) -> dict[str, Any]:
-    """The settings of a TOML file, tables as nested dictionaries.
-
-    Raises:
-        UsageError: the file is not there or not TOML.
-    """
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"The config file {path} cannot be read: {error.strerror}.") from None
-    except ValueError as error:
-        raise UsageError(f"The config file {path} is not TOML: {error}.") from None
-
-
-def override(config: TrainConfig, changes: Mapping[str, Any]) -> TrainConfig:
-    """A config with some settings changed; `changes` is nested like the config, values typed or texts.
-
-    Raises:
-        UsageError: a setting is unknown, or its value is of the wrong type or out of range.
-    """
-    for key in _FIXED:
-        if key in changes:
-            raise UsageError(f"{key} is not a setting that can be changed: choose another --recipe.")
-    try:
-        return _override(config, changes, "")
-    except ValueError as error:
-        raise UsageError(f"The settings do not go together: {error}.") from None
-
-
-def _override(part: Any, changes: Mapping[str, Any], prefix: str) -> Any:
-    hints = get_type_hints(type(part))
-    known = [field.name for field in fields(part) if prefix or field.name not in _FIXED]
-    values = {}
-    for key, raw in changes.items():
-        path = prefix + key
-        if key not in known:
-            raise UsageError(f"There is no setting {path}; known here: {', '.join(known)}.")
-        current = getattr(part, key)
-        if is_dataclass(current):
-            if not isinstance(raw, Mapping):
-                inner = ", ".join(f"{path}.{field.name}" for field in fields(current))
-                raise UsageError(f"{path} is a group of settings: set one of {inner}.")
-            values[key] = _override(current, raw, f"{path}.")
-        elif isinstance(raw, Mapping):
-            raise UsageError(f"{path} is a single setting, there is nothing below it.")
-        else:
-            values[key] = _typed(raw, hints[key], path)
-    return replace(part, **values)
-
-
-def _typed(raw: Any, kind: Any, path: str) -> Any:
-    """A value, text or typed, as the type a setting has."""
-    origin = get_origin(kind)
-    if origin is Literal:
-        if raw not in get_args(kind):
-            raise UsageError(f"{path} must be one of {', '.join(map(str, get_args(kind)))}, not {raw!r}.")
-        return raw
-    if origin is tuple:
-        return _tuple(raw, get_args(kind), path)
-    if kind is bool:
-        choices = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-        if str(raw).lower() not in choices:
-            raise UsageError(f"{path} must be true or false, not {raw!r}.")
-        return choices[str(raw).lower()]
-    wanted = {int: "a whole number", float: "a number"}.get(kind, "a text")
-    if isinstance(raw, bool) or (kind is int and isinstance(raw, float)):
-        raise UsageError(f"{path} must be {wanted}, not {raw!r}.")
-    try:
-        return kind(raw)
-    except (TypeError, ValueError):
-        raise UsageError(f"{path} must be {wanted}, not {raw!r}.") from None
-
-
-def _tuple(raw: Any, kinds: tuple[Any, ...], path: str) -> tuple[Any, ...]:
-    parts = [part for part in raw.split(",") if part.strip()] if isinstance(raw, str) else raw
-    if not isinstance(parts, list):
-        raise UsageError(f"{path} must be a list such as 1,2, not {raw!r}.")
-    if kinds[-1] is not Ellipsis and len(parts) != len(kinds):
-        raise UsageError(f"{path} needs {len(kinds)} numbers separated by commas, not {raw!r}.")
-    kind = kinds[0]
-    return tuple(_typed(part, kind, path) for part in parts)

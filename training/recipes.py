@@ -14,16 +14,7 @@ from models.edsr import EDSRConfig
 from models.guided import GuidedUNetConfig
 from models.srresnet import SRResNetConfig
 from models.unet import UNetConfig
-from training.config import (
-    DataConfig,
-    EngineConfig,
-    PhaseConfig,
-    Task,
-    TrainConfig,
-    override,
-    parse_assignments,
-    read_toml,
-)
+from training.config import DataConfig, EngineConfig, PhaseConfig, Task, TrainConfig
 from training.recipes_colour import (
     content_mix,
     nafnet_r3gan,
@@ -36,6 +27,7 @@ from training.recipes_colour import (
     unet256_patchgan,
 )
 from training.recipes_superres import edsr, edsr_gan, span, span_gan, srgan_ledig, srresnet, wdsr, wdsr_gan
+from training.settings import override, parse_assignments, read_toml
 
 
 def demo_colorizer() -> TrainConfig:

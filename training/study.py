@@ -14,7 +14,7 @@ import torch
 
 from manifests.errors import DeepfieldError, UsageError
 from training.budget import Budget, planned
-from training.config import Task, TrainConfig, override
+from training.config import Task, TrainConfig
 from training.evaluate import Metric
 from training.evaluation_folder import assess
 from training.files import write_text
@@ -25,6 +25,7 @@ from training.pack_resize import resized_pack
 from training.recipes import RECIPES, make_config
 from training.registry import load_run
 from training.scores import Scores
+from training.settings import override
 
 PAPER = (
     "paper_unet_rgb",

@@ -3,7 +3,6 @@ import torch
 from tiny import drawn, info
 
 from manifests.errors import UsageError
-from training.config import override
 from training.evaluate import evaluate
 from training.loop import train
 from training.pack import open_pack
@@ -11,6 +10,7 @@ from training.pack_write import write_pack
 from training.palettes import FILE, load_palettes
 from training.recipes import make_config
 from training.registry import load_model, load_run, register
+from training.settings import override
 
 CHANGES = {
     "data": {"crop_px": 32, "batch": 4, "frame_px": 80},

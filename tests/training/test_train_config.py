@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from manifests.errors import DeepfieldError, UsageError
-from training.config import from_dict, override, parse_assignments, to_dict
+from training.config import from_dict, to_dict
 from training.recipes import RECIPES, make_config
+from training.settings import override, parse_assignments
 
 
 @pytest.mark.parametrize("name", RECIPES)

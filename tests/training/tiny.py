@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from training.config import Task, TrainConfig, override
+from training.config import Task, TrainConfig
 from training.pack import FrameInfo, Pack, open_pack
 from training.pack_write import write_pack
 from training.recipes import make_config
+from training.settings import override
 
 
 def drawn(number: int, side: int = 80) -> tuple[np.ndarray, np.ndarray]:
