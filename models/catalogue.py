@@ -44,6 +44,8 @@ _CATALOGUE: dict[str, tuple[type[Any], type[nn.Module]]] = {
     "residual_vgg": (ResidualVGGConfig, ResidualVGG),
     "srgan_discriminator": (SRGANDiscriminatorConfig, SRGANDiscriminator),
 }
+# the rest of a run is made for these: what is enlarged how much, and what the generator shows the discriminator
+_SHARED = ("scale", "output", "channels")
 
 
 def output_of(config: ColouriserConfig) -> Output:
@@ -70,6 +72,25 @@ def name_of(config: NetworkConfig) -> str:
         if type(config) is kind:
             return name
     raise ValueError(f"{type(config).__name__} is not the config of a known network")
+
+
+def alternatives(config: NetworkConfig) -> tuple[str, ...]:
+    """Names of the networks that colour, enlarge or judge as this one does, its own among them."""
+    (role,) = (role for role in (ColouriserConfig, EnlargerConfig, DiscriminatorConfig) if isinstance(config, role))
+    return tuple(name for name, (kind, _) in _CATALOGUE.items() if issubclass(kind, role))
+
+
+def in_place_of(config: NetworkConfig, name: str) -> NetworkConfig:
+    """The config of the network `name`, one of the `alternatives`, for the place that another has in a run.
+
+    It has its own defaults, but for the scale, output or channels of the one before, where both have such a setting;
+    a network of the same name stays as it is.
+    """
+    if name == name_of(config):
+        return config
+    kind = _CATALOGUE[name][0]
+    known = {field.name for field in fields(kind)}
+    return kind(**{key: value for key, value in asdict(config).items() if key in _SHARED and key in known})
 
 
 def to_dict(config: NetworkConfig) -> dict[str, Any]:

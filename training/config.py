@@ -89,6 +89,8 @@ class EngineConfig:
 class TrainConfig:
     """A whole run. `source` names where the recipe comes from.
 
+    The `network` of a generator or discriminator is its family. One that is set in place of the recipe's has its own
+    defaults, but for the scale, output or channels, which stay as the rest of the run needs them.
     `discriminator_first`: steps at the start of the adversarial phase in which only the discriminator learns.
     `held_out_frames`: how many frames an evaluation during training looks at. `encoder`: the first weights of a
     ResNet encoder, "imagenet", "scratch" or a file. `collapse_rows`: so many rows of the log in a row with signs of
@@ -133,9 +135,12 @@ class TrainConfig:
         scale = self.generator.scale if isinstance(self.generator, EnlargerConfig) else 1
         # lightness and colours, or the picture
         shown = 3 if isinstance(self.generator, EnlargerConfig) else 1 + CHANNELS[catalogue.output_of(self.generator)]
+        # the SRGAN's judges RGB and nothing else
         judged = 3 if isinstance(self.discriminator, SRGANDiscriminatorConfig) else self.discriminator.channels
         if shown != judged:
-            raise ValueError(f"the discriminator sees {shown} channels, and discriminator.channels is {judged}")
+            can_be_set = not isinstance(self.discriminator, SRGANDiscriminatorConfig)
+            mend = f"set discriminator.channels to {shown}" if can_be_set else "choose another discriminator.network"
+            raise ValueError(f"the discriminator is shown {shown} channels and takes {judged}: {mend}")
         if self.data.crop_px % scale:
             raise ValueError(f"data.crop_px {self.data.crop_px} must be a multiple of the scale {scale}")
         if isinstance(self.generator, EDSRConfig) and self.generator.keeps_light and self.data.degradation != AREA:
@@ -147,7 +152,7 @@ class TrainConfig:
         if not 0.0 <= self.ema_decay < 1.0:
             raise ValueError("ema_decay must be at least 0 and below 1")
         if self.guided and not isinstance(self.generator, GuidedUNetConfig):
-            raise ValueError("guided is for a generator that takes palettes: guided_unet")
+            raise ValueError("guided is for a generator that takes palettes: guided_unet, or set it to 0")
         if not 0.0 <= self.guided <= 1.0:
             raise ValueError("guided must lie within 0 and 1")
         if (self.colour_weight and enlarges) or (self.pretrain_loss == "psnr" and not enlarges):

@@ -2,15 +2,19 @@
 
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import is_dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from manifests.errors import UsageError
+from models import catalogue
+from models.catalogue import NetworkConfig
 from training.config import TrainConfig
 
 # settings that say what the run is; to change them is to choose another recipe
 _FIXED = ("task", "recipe", "source")
+# the family of a network, as it stands in a run's config.json
+_NETWORK = "network"
 
 
 def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:
@@ -52,6 +56,9 @@ def read_toml(path: Path) -> dict[str, Any]:
 def override(config: TrainConfig, changes: Mapping[str, Any]) -> TrainConfig:
     """A config with some settings changed; `changes` is nested like the config, values typed or texts.
 
+    `network` of a generator or discriminator changes it for another family (see `models.catalogue.in_place_of`),
+    to which the other changes then apply.
+
     Raises:
         UsageError: a setting is unknown, or its value is of the wrong type or out of range.
     """
@@ -65,28 +72,37 @@ def override(config: TrainConfig, changes: Mapping[str, Any]) -> TrainConfig:
 
 
 def _override(part: Any, changes: Mapping[str, Any], prefix: str) -> Any:
-    hints = get_type_hints(type(part))
-    known = [field.name for field in fields(part) if prefix or field.name not in _FIXED]
+    if isinstance(part, NetworkConfig) and _NETWORK in changes:
+        family = _typed(changes[_NETWORK], _kinds(part)[_NETWORK], prefix + _NETWORK)
+        part = catalogue.in_place_of(part, family)
+        changes = {key: raw for key, raw in changes.items() if key != _NETWORK}
+    kinds = _kinds(part)
     values = {}
     for key, raw in changes.items():
         path = prefix + key
-        if key not in known:
-            raise UsageError(f"There is no setting {path}; known here: {', '.join(known)}.")
+        if key not in kinds:
+            raise UsageError(f"There is no setting {path}; known here: {', '.join(kinds)}.")
         current = getattr(part, key)
         if is_dataclass(current):
             if not isinstance(raw, Mapping):
-                inner = ", ".join(f"{path}.{field.name}" for field in fields(current))
+                inner = ", ".join(f"{path}.{name}" for name in _kinds(current))
                 raise UsageError(f"{path} is a group of settings: set one of {inner}.")
             values[key] = _override(current, raw, f"{path}.")
-        elif isinstance(raw, Mapping):
-            raise UsageError(f"{path} is a single setting, there is nothing below it.")
         else:
-            values[key] = _typed(raw, hints[key], path)
+            values[key] = _typed(raw, kinds[key], path)
     return replace(part, **values)
+
+
+def _kinds(part: Any) -> dict[str, Any]:
+    """What can be set in a part of the config, and of which type; first, where it is a network, its family."""
+    kinds = {key: kind for key, kind in get_type_hints(type(part)).items() if key not in _FIXED}
+    return {_NETWORK: Literal[catalogue.alternatives(part)]} | kinds if isinstance(part, NetworkConfig) else kinds
 
 
 def _typed(raw: Any, kind: Any, path: str) -> Any:
     """A value, text or typed, as the type a setting has."""
+    if isinstance(raw, Mapping):
+        raise UsageError(f"{path} is a single setting, there is nothing below it.")
     origin = get_origin(kind)
     if origin is Literal:
         if raw not in get_args(kind):

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,21 @@ def test_every_recipe_runs_at_a_small_size(pack: Pack, tmp_path: Path, vgg: Path
     assert result.steps == 2
     assert set(result.best) == {"pretrain", "adversarial"}
     assert read_run(tmp_path / "run")["environment"]["precision"] == "fp32"
+
+
+@pytest.mark.parametrize(
+    ("name", "families"),
+    [
+        ("srgan_ledig", ["generator.network=span", "discriminator.network=residual_vgg"]),
+        ("pix2pix_lab", ["generator.network=resnet_unet", "discriminator.network=srgan_discriminator"]),
+    ],
+)
+def test_a_recipe_runs_with_networks_of_other_families(pack: Pack, tmp_path: Path, name: str, families: list[str]):
+    narrow = ["generator.width=4", "discriminator.width=2"]
+    config = override(RECIPES[name](), parse_assignments([*RUN, *families, *narrow]))
+    assert train(config, pack, tmp_path / "run").steps == 2
+    networks = json.loads((tmp_path / "run" / "config.json").read_text())["config"]
+    assert [f"{part}.network={networks[part]['network']}" for part in ("generator", "discriminator")] == families
 
 
 def test_a_content_loss_without_weights_is_one_sentence(pack: Pack, tmp_path: Path):

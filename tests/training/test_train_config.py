@@ -1,10 +1,17 @@
 import json
+import re
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from manifests.errors import DeepfieldError, UsageError
+from models.discriminators import PatchGANConfig, ResidualVGGConfig
+from models.edsr import EDSRConfig
+from models.nafnet import NAFNetConfig
+from models.resnet_unet import ResNetUNetConfig
+from models.span import SPANConfig
+from models.unet import UNetConfig
 from training.config import from_dict, to_dict
 from training.recipes import RECIPES, make_config
 from training.settings import override, parse_assignments
@@ -77,6 +84,74 @@ def test_settings_that_contradict_each_other_are_refused():
         make_config("colorizer", None, None, ["colour_weight=-1"])
     with pytest.raises(UsageError, match="something below"):
         parse_assignments(["data=3", "data.batch=2"])
+
+
+def test_a_network_is_changed_for_another_family_with_its_defaults():
+    config = make_config("colorizer", "pix2pix_lab", None, ["discriminator.network=residual_vgg"])
+    assert config.discriminator == ResidualVGGConfig()
+    changes = ["generator.width=24", "generator.network=nafnet", "generator.down=1,1", "generator.up=1,1"]
+    config = make_config("colorizer", "pix2pix_lab", None, changes)
+    assert config.generator == NAFNetConfig(width=24, down=(1, 1), up=(1, 1))
+    assert from_dict(json.loads(json.dumps(to_dict(config)))) == config
+
+
+def test_another_family_keeps_what_the_rest_of_the_run_rests_on():
+    config = make_config("superres", "wdsr_gan", None, ["generator.scale=3"])
+    assert override(config, {"generator": {"network": "edsr"}}).generator == EDSRConfig(scale=3)
+    asked = {"generator": {"network": "resnet_unet"}, "discriminator": {"network": "patchgan", "layers": 2}}
+    config = override(RECIPES["paper_unet_rgb"](), asked)
+    assert config.generator == ResNetUNetConfig(output="rgb")
+    assert config.discriminator == PatchGANConfig(channels=4, layers=2)
+
+
+def test_the_family_that_a_recipe_has_keeps_its_sizes():
+    config = RECIPES["demo_colorizer"]()
+    assert override(config, {"generator": {"network": "unet"}, "discriminator": {"network": "patchgan"}}) == config
+
+
+def test_a_file_may_choose_families_too(tmp_path):
+    file = tmp_path / "mine.toml"
+    file.write_text('[generator]\nnetwork = "span"\nblocks = 3\n[discriminator]\nnetwork = "patchgan"\n')
+    config = make_config("superres", None, file, ["generator.width=8"])
+    assert config.generator == SPANConfig(blocks=3, width=8)
+    assert config.discriminator == PatchGANConfig()
+
+
+@pytest.mark.parametrize(
+    ("texts", "sentence"),
+    [
+        (
+            ["generator.network=edsr"],
+            "generator.network must be one of unet, resnet_unet, nafnet, guided_unet, not 'edsr'",
+        ),
+        (["discriminator.network=unet"], "discriminator.network must be one of patchgan, resnet_patch, residual_vgg"),
+        (
+            ["generator.network=nafnet", "generator.depth=3"],
+            "no setting generator.depth; known here: network, width, down",
+        ),
+        (["generator.network.x=1"], "generator.network is a single setting"),
+        (["generator=unet"], "set one of generator.network, generator.width"),
+        (
+            ["generator.network=resnet_unet", "generator.output=rgb"],
+            "is shown 4 channels and takes 3: set discriminator.channels to 4",
+        ),
+        (
+            ["generator.output=rgb", "discriminator.network=srgan_discriminator"],
+            "is shown 4 channels and takes 3: choose another discriminator.network",
+        ),
+        (["data.network=unet"], "no setting data.network"),
+    ],
+)
+def test_a_family_that_does_not_fit_is_one_sentence(texts, sentence):
+    with pytest.raises(UsageError, match=re.escape(sentence)):
+        make_config("colorizer", None, None, texts)
+
+
+def test_a_palette_is_for_the_family_that_takes_one():
+    with pytest.raises(UsageError, match="guided is for a generator that takes palettes: guided_unet, or set it to 0"):
+        make_config("colorizer", "default_colorizer", None, ["generator.network=unet"])
+    config = make_config("colorizer", "default_colorizer", None, ["generator.network=unet", "guided=0"])
+    assert config.generator == UNetConfig()
 
 
 def test_a_file_may_choose_the_recipe_and_the_command_line_wins(tmp_path):
