@@ -13,6 +13,11 @@ from torch.nn import functional as F
 
 from training.losses import logit_weights
 
+# losses that ask for a logit to say real or made: only there is a label to smooth
+WITH_LABELS = ("bce", "lsgan")
+# weights of the penalties without which the papers do not play these games
+_OF_PAPER = {"wgan_gp": 5.0, "relativistic": 1.0}
+
 
 @dataclass(frozen=True)
 class GANConfig:
@@ -23,22 +28,31 @@ class GANConfig:
     (Jolicoeur-Martineau 2018, arXiv 1807.00734). `label_smoothing` is what real falls short of 1, for bce and lsgan.
     `gradient_penalty` is the weight of the penalty on the discriminator's slope: for wgan_gp its distance from 1
     between real and made pictures, for the others R1 and R2, its square at both (Mescheder et al. 2018, arXiv
-    1801.04406; with relativistic it is R3GAN, Huang et al. 2024, arXiv 2501.05441); 0 is none.
+    1801.04406; with relativistic it is R3GAN, Huang et al. 2024, arXiv 2501.05441); 0 is none. "paper" is 5 for
+    wgan_gp, lambda 10 of a loss that is halved here; 1 for relativistic, gamma with which R3GAN begins on ImageNet at
+    64 px, larger pictures may want more; none for the other losses.
     `translation` and `cutout`: the judge sees pictures shifted by up to this share of a side, and with a square of
     this share of a side left out (Zhao et al. 2020, arXiv 2006.10738, without its colour changes); 0 is none.
     """
 
     loss: Literal["bce", "lsgan", "hinge", "wgan_gp", "relativistic"] = "bce"
     label_smoothing: float = 0.0
-    gradient_penalty: float = 0.0
+    gradient_penalty: float | Literal["paper"] = "paper"
     translation: float = 0.0
     cutout: float = 0.0
 
     def __post_init__(self) -> None:
-        if not 0.0 <= self.label_smoothing < 0.5 or self.gradient_penalty < 0.0:
+        if not 0.0 <= self.label_smoothing < 0.5 or self.penalty < 0.0:
             raise ValueError("gan.label_smoothing must lie within 0 and 0.5, gan.gradient_penalty be 0 or more")
+        if self.label_smoothing and self.loss not in WITH_LABELS:
+            raise ValueError(f"gan.label_smoothing is for the losses {' and '.join(WITH_LABELS)}: set it to 0")
         if not 0.0 <= self.translation < 1.0 or not 0.0 <= self.cutout < 1.0:
             raise ValueError("gan.translation and gan.cutout must be at least 0 and below 1")
+
+    @property
+    def penalty(self) -> float:
+        """The weight of the penalty as a number, 0 for none."""
+        return _OF_PAPER.get(self.loss, 0.0) if self.gradient_penalty == "paper" else self.gradient_penalty
 
 
 def generator_loss(how: GANConfig, made: Tensor, real: Tensor, weight: Tensor) -> Tensor:
@@ -85,9 +99,9 @@ def slope_penalty(discriminator: nn.Module, how: GANConfig, real: Tensor, made: 
     if how.loss == "wgan_gp":
         share = torch.rand(real.shape[0], 1, 1, 1).to(real.device)
         norm = _slope(discriminator, torch.lerp(real, made, share), valid).sqrt()
-        return how.gradient_penalty * (norm - 1.0).square().mean()
+        return how.penalty * (norm - 1.0).square().mean()
     # half of R1 plus half of R2: the mean over both halves
-    return how.gradient_penalty * _slope(discriminator, torch.cat((real, made)), valid.repeat(2, 1, 1, 1)).mean()
+    return how.penalty * _slope(discriminator, torch.cat((real, made)), valid.repeat(2, 1, 1, 1)).mean()
 
 
 def _slope(discriminator: nn.Module, pictures: Tensor, valid: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from models.colouriser import CHANNELS
 from models.discriminators import DiscriminatorConfig, SRGANDiscriminatorConfig
 from models.edsr import EDSRConfig
 from models.guided import GuidedUNetConfig
-from training.adversarial import GANConfig
+from training.adversarial import WITH_LABELS, GANConfig
 from training.content import ContentConfig
 from training.degradation import AREA, DegradationConfig
 
@@ -164,20 +164,22 @@ class TrainConfig:
 
 
 def to_dict(config: TrainConfig) -> dict[str, Any]:
-    """The config as JSON types; networks carry their name under `network`."""
+    """The config as JSON types; networks carry their name under `network`, a penalty is the number it comes to."""
     return asdict(config) | {
+        "gan": asdict(config.gan) | {"gradient_penalty": config.gan.penalty},
         "generator": catalogue.to_dict(config.generator),
         "discriminator": catalogue.to_dict(config.discriminator),
     }
 
 
 def from_dict(values: Mapping[str, Any]) -> TrainConfig:
-    """The config that `to_dict` wrote.
+    """The config that `to_dict` wrote, now or in an earlier version.
 
     Raises:
         DeepfieldError: a setting is missing, unknown or out of range.
     """
     try:
+        values = _as_now(values)
         parts = {
             "generator": catalogue.from_dict(values["generator"]),
             "discriminator": catalogue.from_dict(values["discriminator"]),
@@ -194,6 +196,14 @@ def from_dict(values: Mapping[str, Any]) -> TrainConfig:
         raise DeepfieldError(
             f"The run's config.json cannot be used ({error}): it is damaged or another version's."
         ) from None
+
+
+def _as_now(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What an earlier version wrote, without the settings that it took and that did nothing: they are refused now."""
+    gan = values.get("gan")
+    if gan and gan["loss"] not in WITH_LABELS:
+        values = {**values, "gan": gan | {"label_smoothing": 0.0}}
+    return values
 
 
 def degradation_of(meta: Mapping[str, Any]) -> DegradationConfig:

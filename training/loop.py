@@ -6,7 +6,7 @@ import platform
 import shutil
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -363,7 +363,7 @@ def _check_same(config: TrainConfig, pack: Pack, folder: Path, place: Place) -> 
             f"The run {folder.name} learnt from snapshot {described['pack']['snapshot_id']}, this pack is of "
             f"{pack.snapshot_id}: resume with --snapshot {described['pack']['snapshot_id']}."
         )
-    if asdict(described["config"]) != asdict(config):
+    if to_dict(described["config"]) != to_dict(config):
         raise UsageError(f"The settings differ from those that the run {folder.name} began with: resume it as it was.")
     return {"precision": described["environment"].get("precision") or _precision(config, place)}
 

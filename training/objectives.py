@@ -101,7 +101,7 @@ class Objective(ABC):
         made, gan = made.detach(), self.losses.gan
         d_real, d_made = discriminator_losses(gan, *self._judge(example, made))
         terms = {"d_real": d_real, "d_made": d_made}
-        if gan.gradient_penalty:
+        if gan.penalty:
             with torch.autocast(made.device.type, enabled=False):
                 real_seen, made_seen = (self.seen(example, picture.float()) for picture in (example.truth, made))
                 terms["d_penalty"] = slope_penalty(self.discriminator, gan, real_seen, made_seen, example.valid)

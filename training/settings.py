@@ -4,7 +4,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import is_dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from manifests.errors import UsageError
 from models import catalogue
@@ -103,32 +103,40 @@ def _typed(raw: Any, kind: Any, path: str) -> Any:
     """A value, text or typed, as the type a setting has."""
     if isinstance(raw, Mapping):
         raise UsageError(f"{path} is a single setting, there is nothing below it.")
-    origin = get_origin(kind)
-    if origin is Literal:
-        if raw not in get_args(kind):
-            raise UsageError(f"{path} must be one of {', '.join(map(str, get_args(kind)))}, not {raw!r}.")
-        return raw
-    if origin is tuple:
-        return _tuple(raw, get_args(kind), path)
-    if kind is bool:
-        choices = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-        if str(raw).lower() not in choices:
-            raise UsageError(f"{path} must be true or false, not {raw!r}.")
-        return choices[str(raw).lower()]
-    wanted = {int: "a whole number", float: "a number"}.get(kind, "a text")
-    if isinstance(raw, bool) or (kind is int and isinstance(raw, float)):
-        raise UsageError(f"{path} must be {wanted}, not {raw!r}.")
     try:
-        return kind(raw)
-    except (TypeError, ValueError):
-        raise UsageError(f"{path} must be {wanted}, not {raw!r}.") from None
+        return _read(raw, kind)
+    except (KeyError, TypeError, ValueError):
+        raise UsageError(f"{path} must be {_in_words(kind)}, not {raw!r}.") from None
 
 
-def _tuple(raw: Any, kinds: tuple[Any, ...], path: str) -> tuple[Any, ...]:
-    parts = [part for part in raw.split(",") if part.strip()] if isinstance(raw, str) else raw
-    if not isinstance(parts, list):
-        raise UsageError(f"{path} must be a list such as 1,2, not {raw!r}.")
-    if kinds[-1] is not Ellipsis and len(parts) != len(kinds):
-        raise UsageError(f"{path} needs {len(kinds)} numbers separated by commas, not {raw!r}.")
-    kind = kinds[0]
-    return tuple(_typed(part, kind, path) for part in parts)
+def _read(raw: Any, kind: Any) -> Any:
+    """The value that a text or a TOML value stands for; any error says that it is none of this kind."""
+    origin, inner = get_origin(kind), get_args(kind)
+    if origin is Literal:
+        return inner[inner.index(raw)]
+    if origin is Union:
+        number, words = inner
+        return raw if raw in get_args(words) else _read(raw, number)
+    if origin is tuple:
+        parts = [part for part in raw.split(",") if part.strip()] if isinstance(raw, str) else list(raw)
+        if inner[-1] is not Ellipsis and len(parts) != len(inner):
+            raise ValueError
+        return tuple(_read(part, inner[0]) for part in parts)
+    if kind is bool:
+        return {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}[str(raw).lower()]
+    if isinstance(raw, bool) or (kind is int and isinstance(raw, float)):
+        raise ValueError
+    return kind(raw)
+
+
+def _in_words(kind: Any) -> str:
+    """What a setting of a type may be."""
+    origin, inner = get_origin(kind), get_args(kind)
+    if origin is Literal:
+        return f"one of {', '.join(inner)}"
+    if origin is Union:
+        number, words = inner
+        return f"{_in_words(number)} or {' or '.join(get_args(words))}"
+    if origin is tuple:
+        return "a list such as 1,2" if inner[-1] is Ellipsis else f"{len(inner)} numbers with a comma between them"
+    return {int: "a whole number", float: "a number", bool: "true or false"}.get(kind, "a text")

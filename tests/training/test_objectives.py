@@ -107,6 +107,37 @@ def test_penalties_are_of_the_slope_of_the_logit():
     assert flat[0].weight.grad.abs().sum() > 0
 
 
+@pytest.mark.parametrize(
+    ("loss", "penalty"), [("bce", 0.0), ("lsgan", 0.0), ("hinge", 0.0), ("wgan_gp", 5.0), ("relativistic", 1.0)]
+)
+def test_a_loss_comes_with_the_penalty_of_its_paper_and_an_explicit_0_is_none(loss, penalty):
+    assert GANConfig(loss).penalty == penalty
+    for how, has in ((GANConfig(loss), penalty > 0), (GANConfig(loss, gradient_penalty=0.0), False)):
+        asked = objective("superres", how)
+        example = asked.prepare(batch(0.0))
+        terms = asked.discriminator_terms(example, torch.rand(2, 3, 32, 32))
+        assert ("d_penalty" in terms) is has
+
+
+def test_the_critic_of_wgan_gp_goes_down_half_of_what_its_paper_writes():
+    logit = torch.nn.Sequential(torch.nn.Conv2d(3, 1, 1), torch.nn.AdaptiveAvgPool2d(1))
+    asked = SuperresObjective(logit, logit, Losses(1.0, 1.0, GANConfig("wgan_gp")), scale=2, degradation=AREA)
+    example = asked.prepare(Batch(torch.rand(2, 3, 8, 8), torch.ones(2, 1, 8, 8, dtype=torch.bool)))
+    made = torch.rand(2, 3, 8, 8)
+    ours = sum(asked.discriminator_terms(example, made).values())
+    # the slope is the same everywhere: each weight over all 64 pixels
+    slope = logit[0].weight.norm() / 64**0.5
+    apart = logit(2 * made - 1).mean() - logit(2 * example.truth - 1).mean()
+    paper = apart + 10 * (slope - 1) ** 2
+    assert ours.item() == pytest.approx(0.5 * paper.item(), rel=1e-4)
+
+
+@pytest.mark.parametrize("loss", ["hinge", "wgan_gp", "relativistic"])
+def test_labels_are_smoothed_where_there_are_labels(loss):
+    with pytest.raises(ValueError, match="label_smoothing is for the losses bce and lsgan: set it to 0"):
+        GANConfig(loss, label_smoothing=0.1)
+
+
 def test_the_judge_sees_shifted_and_cut_pictures_whose_colours_stay_together():
     torch.manual_seed(0)
     pictures, valid = torch.rand(8, 1, 32, 32).repeat(1, 3, 1, 1) + 0.1, torch.ones(8, 1, 32, 32, dtype=torch.bool)
