@@ -203,6 +203,9 @@ def _as_now(values: Mapping[str, Any]) -> Mapping[str, Any]:
     gan = values.get("gan")
     if gan and gan["loss"] not in WITH_LABELS:
         values = {**values, "gan": gan | {"label_smoothing": 0.0}}
+    content = values.get("content")
+    if content and not content["weight"]:
+        values = {**values, "content": content | {"mix": 0.0}}
     return values
 
 

@@ -38,6 +38,8 @@ class ContentConfig:
     def __post_init__(self) -> None:
         if self.weight < 0.0 or not 0.0 <= self.mix < 1.0:
             raise ValueError("content.weight must be 0 or more, content.mix at least 0 and below 1")
+        if self.mix and not self.weight:
+            raise ValueError("there is no content loss to mix in: set content.weight above 0, or content.mix to 0")
 
     @property
     def lacks_weights(self) -> bool:

@@ -43,7 +43,7 @@ def make_guide(config: TrainConfig, pack: Pack, frames: tuple[PackedFrame, ...])
 def _losses(config: TrainConfig, content: ContentLoss | None) -> Losses:
     # gamma of the mix, where there is one
     share, content_weight = 1.0, config.content.weight
-    if content is not None and config.content.mix:
+    if config.content.mix:
         share, content_weight = config.content.mix, (1.0 - config.content.mix) * content_weight
     return Losses(
         share * config.l1_weight,

@@ -15,6 +15,7 @@ from models.span import SPANConfig
 from models.unet import UNetConfig
 from training.adversarial import GANConfig
 from training.config import from_dict, to_dict
+from training.content import ContentConfig
 from training.recipes import RECIPES, make_config
 from training.settings import override, parse_assignments
 
@@ -99,7 +100,10 @@ def test_a_file_of_an_earlier_version_means_what_it_meant():
     values = to_dict(RECIPES["spectral_128"]())
     # smoothed labels were left out where a loss has none
     values["gan"] = {**values["gan"], "loss": "wgan_gp", "label_smoothing": 0.1, "gradient_penalty": 0.0}
+    # and a mix with a content loss that there was not did nothing
+    values["content"] = {**values["content"], "weight": 0.0, "mix": 0.5}
     assert from_dict(values).gan == GANConfig("wgan_gp", gradient_penalty=0.0)
+    assert from_dict(values).content == ContentConfig()
     del values["gan"]
     assert from_dict(values).gan.penalty == 0.0
 
@@ -115,6 +119,11 @@ def test_settings_that_contradict_each_other_are_refused():
         make_config("colorizer", None, None, ["pretrain_loss=psnr"])
     with pytest.raises(UsageError, match="colour_weight must be 0 or more"):
         make_config("colorizer", None, None, ["colour_weight=-1"])
+    for name, text in (("demo_colorizer", "content.mix=0.5"), ("content_mix", "content.weight=0")):
+        with pytest.raises(UsageError, match=r"set content\.weight above 0, or content\.mix to 0"):
+            make_config("colorizer", name, None, [text])
+    config = make_config("colorizer", "content_mix", None, ["content.weight=0", "content.mix=0"])
+    assert config.content == ContentConfig()
     with pytest.raises(UsageError, match="something below"):
         parse_assignments(["data=3", "data.batch=2"])
 
