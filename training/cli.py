@@ -21,8 +21,16 @@ train_app = typer.Typer(
 models_app = typer.Typer(no_args_is_help=True, help="The registered models: which there are and which is in use.")
 
 RecipeOption = Annotated[str | None, typer.Option(help="Recipe; the small one for two CPU cores by default.")]
-ConfigOption = Annotated[Path | None, typer.Option("--config", help="TOML file with changes to the recipe.")]
-SetOption = Annotated[list[str] | None, typer.Option("--set", help="Change one setting: key=value. May be repeated.")]
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option("--config", help="TOML file with changes to the recipe, such as `deepfield train settings` prints."),
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", help="Change one setting: key=value; `deepfield train settings` prints the keys. May be repeated."
+    ),
+]
 SnapshotOption = Annotated[str | None, typer.Option(help="Snapshot id or its beginning; the newest by default.")]
 RunOption = Annotated[str | None, typer.Option("--run", help="Name of the run's folder; made from the time if absent.")]
 ResumeOption = Annotated[str | None, typer.Option("--resume", metavar="RUN", help="Go on with this run.")]
@@ -91,6 +99,21 @@ def recipes() -> None:
     for name, make in RECIPES.items():
         made = make()
         typer.echo(f"{name:{width}} {made.task:10} {made.source}")
+
+
+@train_app.command("settings")
+def print_settings(
+    recipe: Annotated[str, typer.Option(help="Recipe whose settings to print.")] = "demo_colorizer",
+    settings: SetOption = None,
+) -> None:
+    """Print every setting of a recipe: its key for --set, its value, what it means and what it may be.
+
+    The whole is a file for --config. Another network by --set, as generator.network=nafnet, has settings of its own.
+    """
+    from training.settings import as_toml
+    from training.study import config_named
+
+    typer.echo(as_toml(config_named(recipe, settings or [])), nl=False)
 
 
 def evaluate(

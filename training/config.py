@@ -91,6 +91,8 @@ class TrainConfig:
 
     The `network` of a generator or discriminator is its family. One that is set in place of the recipe's has its own
     defaults, but for the scale, output or channels, which stay as the rest of the run needs them.
+    `l1_weight` and `adversarial_weight` are those of the generator's terms, `betas` are Adam's, and `ema_decay` is that
+    of the running mean of the weights, which is the network that is kept. `log_every` and `eval_every` count steps.
     `discriminator_first`: steps at the start of the adversarial phase in which only the discriminator learns.
     `held_out_frames`: how many frames an evaluation during training looks at. `encoder`: the first weights of a
     ResNet encoder, "imagenet", "scratch" or a file. `collapse_rows`: so many rows of the log in a row with signs of

@@ -1,5 +1,7 @@
-"""The settings of a run by their dotted keys: how a file or the command line changes them."""
+"""The settings of a run by their dotted keys: which there are, and how a file or the command line changes them."""
 
+import inspect
+import json
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import is_dataclass, replace
@@ -53,6 +55,29 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise UsageError(f"The config file {path} is not TOML: {error}.") from None
 
 
+def as_toml(config: TrainConfig) -> str:
+    """Every setting with what it means and may be: a file that makes this config of its recipe."""
+    head = (
+        f"# All settings of {config.recipe}: together a file for --config, and each of them one for --set, a list then "
+        f"as 1,2\nrecipe = {json.dumps(config.recipe)}"
+    )
+    return "\n".join([head, *_toml_lines(config, "")]) + "\n"
+
+
+def _toml_lines(part: Any, prefix: str) -> list[str]:
+    """The settings of a part of the config under its docstring, which says what they mean, then those of its parts."""
+    own, inner = [], []
+    for key, kind in _kinds(part).items():
+        value = catalogue.name_of(part) if key == _NETWORK else getattr(part, key)
+        if is_dataclass(value):
+            inner += _toml_lines(value, f"{prefix}{key}.")
+        else:
+            # JSON's numbers, texts and lists are TOML's
+            own.append(f"{f'{prefix}{key} = {json.dumps(value)}':44}  # {_in_words(kind)}")
+    meaning = [f"# {line}".rstrip() for line in (inspect.getdoc(type(part)) or "").splitlines()]
+    return ["", *meaning, *own, *inner]
+
+
 def override(config: TrainConfig, changes: Mapping[str, Any]) -> TrainConfig:
     """A config with some settings changed; `changes` is nested like the config, values typed or texts.
 
@@ -81,7 +106,10 @@ def _override(part: Any, changes: Mapping[str, Any], prefix: str) -> Any:
     for key, raw in changes.items():
         path = prefix + key
         if key not in kinds:
-            raise UsageError(f"There is no setting {path}; known here: {', '.join(kinds)}.")
+            raise UsageError(
+                f"There is no setting {path}; known here: {', '.join(kinds)}. "
+                "`deepfield train settings --recipe NAME` prints all of a recipe."
+            )
         current = getattr(part, key)
         if is_dataclass(current):
             if not isinstance(raw, Mapping):
@@ -138,5 +166,6 @@ def _in_words(kind: Any) -> str:
         number, words = inner
         return f"{_in_words(number)} or {' or '.join(get_args(words))}"
     if origin is tuple:
-        return "a list such as 1,2" if inner[-1] is Ellipsis else f"{len(inner)} numbers with a comma between them"
+        count = "" if inner[-1] is Ellipsis else f"{len(inner)} "
+        return f"{count}{'whole ' if inner[0] is int else ''}numbers with commas between them"
     return {int: "a whole number", float: "a number", bool: "true or false"}.get(kind, "a text")

@@ -18,7 +18,9 @@ from manifests.blobs import BlobStore
 from manifests.errors import DeepfieldError, UsageError
 from manifests.settings import load_settings
 from manifests.snapshots import write_snapshot
+from models.edsr import EDSRConfig
 from training.pack import open_pack
+from training.recipes import make_config
 from training.shipped import FOLDER
 
 SMALL = [
@@ -143,9 +145,19 @@ def test_a_snapshot_is_packed_carried_away_and_unpacked(home):
     assert {max(frame.height, frame.width) for frame in first.frames} == {64}
 
 
+def test_every_setting_is_printed_as_a_file_for_config(home):
+    done = deepfield("train", "settings", "--recipe", "wdsr_gan", "--set", "generator.network=edsr")
+    assert done.exit_code == 0, done.output
+    assert "generator.residual_scale = 1.0" in done.stdout
+    (home / "mine.toml").write_text(done.stdout)
+    mine = make_config("superres", None, home / "mine.toml", [])
+    assert (mine.recipe, mine.generator) == ("wdsr_gan", EDSRConfig())
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
+        (["train", "settings", "--recipe", "none"], "no recipe 'none'"),
         (["train", "colorizer", "--recipe", "none"], "no colorizer recipe"),
         (["train", "superres", "--recipe", "demo_colorizer"], "no superres recipe"),
         (["train", "colorizer", "--set", "data.batch=x"], "whole number"),

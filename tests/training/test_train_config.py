@@ -17,7 +17,7 @@ from training.adversarial import GANConfig
 from training.config import from_dict, to_dict
 from training.content import ContentConfig
 from training.recipes import RECIPES, make_config
-from training.settings import override, parse_assignments
+from training.settings import as_toml, override, parse_assignments
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -57,6 +57,8 @@ def test_settings_are_typed():
     ("text", "sentence"),
     [
         ("nonsense=3", "no setting nonsense"),
+        ("nonsense=3", "`deepfield train settings --recipe NAME` prints all"),
+        ("generator.context=a", "must be whole numbers with commas between them, not 'a'"),
         ("data.colour=3", "no setting data.colour"),
         ("data.batch=many", "data.batch must be a whole number"),
         ("data.batch=2.5", "data.batch must be a whole number"),
@@ -187,6 +189,31 @@ def test_a_file_may_choose_families_too(tmp_path):
 def test_a_family_that_does_not_fit_is_one_sentence(texts, sentence):
     with pytest.raises(UsageError, match=re.escape(sentence)):
         make_config("colorizer", None, None, texts)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_the_list_of_all_settings_is_a_file_that_gives_the_same_run(tmp_path, name):
+    config, file = RECIPES[name](), tmp_path / "all.toml"
+    file.write_text(as_toml(config))
+    assert make_config(config.task, None, file) == config
+
+
+def test_the_list_of_all_settings_says_what_each_means_and_may_be():
+    lines = as_toml(RECIPES["demo_superres"]()).splitlines()
+    known = {line.split(" = ")[0]: line for line in lines if " = " in line and not line.startswith("#")}
+    assert re.fullmatch(
+        r'generator.network = "srresnet" +# one of srresnet, edsr, wdsr, span', known["generator.network"]
+    )
+    assert re.fullmatch(r'gan.gradient_penalty = "paper" +# a number or paper', known["gan.gradient_penalty"])
+    assert re.fullmatch(r"betas = \[0.9, 0.999\] +# 2 numbers with commas between them", known["betas"])
+    assert re.fullmatch(r"data.degradation.noise_dn = 0.0 +# a number", known["data.degradation.noise_dn"])
+    assert {"task", "source"}.isdisjoint(known)
+    assert "# `frame_px`: longer side above which a frame is shrunk, once, into the pack." in "\n".join(lines)
+    # what is listed can be set, one by one
+    for key, line in known.items():
+        value = line.split(" = ")[1].split("  #")[0].strip().strip('"[]')
+        if key != "recipe":
+            override(RECIPES["demo_superres"](), parse_assignments([f"{key}={value}"]))
 
 
 def test_a_palette_is_for_the_family_that_takes_one():
