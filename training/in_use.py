@@ -4,6 +4,7 @@ from pathlib import Path
 
 from manifests.errors import UsageError
 from training.config import Task
+from training.recipes import make_config
 from training.registry import champion, list_models, list_shipped, read_meta
 from training.shipped import VERSION, shipped
 
@@ -27,9 +28,12 @@ def in_use(models_dir: Path, task: Task, scale: int | None = None) -> str:
     others = [model.reference for model in list_models(models_dir) + list_shipped(models_dir) if model.task == task]
     known = ", ".join(f"{reference} ({_scale(models_dir, reference)} times)" for reference in others)
     there = f"there are {known}" if known else "there is none for another scale either"
+    # a crop is as many whole pixels of the small picture
+    crop = make_config(task).data.crop_px
+    cut = f" --set data.crop_px={crop - crop % scale}" if crop % scale else ""
     raise UsageError(
         f"No model in use enlarges {scale} times; {there}. Train one: deepfield train {task} "
-        f"--set generator.scale={scale} --name {task}_x{scale}"
+        f"--set generator.scale={scale}{cut} --name {task}_x{scale}"
     )
 
 

@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -10,11 +11,13 @@ from safetensors.torch import load_file, save_file
 from tiny import tiny_config, tiny_pack
 
 from manifests.errors import DeepfieldError, UsageError
+from models.enlarger import SCALES
 from training import shipped
 from training.evaluate import Metric
 from training.export import write_safetensors
 from training.in_use import in_use
 from training.loop import train
+from training.recipes import make_config
 from training.registry import champion, list_models, list_shipped, load_model, locate, promote, register, start_from
 
 
@@ -202,3 +205,15 @@ def test_a_scale_that_no_model_has_is_one_sentence(package, tmp_path):
         in_use(tmp_path / "models", "superres", 3)
     with pytest.raises(UsageError, match="There is no colorizer yet: `deepfield train colorizer` makes one"):
         in_use(tmp_path / "models", "colorizer")
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_the_command_for_another_scale_is_one_that_trains_it(tmp_path, monkeypatch, scale):
+    monkeypatch.setattr(shipped, "FOLDER", tmp_path / "weights")
+    with pytest.raises(UsageError) as raised:
+        in_use(tmp_path / "models", "superres", scale)
+    _, _, command = str(raised.value).partition("deepfield train superres ")
+    assert command.endswith(f" --name superres_x{scale}")
+    config = make_config("superres", None, None, re.findall(r"--set (\S+)", command))
+    assert config.generator.scale == scale
+    assert config.data.crop_px > 80
