@@ -29,7 +29,10 @@ def pix2pix_lab() -> TrainConfig:
 
 
 def paper_unet_rgb() -> TrainConfig:
-    """The study's first network: 64x64 pixels to RGB, judged as a whole, adversarial from the start."""
+    """The study's first network: a U-Net to RGB, judged as a whole, adversarial from the start.
+
+    It learns from 64x64 px crops of frames whose longer side is shrunk to 256 px, not from whole frames at 64 px.
+    """
     return replace(
         pix2pix_lab(),
         recipe="paper_unet_rgb",
