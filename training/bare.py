@@ -15,6 +15,7 @@ from pathlib import Path
 from manifests.errors import DeepfieldError
 from training.budget import Budget
 from training.evaluation_folder import assess
+from training.inception import features_by
 from training.loop import TrainingInterrupted, train
 from training.pack import open_pack
 from training.pack_travel import unpack
@@ -98,6 +99,8 @@ def _train(options: argparse.Namespace) -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> None:
+    device = best_device()
+    features = features_by(options.inception, device)
     model, pack = load_model(Path("models"), options.model), open_pack(options.pack)
     folder = folder_of(Path("models"), options.model)
     say = _teller()
@@ -107,8 +110,8 @@ def _evaluate(options: argparse.Namespace) -> None:
         options.split,
         options.out or evaluations_of(folder, options.model, Path()) / f"{pack.snapshot_id}-{options.split}",
         log=training_log(folder),
-        inception=options.inception,
-        device=best_device(),
+        inception=features,
+        device=device,
         on_progress=lambda done, total: say(done, total, "scoring"),
     )
     for metric in metrics:
@@ -116,6 +119,8 @@ def _evaluate(options: argparse.Namespace) -> None:
 
 
 def _study(options: argparse.Namespace) -> None:
+    device = best_device()
+    features = features_by(options.inception, device)
     pack = open_pack(options.pack)
     names, left_out = recipes_at_hand(options.recipes, options.settings)
     sys.stderr.writelines(f"{sentence}\n" for sentence in left_out)
@@ -125,8 +130,8 @@ def _study(options: argparse.Namespace) -> None:
         names,
         options.settings,
         Budget(options.steps, options.minutes),
-        inception=options.inception,
-        device=best_device(),
+        inception=features,
+        device=device,
         on_progress=_teller(),
     )
     print(write_study(options.out, f"Study on {pack.snapshot_id}", results))

@@ -130,13 +130,15 @@ def evaluate(
     """
     from manifests.settings import load_settings
     from training.evaluation_folder import assess
+    from training.inception import features_by
     from training.pack import check_split, open_pack
     from training.pack_build import pack_for_snapshot
     from training.processes import best_device
     from training.registry import evaluations_of, folder_of, load_model, training_log
 
     check_split(split)
-    places = load_settings()
+    places, device = load_settings(), best_device()
+    features = features_by(inception, device)
     loaded = load_model(places.models_dir, model)
     folder = folder_of(places.models_dir, model)
     with bar("Packing") as advance:
@@ -153,8 +155,8 @@ def evaluate(
             split,
             target,
             log=training_log(folder),
-            inception=inception,
-            device=best_device(),
+            inception=features,
+            device=device,
             on_progress=lambda done, total: advance(done, total, split),
         )
     _print_metrics(metrics, as_json)

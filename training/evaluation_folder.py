@@ -41,19 +41,18 @@ def assess(
     out: Path,
     *,
     log: Path | None,
-    inception: Path | None,
+    inception: InceptionFeatures | None,
     device: torch.device,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> tuple[Measured, list[Metric]]:
     """Measure a model on a split and leave everything that there is to see in the folder `out`.
 
     Raises:
-        DeepfieldError: the split holds no frame that can be scored, or the weights of Inception cannot be read.
+        DeepfieldError: the split holds no frame that can be scored.
     """
-    features = InceptionFeatures(inception, device) if inception else None
-    measured = measure(model, pack, split, device=device, inception=features, on_progress=on_progress)
+    measured = measure(model, pack, split, device=device, inception=inception, on_progress=on_progress)
     metrics = summary(measured)
-    notes = left_out(model.task, features)
+    notes = left_out(model.task, inception)
     write_evaluation(out, model, pack, split, measured, metrics, notes=notes, log=log, device=device)
     return measured, metrics
 

@@ -20,6 +20,15 @@ _CLASSES_2015 = 1008
 _SIDE_PX = 299
 
 
+def features_by(path: Path | None, device: torch.device) -> "InceptionFeatures | None":
+    """Inception with the weights in a file, ready to look at pictures; None where no file was named.
+
+    Raises:
+        DeepfieldError: the file is not there, or holds no weights of Inception v3.
+    """
+    return InceptionFeatures(path, device) if path else None
+
+
 class InceptionFeatures:
     """Maps a picture to 2048 numbers. `name` says which network: only equal names can be compared.
 
@@ -64,14 +73,14 @@ class InceptionFeatures:
 
 def _read(path: Path) -> dict[str, Tensor]:
     if not path.exists():
-        raise DeepfieldError(f"There is no weights file {path}.")
+        raise DeepfieldError(f"There is no weights file {path}: name one of Inception v3, or leave --inception out.")
     if path.suffix == ".safetensors":
         try:
             return load_file(path)
         except (SafetensorError, OSError) as error:
             raise DeepfieldError(f"The weights {path} cannot be read: {error}.") from None
     found = read_saved(path, "weights")
-    if not isinstance(found, dict):
+    if not isinstance(found, dict) or not all(isinstance(value, Tensor) for value in found.values()):
         raise DeepfieldError(f"{path} holds no dictionary of weights.")
     return found
 

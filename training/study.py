@@ -18,7 +18,8 @@ from training.config import Task, TrainConfig
 from training.evaluate import Metric
 from training.evaluation_folder import assess
 from training.files import write_text
-from training.loop import TrainingInterrupted, train
+from training.inception import InceptionFeatures
+from training.loop import RunResult, TrainingInterrupted, train
 from training.outcome import NOT_SCORED, held_out_split
 from training.pack import Pack, open_pack
 from training.pack_resize import resized_pack
@@ -46,7 +47,10 @@ OnProgress = Callable[[int, int, str], None]
 
 @dataclass(frozen=True)
 class Result:
-    """What came of a recipe: its steps, the seconds they took, its figures, and the scores of every frame."""
+    """What came of a recipe: its steps, the seconds they took, its figures, and the scores of every frame.
+
+    `inception` names the network whose features gave it FID and KID; None where it has none of them.
+    """
 
     recipe: str
     task: Task
@@ -58,6 +62,7 @@ class Result:
     metrics: tuple[Metric, ...]
     groups: tuple[str, ...]
     rows: tuple[Scores, ...]
+    inception: str | None = None
 
 
 def recipe_names(text: str) -> tuple[str, ...]:
@@ -117,14 +122,15 @@ def run_study(
     settings: Sequence[str],
     budget: Budget,
     *,
-    inception: Path | None = None,
+    inception: InceptionFeatures | None = None,
     device: torch.device,
     on_progress: OnProgress | None = None,
 ) -> list[Result]:
     """Train and score recipes on a pack, each in its folder below `folder`, and return the results in order.
 
-    A recipe whose result is there is not trained again, and one that was cut off goes on. Recipes made for smaller
-    frames than the pack's train on a shrunk copy; all are scored on the pack itself.
+    A recipe whose result is there is not trained again, and one that was cut off goes on. A result without the FID
+    and KID that `inception` gives is scored anew. Recipes made for smaller frames than the pack's train on a shrunk
+    copy; all are scored on the pack itself.
 
     Raises:
         UsageError: the folder holds a study of something else, or a setting cannot be used.
@@ -143,26 +149,26 @@ def run_study(
     for config in configs:
         place = folder / config.recipe
         path = place / "result.json"
-        if not path.exists():
-            result = _one(place, folder, pack, config, budget, inception, device, on_progress)
+        known = _read_result(path) if path.exists() else None
+        if known is None or (inception is not None and known.inception != inception.name):
+            split = held_out_split(pack, config.task)
+            if split == NOT_SCORED:
+                raise DeepfieldError(f"Snapshot {pack.snapshot_id} has no frame held out to score a {config.task} on.")
+            trained = known or _trained(place, folder, pack, config, budget, on_progress)
+            result = _scored(place, pack, split, config, trained, inception, device, on_progress)
             write_text(path, json.dumps(asdict(result)) + "\n")
         results.append(_read_result(path))
     return results
 
 
-def _one(
+def _trained(
     place: Path,
     folder: Path,
     pack: Pack,
     config: TrainConfig,
     budget: Budget,
-    inception: Path | None,
-    device: torch.device,
     on_progress: OnProgress | None,
-) -> Result:
-    split = held_out_split(pack, config.task)
-    if split == NOT_SCORED:
-        raise DeepfieldError(f"Snapshot {pack.snapshot_id} has no frame held out to score a {config.task} on.")
+) -> RunResult:
     config = override(config, {"data": {"frame_px": min(config.data.frame_px, pack.max_side_px)}})
     learnt = pack
     if config.data.frame_px < pack.max_side_px:
@@ -172,18 +178,26 @@ def _one(
     resume = (run_dir / "checkpoints" / "last.pt").exists()
     if run_dir.exists() and not resume:
         shutil.rmtree(run_dir)  # cut off before it had anything to keep
-
-    def advance(done: int, total: int, phase: str) -> None:
-        if on_progress:
-            on_progress(done, total, f"{config.recipe}, {phase}")
-
     try:
-        trained = train(config, learnt, run_dir, resume=resume, on_progress=advance)
+        return train(config, learnt, run_dir, resume=resume, on_progress=_naming(config.recipe, on_progress))
     except TrainingInterrupted:
         raise TrainingInterrupted(
             f"The study stopped while it trained {config.recipe} and saved its state: the same command goes on."
         ) from None
-    model = load_run(run_dir)
+
+
+def _scored(
+    place: Path,
+    pack: Pack,
+    split: str,
+    config: TrainConfig,
+    trained: RunResult | Result,
+    inception: InceptionFeatures | None,
+    device: torch.device,
+    on_progress: OnProgress | None,
+) -> Result:
+    run_dir = place / "run"
+    model, advance = load_run(run_dir), _naming(config.recipe, on_progress)
     measured, metrics = assess(
         replace(model, name=config.recipe),
         pack,
@@ -206,7 +220,18 @@ def _one(
         tuple(metrics),
         tuple(measured.groups),
         measured.rows,
+        inception.name if inception else None,
     )
+
+
+def _naming(recipe: str, on_progress: OnProgress | None) -> OnProgress:
+    """What is told of progress, with the recipe's name before it."""
+
+    def advance(done: int, total: int, what: str) -> None:
+        if on_progress:
+            on_progress(done, total, f"{recipe}, {what}")
+
+    return advance
 
 
 def _check_same(folder: Path, asked: dict[str, Any]) -> None:

@@ -66,17 +66,20 @@ def study(
 ) -> None:
     """Train a list of recipes and score them on the same frames: one table, with intervals and paired differences.
 
-    Run again it goes on where it stopped. The published figures of the study that this repeats stand beside ours.
+    Run again it goes on where it stopped; with --inception it then scores anew what was scored without. The published
+    figures of the study that this repeats stand beside ours.
     """
     from manifests.settings import load_settings
     from training.budget import Budget
+    from training.inception import features_by
     from training.pack import open_pack
     from training.pack_build import pack_for_snapshot
     from training.processes import best_device
     from training.study import recipes_at_hand, run_study
     from training.study_page import write_study
 
-    places, budget = load_settings(), Budget(steps, minutes)
+    places, budget, device = load_settings(), Budget(steps, minutes), best_device()
+    features = features_by(inception, device)
     names, left_out = recipes_at_hand(recipes, settings or [])
     for sentence in left_out:
         typer.echo(sentence, err=True)
@@ -88,7 +91,7 @@ def study(
     folder = out or places.runs_dir / f"study-{data.snapshot_id}"
     with bar("Study") as advance:
         results = run_study(
-            folder, data, names, settings or [], budget, inception=inception, device=best_device(), on_progress=advance
+            folder, data, names, settings or [], budget, inception=features, device=device, on_progress=advance
         )
     typer.echo(write_study(folder, f"Study on {data.snapshot_id}", results))
     typer.echo(f"\npage     {folder / 'index.html'}")

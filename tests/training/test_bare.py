@@ -102,6 +102,8 @@ def test_a_bare_machine_unpacks_trains_and_scores(pack, tmp_path):
         ("train --pack nowhere --recipe none --out run", "no recipe 'none'"),
         ("train --pack nowhere --recipe demo_colorizer --from nothing --out run", "no model"),
         ("evaluate nowhere --pack nowhere", "no model"),
+        ("evaluate nowhere --pack nowhere --inception none.pth", "no weights file"),
+        ("study --pack nowhere --out s --inception none.pth", "no weights file"),
         ("pack nowhere --out there", "no travelling pack"),
     ],
 )

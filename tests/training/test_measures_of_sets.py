@@ -162,11 +162,13 @@ def test_inception_comes_from_a_file_of_weights(tmp_path):
 
 def test_other_weights_are_one_sentence(tmp_path):
     torch.save({"fc.weight": torch.zeros(1000, 3)}, tmp_path / "other.pth")
+    torch.save({"fc.weight": [1.0]}, tmp_path / "list.pth")
     (tmp_path / "cut.pth").write_bytes(b"PK\x03\x04 cut short")
     (tmp_path / "cut.safetensors").write_bytes(b"cut short")
     for path, sentence in [
         ("none.pth", "no weights file"),
         ("other.pth", "no weights of Inception v3"),
+        ("list.pth", "no dictionary of weights"),
         ("cut.pth", r"cut\.pth cannot be read: it is damaged"),
         ("cut.safetensors", r"cut\.safetensors cannot be read"),
     ]:

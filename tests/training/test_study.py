@@ -1,6 +1,7 @@
 import csv
 import json
 import os
+import shutil
 import signal
 
 import numpy as np
@@ -93,6 +94,36 @@ def test_what_is_finished_is_not_trained_again_and_the_rest_goes_on(studied, mon
     assert trained == []
     with pytest.raises(UsageError, match="another steps"):
         run_study(folder, pack, NAMES, SETTINGS, Budget(steps=8), device=torch.device("cpu"))
+
+
+class FlatFeatures:
+    """Stands in for Inception, whose weights are large: a picture's mean colours."""
+
+    name = "inception_tv"
+
+    def __call__(self, rgb: torch.Tensor, valid: torch.Tensor) -> np.ndarray:
+        return rgb[:, valid[0]].mean(dim=1).double().numpy()
+
+
+def test_results_without_fid_are_scored_anew_not_trained_when_inception_comes_along(studied, tmp_path, monkeypatch):
+    folder, pack, before = studied
+    copy = shutil.copytree(folder, tmp_path / "s")
+    asked = (copy, pack, NAMES, SETTINGS, Budget(steps=4))
+    with monkeypatch.context() as patched:
+        patched.setattr("training.study.train", None)
+        scored = run_study(*asked, inception=FlatFeatures(), device=torch.device("cpu"))
+    named = [{metric.name: metric for metric in result.metrics} for result in scored]
+    assert all({"fid_inception_tv", "kid_inception_tv_faithful"} <= names.keys() for names in named)
+    assert [(one.steps, one.seconds, one.rows) for one in scored] == [
+        (one.steps, one.seconds, one.rows) for one in before
+    ]
+    text = write_study(copy, "s", scored)
+    assert "left out: no weights of Inception" not in text
+    assert f"{named[0]['fid_inception_tv'].value:.4g}" in text
+    # and not again, with them or without
+    monkeypatch.setattr("training.study.assess", None)
+    assert run_study(*asked, inception=FlatFeatures(), device=torch.device("cpu")) == scored
+    assert run_study(*asked, device=torch.device("cpu")) == scored
 
 
 def test_a_study_that_was_stopped_goes_on_by_the_same_command(studied, tmp_path):
