@@ -14,6 +14,7 @@ from pathlib import Path
 
 from manifests.errors import DeepfieldError
 from training.budget import Budget
+from training.evaluate import left_out
 from training.evaluation_folder import assess
 from training.inception import features_by
 from training.loop import TrainingInterrupted, train
@@ -104,7 +105,7 @@ def _evaluate(options: argparse.Namespace) -> None:
     model, pack = load_model(Path("models"), options.model), open_pack(options.pack)
     folder = folder_of(Path("models"), options.model)
     say = _teller()
-    _, metrics = assess(
+    measured, metrics = assess(
         model,
         pack,
         options.split,
@@ -116,6 +117,7 @@ def _evaluate(options: argparse.Namespace) -> None:
     )
     for metric in metrics:
         print(json.dumps(asdict(metric)))
+    sys.stderr.writelines(f"{note}\n" for note in left_out(measured))
 
 
 def _study(options: argparse.Namespace) -> None:

@@ -32,9 +32,19 @@ _SHOWN = (
 
 
 def card(
-    title: str, meta: Mapping[str, Any], metrics: Sequence[Metric], split: str, *, frames: int, parameters: int
+    title: str,
+    meta: Mapping[str, Any],
+    metrics: Sequence[Metric],
+    split: str,
+    notes: Sequence[str],
+    *,
+    frames: int,
+    parameters: int,
 ) -> str:
-    """The card as Markdown. `frames` is how many the pack held that it learnt from, `parameters` the weights."""
+    """The card as Markdown. `frames` is how many the pack held that it learnt from, `parameters` the weights.
+
+    `notes` are sentences on what is not among the metrics.
+    """
     training = meta["training"]
     # runs of earlier versions do not name it
     loss = _LOSS[training.get("pretrain_loss", "l1")]
@@ -42,6 +52,7 @@ def card(
     shown = [metric for metric in metrics if metric.name.startswith(_SHOWN)]
     rows = "\n".join(f"| {m.name} | {m.value:.4g} | {m.low:.4g} .. {m.high:.4g} | {m.n} |" for m in shown)
     scores = f"| metric | value | 95 % interval | frames |\n|---|---|---|---|\n{rows}" if rows else "Not evaluated."
+    missing = "".join(f"\n{note}\n" for note in notes)
     return f"""# {title}
 
 A {meta["task"]} network ({meta["network"]["network"]}, {parameters / 1e6:.2f} million weights).
@@ -64,7 +75,7 @@ On the {split} split, whose field groups share no sky with the training's, besid
 names are strength 1 (vivid), `_faithful` is strength 0. Intervals by bootstrap over field groups. metrics.json has all.
 
 {scores}
-
+{missing}
 ## Licence of the data it learnt from
 
 {licences}

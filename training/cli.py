@@ -129,6 +129,7 @@ def evaluate(
     Leaves a page with all figures, loss curves, contact sheets and the worst ten frames.
     """
     from manifests.settings import load_settings
+    from training.evaluate import left_out
     from training.evaluation_folder import assess
     from training.inception import features_by
     from training.pack import check_split, open_pack
@@ -149,7 +150,7 @@ def evaluate(
     pack = open_pack(packed)
     target = out or evaluations_of(folder, model, places.models_dir) / f"{pack.snapshot_id}-{split}"
     with bar("Scoring") as advance:
-        _, metrics = assess(
+        measured, metrics = assess(
             loaded,
             pack,
             split,
@@ -160,6 +161,8 @@ def evaluate(
             on_progress=lambda done, total: advance(done, total, split),
         )
     _print_metrics(metrics, as_json)
+    for note in left_out(measured):
+        typer.echo(note, err=True)
     if not as_json:
         typer.echo(f"page     {target / 'index.html'}")
 

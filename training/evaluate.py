@@ -268,11 +268,25 @@ def _distances(measured: Measured, groups: Sequence[str], seed: int) -> list[Met
     return found
 
 
-def left_out(model_task: str, inception: InceptionFeatures | None) -> list[str]:
+def left_out(measured: Measured) -> list[str]:
     """Sentences on what was not measured, and why."""
-    notes = []
-    if inception is None:
-        notes.append("FID and KID on Inception's features are left out: no weights were given (--inception FILE).")
-    if model_task == "superres" and not sources.available():
-        notes.append("Sources are left out: sep or SciPy is not installed.")
+    scores, enlarged, notes = measured.rows[0], "mae_ab" not in measured.rows[0], []
+    if all(kind.startswith("kid_") for kind in measured.features):
+        notes.append(
+            "FID and KID on Inception's features are left out: no weights of it were given (evaluate --inception FILE)."
+        )
+    if len(set(measured.groups)) < _LEAST_GROUPS:
+        notes.append(
+            f"Distances between sets of pictures (KID, FID) are left out: they need {_LEAST_GROUPS} field groups."
+        )
+    if enlarged and "completeness" not in scores:
+        notes.append(
+            "Sources (completeness, purity, flux ratio, those invented in noise) are left out: sep or SciPy is not "
+            "installed."
+        )
+    if enlarged and "lr_consistency" not in scores:
+        notes.append(
+            "lr_consistency, and a column of consistent results, are left out: the input was not made by area means "
+            "alone, so that those of the output need not be it."
+        )
     return notes

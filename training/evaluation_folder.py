@@ -52,8 +52,7 @@ def assess(
     """
     measured = measure(model, pack, split, device=device, inception=inception, on_progress=on_progress)
     metrics = summary(measured)
-    notes = left_out(model.task, inception)
-    write_evaluation(out, model, pack, split, measured, metrics, notes=notes, log=log, device=device)
+    write_evaluation(out, model, pack, split, measured, metrics, log=log, device=device)
     return measured, metrics
 
 
@@ -65,7 +64,6 @@ def write_evaluation(
     measured: Measured,
     metrics: Sequence[Metric],
     *,
-    notes: Sequence[str],
     log: Path | None,
     device: torch.device,
 ) -> Path:
@@ -91,7 +89,7 @@ def write_evaluation(
         f"{len(measured.frames)} frames in {len(set(measured.groups))} field groups, longer side at most "
         f"{pack.max_side_px} px; no-data masked; means over frames, 95 % intervals by bootstrap over groups."
     )
-    parts = [page.paragraph(protocol), *(page.paragraph(note) for note in notes)]
+    parts = [page.paragraph(protocol), *(page.paragraph(note) for note in left_out(measured))]
     others = [maker.removeprefix("_") for maker in measured.makers if maker not in ("", FAITHFUL)]
     parts += [page.paragraph(_COLUMN_NOTES[other]) for other in others if other in _COLUMN_NOTES]
     parts += [page.table(*score_table(metrics, others))]

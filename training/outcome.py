@@ -6,7 +6,7 @@ from pathlib import Path
 
 from manifests.errors import DeepfieldError
 from training.config import Task
-from training.evaluate import Metric, evaluate, main_score
+from training.evaluate import Metric, left_out, main_score, measure, summary
 from training.pack import Pack
 from training.registry import load_run, register
 from training.scores import measurable
@@ -68,8 +68,12 @@ def enter(
     """
     model = load_run(run_dir)
     split = held_out_split(pack, model.task)
-    metrics = () if split == NOT_SCORED else tuple(evaluate(model, pack, split, on_progress=on_progress))
-    return Outcome(name, register(run_dir, models_dir, name, metrics, split), split, metrics)
+    metrics: tuple[Metric, ...] = ()
+    notes: list[str] = []
+    if split != NOT_SCORED:
+        measured = measure(model, pack, split, on_progress=on_progress)
+        metrics, notes = tuple(summary(measured)), left_out(measured)
+    return Outcome(name, register(run_dir, models_dir, name, metrics, split, notes), split, metrics)
 
 
 def held_out_split(pack: Pack, task: Task) -> str:

@@ -96,9 +96,17 @@ class Registered:
         return f"{self.name}@{self.version}"
 
 
-def register(run_dir: Path, models_dir: Path, name: str, metrics: Sequence[Metric] = (), split: str = "test") -> str:
+def register(
+    run_dir: Path,
+    models_dir: Path,
+    name: str,
+    metrics: Sequence[Metric] = (),
+    split: str = "test",
+    notes: Sequence[str] = (),
+) -> str:
     """Copy a finished run into the registry under the next version of `name`, and return that version.
 
+    The card shows the `metrics` on the `split`, and the `notes`, sentences on what was left out of them.
     The first version of a name becomes its champion where the package brought nothing that does as much, later ones
     only by `promote`. Nothing half-written is seen: the folder is made under another name and renamed.
 
@@ -115,7 +123,7 @@ def register(run_dir: Path, models_dir: Path, name: str, metrics: Sequence[Metri
 
     def describe(version: str) -> str:
         frames = described["pack"]["frames"]
-        return card(f"{name}@{version}", meta, metrics, split, frames=frames, parameters=parameters)
+        return card(f"{name}@{version}", meta, metrics, split, notes, frames=frames, parameters=parameters)
 
     (models_dir / name).mkdir(parents=True, exist_ok=True)
     draft = Path(mkdtemp(prefix=".draft-", dir=models_dir / name))

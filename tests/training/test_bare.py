@@ -83,6 +83,7 @@ def test_a_bare_machine_unpacks_trains_and_scores(pack, tmp_path):
     assert done.returncode == 0, done.stderr
     metrics = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
     assert {"mae_ab", "mae_ab_all_gray", "ciede2000_faithful"} <= {metric["name"] for metric in metrics}
+    assert "left out: no weights of it were given" in done.stderr
     folder = tmp_path / "run" / "evaluation" / "snap-test"
     assert {
         "index.html",

@@ -16,6 +16,8 @@ def test_a_run_is_scored_on_test_else_on_validation_else_not_and_always_register
         came = enter(run, pack, tmp_path / "models", "mine")
         assert (came.version, came.split, came.metrics[0].n) == (f"v{number}", expected, 2)
         assert read_metrics(tmp_path / "models", f"mine@{came.version}") == (came.split, came.metrics)
+        card = (tmp_path / "models" / "mine" / came.version / "card.md").read_text()
+        assert "FID and KID on Inception's features are left out" in card
     alone = tiny_pack(tmp_path / "pack-alone", {"train": 3})
     came = enter(run, alone, tmp_path / "models", "mine")
     assert (came.version, came.split, came.metrics) == ("v3", "none", ())

@@ -44,7 +44,7 @@ def test_the_first_version_is_champion_and_later_ones_only_by_promotion(runs, tm
 
 
 def test_the_card_says_what_it_must(runs, tmp_path):
-    register(runs["colorizer"], tmp_path, "mine", [Metric("mae_ab", 5.0, 4.0, 6.0, 9)], "test")
+    register(runs["colorizer"], tmp_path, "mine", [Metric("mae_ab", 5.0, 4.0, 6.0, 9)], "test", ["FID is left out."])
     text = (tmp_path / "mine" / "v1" / "card.md").read_text()
     for words in (
         "plausible guess, not photometry",
@@ -54,7 +54,7 @@ def test_the_card_says_what_it_must(runs, tmp_path):
         "a pack of 6 frames",
         "at most 6 steps of L1, 6 adversarial",
         "seed 0",
-        "| mae_ab | 5 | 4 .. 6 | 9 |",
+        "| mae_ab | 5 | 4 .. 6 | 9 |\n\nFID is left out.\n\n## Licence",
     ):
         assert words in text
     scores = json.loads((tmp_path / "mine" / "v1" / "metrics.json").read_text())

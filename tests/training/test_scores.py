@@ -12,7 +12,7 @@ from manifests.errors import DeepfieldError
 from models.color import rgb_to_lab
 from models.predict import upscale
 from training.degradation import DegradationConfig
-from training.evaluate import evaluate, measure
+from training.evaluate import evaluate, left_out, measure
 from training.loop import train
 from training.makers import RESAMPLING, colourer, one_colour, resampler, typical_colours
 from training.metrics import bootstrap, colourfulness, detail, luma, psnr, ssim, to_8bit
@@ -215,6 +215,19 @@ def test_evaluation_stands_beside_its_baselines(pack, tmp_path, task):
         # it cannot come farther from the truth than what it was made of, but for the rounding to 8 bits
         assert metrics["lr_consistency_consistent"].value < 0.51
         assert metrics["psnr_y_crop2_consistent"].value > metrics["psnr_y_crop2_faithful"].value - 0.05
+
+
+@pytest.mark.parametrize(("degradation", "named"), [({}, False), ({"psf_sigma_px": 1.0}, True)])
+def test_what_is_not_measured_is_named_with_the_reason(pack, tmp_path, monkeypatch, degradation, named):
+    config = tiny_config("superres", data={"degradation": degradation})
+    measured = measure(load_run(train(config, pack, tmp_path / "run").run_dir), pack, "test")
+    notes = " ".join(left_out(measured))
+    assert ("lr_consistency, and a column of consistent results, are left out" in notes) == named
+    assert ("lr_consistency_faithful" in measured.rows[0]) != named
+    assert "Sources" not in notes
+    monkeypatch.setattr("training.sources.available", lambda: False)
+    bare = measure(load_run(tmp_path / "run"), pack, "test")
+    assert "those invented in noise) are left out: sep or SciPy is not installed." in " ".join(left_out(bare))
 
 
 def test_an_evaluation_enlarges_each_picture_once_at_either_end(pack, tmp_path, monkeypatch):

@@ -94,6 +94,10 @@ def test_train_registers_a_model_that_can_be_listed_shown_scored_and_exported(ho
     metrics = [json.loads(line) for line in scored.stdout.splitlines()]
     assert all(set(metric) == {"name", "value", "low", "high", "n"} for metric in metrics)
     assert {"mae_ab", "mae_ab_all_gray", "mae_ab_mean_colour"} <= {metric["name"] for metric in metrics}
+    assert scored.stderr.splitlines() == [
+        "FID and KID on Inception's features are left out: no weights of it were given (evaluate --inception FILE).",
+        "Distances between sets of pictures (KID, FID) are left out: they need 4 field groups.",
+    ]
 
     exported = deepfield("models", "export", "colorizer", str(home / "out.safetensors"))
     assert exported.exit_code == 0
