@@ -16,6 +16,7 @@ from manifests.errors import DeepfieldError
 from training.budget import Budget
 from training.evaluate import left_out
 from training.evaluation_folder import assess
+from training.forecast import tell_full_length
 from training.inception import features_by
 from training.loop import TrainingInterrupted, train
 from training.pack import open_pack
@@ -67,8 +68,8 @@ def _parser() -> argparse.ArgumentParser:
     one = commands.add_parser("study", help="train and score a list of recipes into one table")
     _common(one)
     one.add_argument("--recipes", default="paper", help="paper, or names with commas")
-    one.add_argument("--steps", type=int, help="steps of each recipe")
-    one.add_argument("--minutes", type=float, help="minutes of training for each recipe")
+    one.add_argument("--steps", type=int, help="steps of each recipe; without this and --minutes its full schedule")
+    one.add_argument("--minutes", type=float, help="minutes of training for each recipe, instead")
     one.add_argument("--out", type=Path, required=True, help="folder of the study")
     one.add_argument("--inception", type=Path, help="weights of Inception v3, for FID and KID")
     one.set_defaults(command=_study)
@@ -123,18 +124,13 @@ def _evaluate(options: argparse.Namespace) -> None:
 def _study(options: argparse.Namespace) -> None:
     device = best_device()
     features = features_by(options.inception, device)
-    pack = open_pack(options.pack)
+    pack, budget, say = open_pack(options.pack), Budget(options.steps, options.minutes), _teller()
     names, left_out = recipes_at_hand(options.recipes, options.settings)
     sys.stderr.writelines(f"{sentence}\n" for sentence in left_out)
+    if budget.full:
+        tell_full_length(options.out, pack, names, options.settings, lambda line: sys.stderr.write(f"{line}\n"), say)
     results = run_study(
-        options.out,
-        pack,
-        names,
-        options.settings,
-        Budget(options.steps, options.minutes),
-        inception=features,
-        device=device,
-        on_progress=_teller(),
+        options.out, pack, names, options.settings, budget, inception=features, device=device, on_progress=say
     )
     print(write_study(options.out, f"Study on {pack.snapshot_id}", results))
 

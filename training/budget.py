@@ -34,15 +34,21 @@ class Budget:
         if (self.steps is not None and self.steps < 2) or (self.minutes is not None and self.minutes <= 0):
             raise UsageError("--steps must be 2 or more, --minutes above 0.")
 
+    @property
+    def full(self) -> bool:
+        """Whether each recipe trains for as long as it says itself."""
+        return self.steps is None and self.minutes is None
+
 
 def planned(path: Path, config: TrainConfig, budget: Budget, pack: Pack) -> TrainConfig:
     """The config with as many steps as the budget allows, which an earlier attempt may have settled in `path`."""
-    if budget.steps is None and budget.minutes is None:
+    if budget.full:
         return config
     if path.exists():
         steps = int(json.loads(path.read_text(encoding="utf-8"))["steps"])
     else:
-        steps = budget.steps or _affordable(config, pack, 60.0 * float(budget.minutes or 0))
+        seconds = 60.0 * float(budget.minutes or 0)
+        steps = budget.steps or max(2, int(seconds / seconds_a_step(config, pack, _TIMED_STEPS)))
         write_text(path, json.dumps({"steps": steps}) + "\n")
     _, held_out, _ = hold_out(pack, color_only=config.task == "colorizer")
     return with_evaluations(with_steps(config, steps), [frame.height * frame.width for frame in held_out])
@@ -82,17 +88,17 @@ def with_evaluations(config: TrainConfig, held_out_px: Sequence[int]) -> TrainCo
     return replace(config, held_out_frames=frames, eval_every=-(-sum(phases) // between))
 
 
-def _affordable(config: TrainConfig, pack: Pack, seconds: float) -> int:
-    """How many steps fit into some seconds, by timing a few of each phase; evaluations are not counted."""
+def seconds_a_step(config: TrainConfig, pack: Pack, timed_steps: int) -> float:
+    """Seconds a step of the config takes here, by timing so many of each phase; evaluations are not counted."""
     phases = [phase for phase in ("pretrain", "adversarial") if getattr(config, phase).steps]
     timed = replace(
-        with_steps(config, _TIMED_STEPS * 2),
+        with_steps(config, timed_steps * 2),
         discriminator_first=0,
         held_out_frames=1,
         log_every=10**6,
         eval_every=10**6,
-        pretrain=replace(config.pretrain, steps=_TIMED_STEPS if "pretrain" in phases else 0),
-        adversarial=replace(config.adversarial, steps=_TIMED_STEPS if "adversarial" in phases else 0),
+        pretrain=replace(config.pretrain, steps=timed_steps if "pretrain" in phases else 0),
+        adversarial=replace(config.adversarial, steps=timed_steps if "adversarial" in phases else 0),
     )
     marks: dict[str, list[float]] = {phase: [] for phase in phases}
     with tempfile.TemporaryDirectory() as folder:
@@ -104,4 +110,4 @@ def _affordable(config: TrainConfig, pack: Pack, seconds: float) -> int:
     for phase, times in marks.items():
         gaps = [later - earlier for earlier, later in pairwise(times)]
         a_step += statistics.median(gaps) * getattr(config, phase).steps / total
-    return max(2, int(seconds / a_step))
+    return a_step

@@ -161,6 +161,14 @@ def run_study(
     return results
 
 
+def learnt_from(folder: Path, pack: Pack, config: TrainConfig) -> tuple[TrainConfig, Pack]:
+    """The config and the pack that a recipe trains on: made for smaller frames it gets a shrunk copy, in `folder`."""
+    config = override(config, {"data": {"frame_px": min(config.data.frame_px, pack.max_side_px)}})
+    if config.data.frame_px == pack.max_side_px:
+        return config, pack
+    return config, open_pack(resized_pack(pack, config.data.frame_px, folder / f"pack-{config.data.frame_px}px"))
+
+
 def _trained(
     place: Path,
     folder: Path,
@@ -169,10 +177,7 @@ def _trained(
     budget: Budget,
     on_progress: OnProgress | None,
 ) -> RunResult:
-    config = override(config, {"data": {"frame_px": min(config.data.frame_px, pack.max_side_px)}})
-    learnt = pack
-    if config.data.frame_px < pack.max_side_px:
-        learnt = open_pack(resized_pack(pack, config.data.frame_px, folder / f"pack-{config.data.frame_px}px"))
+    config, learnt = learnt_from(folder, pack, config)
     run_dir = place / "run"
     config = planned(place / "plan.json", config, budget, learnt)
     resume = (run_dir / "checkpoints" / "last.pt").exists()

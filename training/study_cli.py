@@ -55,7 +55,12 @@ def study(
     recipes: Annotated[str, typer.Option(help="paper, or names of recipes with commas.")] = "paper",
     snapshot: SnapshotOption = None,
     size: SizeOption = 512,
-    steps: Annotated[int | None, typer.Option(help="Steps of each recipe; its own number if absent.")] = None,
+    steps: Annotated[
+        int | None,
+        typer.Option(
+            help="Steps of each recipe. Without this and --minutes its full schedule: on a CPU days, or weeks."
+        ),
+    ] = None,
     minutes: Annotated[float | None, typer.Option(help="Minutes of training for each recipe, instead.")] = None,
     settings: Annotated[
         list[str] | None,
@@ -67,10 +72,12 @@ def study(
     """Train a list of recipes and score them on the same frames: one table, with intervals and paired differences.
 
     Run again it goes on where it stopped; with --inception it then scores anew what was scored without. The published
-    figures of the study that this repeats stand beside ours.
+    figures of the study that this repeats stand beside ours. `--recipes paper --minutes 10` is a study of two hours;
+    without --minutes or --steps it first says how long the full schedules take here.
     """
     from manifests.settings import load_settings
     from training.budget import Budget
+    from training.forecast import tell_full_length
     from training.inception import features_by
     from training.pack import open_pack
     from training.pack_build import pack_for_snapshot
@@ -89,6 +96,9 @@ def study(
         )
     data = open_pack(packed)
     folder = out or places.runs_dir / f"study-{data.snapshot_id}"
+    if budget.full:
+        with bar("Timing") as advance:
+            tell_full_length(folder, data, names, settings or [], lambda line: typer.echo(line, err=True), advance)
     with bar("Study") as advance:
         results = run_study(
             folder, data, names, settings or [], budget, inception=features, device=device, on_progress=advance

@@ -1,0 +1,48 @@
+"""How long recipes train at their full length on this machine: told before a study begins them."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from training.budget import seconds_a_step
+from training.pack import Pack
+from training.study import OnProgress, config_named, learnt_from
+
+# of each phase; a study at full length takes days, timing as much as a budget does would take an hour on a CPU
+_TIMED_STEPS = 3
+
+
+def tell_full_length(
+    folder: Path,
+    pack: Pack,
+    names: Sequence[str],
+    settings: Sequence[str],
+    say: Callable[[str], object],
+    on_progress: OnProgress,
+) -> None:
+    """Say how many steps the recipes take that a study in `folder` has not begun, and by timing a few, how long.
+
+    The arguments are those of `training.study.run_study`; `say` is given a line at a time.
+    """
+    configs = [config_named(name, settings) for name in names if not (folder / name / "run").exists()]
+    if not configs:
+        return
+    steps = {config.recipe: config.pretrain.steps + config.adversarial.steps for config in configs}
+    say(
+        f"Without --minutes or --steps each recipe trains its full schedule, {sum(steps.values()):,} steps in all; "
+        "--minutes 10 gives each ten minutes instead. Timing a few steps of each first."
+    )
+    together_s = 0.0
+    for done, config in enumerate(configs):
+        on_progress(done, len(configs), config.recipe)
+        seconds = steps[config.recipe] * seconds_a_step(*learnt_from(folder, pack, config), _TIMED_STEPS)
+        together_s += seconds
+        say(f"{config.recipe}: {steps[config.recipe]:,} steps, about {_in_words(seconds)}")
+    say(f"Together about {_in_words(together_s)}, the scoring not counted; a recipe may stop early by itself.")
+
+
+def _in_words(seconds: float) -> str:
+    """Days, hours or minutes, whichever gives a number that one can imagine."""
+    for unit, length_s in (("days", 86_400), ("hours", 3_600), ("minutes", 60)):
+        if seconds >= 2 * length_s:
+            return f"{seconds / length_s:.0f} {unit}"
+    return f"{seconds:.0f} seconds"
