@@ -59,12 +59,31 @@ def standard_error(
 
     Resampling with replacement would show each statistic frames that repeat, which both count as distance.
     """
+    return jackknife_error(without_blocks(statistic, made, truth, groups, seed=seed))
+
+
+def without_blocks(
+    statistic: Callable[[np.ndarray, np.ndarray], float],
+    made: np.ndarray,
+    truth: np.ndarray,
+    groups: Sequence[str],
+    *,
+    seed: int,
+) -> np.ndarray:
+    """The statistic without one of at most 20 blocks of groups at a time, (blocks,).
+
+    The blocks follow from groups and seed: of two sets of the same frames the values are paired.
+    """
     names = np.random.default_rng(seed).permutation(sorted(set(groups)))
     blocks = min(_BLOCKS, len(names))
     block_of = {str(name): place % blocks for place, name in enumerate(names)}
     member = np.array([block_of[group] for group in groups])
-    without = np.array([statistic(made[member != block], truth[member != block]) for block in range(blocks)])
-    return float(np.sqrt((blocks - 1) * np.mean((without - without.mean()) ** 2)))
+    return np.array([statistic(made[member != block], truth[member != block]) for block in range(blocks)])
+
+
+def jackknife_error(without: np.ndarray) -> float:
+    """Standard error of a statistic from its values without one block at a time, (blocks,)."""
+    return float(np.sqrt((len(without) - 1) * np.mean((without - without.mean()) ** 2)))
 
 
 def chroma_features(rgb: Tensor, valid: Tensor) -> np.ndarray:

@@ -13,7 +13,7 @@ from training import sources
 from training.config import degradation_of
 from training.data import whole
 from training.degradation import DegradationConfig
-from training.distribution import band_features, chroma_features, frechet, kid, standard_error
+from training.distribution import band_features, chroma_features, frechet, kid, standard_error, without_blocks
 from training.guided_makers import guided_by_own, kin_palettes, kin_scores, own_curve, own_palette
 from training.inception import InceptionFeatures
 from training.makers import (
@@ -41,6 +41,8 @@ _LEAST_GROUPS = 4
 _TRUTH = "_truth"
 GUIDED, OWN_CURVE = "_guided", "_own_curve"
 CONSISTENT = "_consistent"
+# the distances of sets of pictures that need no weights
+COLOUR_KID, DETAIL_KID = "kid_abhist", "kid_bandhist"
 
 
 @dataclass(frozen=True)
@@ -126,7 +128,7 @@ def measure(
     if model.task == "superres" and degradation_of(model.meta) == DegradationConfig():
         ours[FAITHFUL] = remembering(ours[FAITHFUL])
         ours[CONSISTENT] = consistent(ours[FAITHFUL])
-    kinds = ["kid_abhist" if model.task == "colorizer" else "kid_bandhist"]
+    kinds = [COLOUR_KID if model.task == "colorizer" else DETAIL_KID]
     kinds += [inception.name] if inception else []
     features: dict[str, dict[str, list[np.ndarray]]] = {kind: {} for kind in kinds}
     rows: list[Scores] = []
@@ -266,6 +268,17 @@ def _distances(measured: Measured, groups: Sequence[str], seed: int) -> list[Met
                     margin = 1.96 * standard_error(statistic, made, truth, groups, seed=seed)
                     found.append(Metric(title + suffix, value, value - margin, value + margin, len(made)))
     return found
+
+
+def vivid_without_blocks(measured: Measured, *, seed: int = 0) -> tuple[float, ...]:
+    """`kid_abhist` or `kid_bandhist` at strength 1 without one block of groups at a time; none of too few groups.
+
+    Of two models on the same frames the values are paired: their differences say how sure that of the distances is.
+    """
+    if len(set(measured.groups)) < _LEAST_GROUPS:
+        return ()
+    sets = next(sets for kind, sets in measured.features.items() if kind in (COLOUR_KID, DETAIL_KID))
+    return tuple(without_blocks(kid, sets[""], sets[_TRUTH], measured.groups, seed=seed).tolist())
 
 
 def left_out(measured: Measured) -> list[str]:

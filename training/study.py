@@ -15,7 +15,7 @@ import torch
 from manifests.errors import DeepfieldError, UsageError
 from training.budget import Budget, planned
 from training.config import Task, TrainConfig
-from training.evaluate import Metric
+from training.evaluate import Metric, vivid_without_blocks
 from training.evaluation_folder import assess
 from training.files import write_text
 from training.inception import InceptionFeatures
@@ -49,7 +49,8 @@ OnProgress = Callable[[int, int, str], None]
 class Result:
     """What came of a recipe: its steps, the seconds they took, its figures, and the scores of every frame.
 
-    `inception` names the network whose features gave it FID and KID; None where it has none of them.
+    `inception` names the network whose features gave it FID and KID; None where it has none of them. `without_blocks`
+    are of `training.evaluate.vivid_without_blocks`; results of earlier versions have none.
     """
 
     recipe: str
@@ -63,6 +64,7 @@ class Result:
     groups: tuple[str, ...]
     rows: tuple[Scores, ...]
     inception: str | None = None
+    without_blocks: tuple[float, ...] = ()
 
 
 def recipe_names(text: str) -> tuple[str, ...]:
@@ -226,6 +228,7 @@ def _scored(
         tuple(measured.groups),
         measured.rows,
         inception.name if inception else None,
+        vivid_without_blocks(measured),
     )
 
 
@@ -257,5 +260,6 @@ def _read_result(path: Path) -> Result:
             "metrics": tuple(Metric(**metric) for metric in values["metrics"]),
             "groups": tuple(values["groups"]),
             "rows": tuple(values["rows"]),
+            "without_blocks": tuple(values.get("without_blocks", ())),
         }
     )

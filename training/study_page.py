@@ -9,7 +9,8 @@ import numpy as np
 
 from training import page
 from training.config import Task
-from training.evaluate import Metric, main_score, mean_metric
+from training.distribution import jackknife_error
+from training.evaluate import COLOUR_KID, DETAIL_KID, Metric, main_score, mean_metric
 from training.evaluation_folder import csv_text
 from training.files import write_text
 from training.published import AB_UNIT, COLOUR, SOURCE, SUPERRES
@@ -26,7 +27,7 @@ _COLUMNS: dict[Task, tuple[tuple[str, str], ...]] = {
         ("a*b* MAE, strength 1", "mae_ab"),
         ("over all-gray", "mae_ab_ratio_to_all_gray"),
         ("colourfulness over truth's", "colourfulness_ratio"),
-        ("KID of a*b* histograms", "kid_abhist"),
+        ("KID of a*b* histograms", COLOUR_KID),
     ),
     "superres": (
         ("PSNR-Y, strength 0", "psnr_y_crop{n}_faithful"),
@@ -38,7 +39,7 @@ _COLUMNS: dict[Task, tuple[tuple[str, str], ...]] = {
         ("LR consistency", "lr_consistency_faithful"),
         ("PSNR-Y, strength 1", "psnr_y_crop{n}"),
         ("invented per Mpx, strength 1", "invented_per_mpx"),
-        ("KID of band histograms", "kid_bandhist"),
+        ("KID of band histograms", DETAIL_KID),
     ),
 }
 _BASELINES = {"colorizer": ("all_gray", "mean_colour", "median_colour"), "superres": ("nearest", "bicubic", "lanczos")}
@@ -70,7 +71,11 @@ def write_study(folder: Path, title: str, results: Sequence[Result]) -> str:
 
 
 def study_tables(results: Sequence[Result]) -> list[Table]:
-    """The comparison of each task, the paired differences of neighbours in it, and the published table beside ours."""
+    """The comparison of each task, the paired differences in it, and the published table beside ours.
+
+    Differences are those of neighbours, and of the task's default recipe, or where it is not there the best, from each
+    other one.
+    """
     tables: list[Table] = []
     tasks: tuple[Task, ...] = ("colorizer", "superres")
     for task in tasks:
@@ -81,7 +86,7 @@ def study_tables(results: Sequence[Result]) -> list[Table]:
             what = "Colouring" if task == "colorizer" else f"Enlarging {name.removeprefix('psnr_y_crop')} times"
             tables.append(_comparison(what, task, ranked, name))
             if len(ranked) > 1:
-                tables.append(_differences(what, ranked, name))
+                tables += [_neighbours(what, ranked, name), _against_each(what, task, ranked, name)]
     colour = [one for one in results if one.task == "colorizer"]
     superres = [one for one in results if one.task == "superres"]
     return tables + ([_published_colour(colour)] if colour else []) + ([_published_sr(superres)] if superres else [])
@@ -126,16 +131,52 @@ def _comparison(what: str, task: Task, ranked: Sequence[Result], main: str) -> T
     return f"{what}: {frames} frames of the {split} split, {len(set(ranked[0].groups))} field groups", head, rows
 
 
-def _differences(what: str, ranked: Sequence[Result], main: str) -> Table:
-    rows = []
+def _neighbours(what: str, ranked: Sequence[Result], main: str) -> Table:
     name = f"{main}_faithful"
-    for better, next_one in pairwise(ranked):
-        pairs = zip(better.rows, next_one.rows, strict=True)
-        found = mean_metric(name, np.array([row[name] - other[name] for row, other in pairs]), better.groups)
-        settled = found is not None and (found.low > 0 or found.high < 0)
-        verdict = "settled" if settled else "not settled: the interval holds 0"
-        rows.append([f"{better.recipe} − {next_one.recipe}", _cell(found), verdict])
+    rows = [
+        [f"{better.recipe} − {next_one.recipe}", *_order(_difference(better, next_one, name))]
+        for better, next_one in pairwise(ranked)
+    ]
     return f"{what}: paired differences of neighbours, {name}", ["pair", "mean difference", "order"], rows
+
+
+def _against_each(what: str, task: Task, ranked: Sequence[Result], main: str) -> Table:
+    """At strength 0 by the main score, at strength 1 by the distance of sets that needs no weights."""
+    name, kid = f"{main}_faithful", COLOUR_KID if task == "colorizer" else DETAIL_KID
+    ours = next((one for one in ranked if one.recipe == f"default_{task}"), ranked[0])
+    rows = [
+        [
+            f"{ours.recipe} − {other.recipe}",
+            *_order(_difference(ours, other, name)),
+            *_order(_vivid_difference(ours, other, kid)),
+        ]
+        for other in ranked
+        if other is not ours
+    ]
+    head = ["pair", f"mean difference, {name}", "order", f"difference, {kid} at strength 1", "order"]
+    return f"{what}: paired differences of {ours.recipe} from each other recipe", head, rows
+
+
+def _difference(one: Result, other: Result, name: str) -> Metric | None:
+    pairs = zip(one.rows, other.rows, strict=True)
+    return mean_metric(name, np.array([row[name] - row_of_other[name] for row, row_of_other in pairs]), one.groups)
+
+
+def _vivid_difference(one: Result, other: Result, kid: str) -> Metric | None:
+    """With 1.96 standard errors of a jackknife to both sides; None where a result does not hold what it needs."""
+    if not one.without_blocks or not other.without_blocks:
+        return None
+    value = _by_name(one)[kid].value - _by_name(other)[kid].value
+    margin = 1.96 * jackknife_error(np.subtract(one.without_blocks, other.without_blocks))
+    return Metric(kid, value, value - margin, value + margin, len(one.rows))
+
+
+def _order(difference: Metric | None) -> list[str]:
+    """A difference and whether it settles which of two is better."""
+    if difference is None:
+        return ["", "not measured"]
+    settled = difference.low > 0 or difference.high < 0
+    return [_cell(difference), "settled" if settled else "not settled: the interval holds 0"]
 
 
 def _published_colour(results: Sequence[Result]) -> Table:

@@ -3,6 +3,7 @@ import json
 import os
 import shutil
 import signal
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from tiny import drawn, tiny_pack
 from manifests.errors import DeepfieldError, UsageError
 from training.budget import Budget, with_evaluations, with_steps
 from training.config import TrainConfig
+from training.distribution import jackknife_error
 from training.loop import TrainingInterrupted
 from training.pack import open_pack
 from training.pack_resize import resized_pack, shrunk
@@ -83,6 +85,40 @@ def test_the_paired_difference_is_that_of_the_frames(studied):
         line for line in write_study(folder, "s", results).splitlines() if f"{first.recipe} − {second.recipe}" in line
     )
     assert float(line.split("|")[2].split()[0]) == pytest.approx(difference, rel=1e-2)
+
+
+def test_the_default_recipe_stands_against_each_other_one(studied):
+    folder, _, results = studied
+    best, ours = results[:2]
+    # the default recipe is the worst of three, and no neighbour of the best
+    others = [
+        replace(ours, recipe="default_colorizer"),
+        *(
+            replace(
+                best,
+                recipe=name,
+                rows=tuple(row | {"mae_ab_faithful": row["mae_ab_faithful"] - less} for row in best.rows),
+            )
+            for name, less in (("near", 0.5), ("far", 2.0))
+        ),
+    ]
+    text = write_study(folder, "s", others)
+    assert "paired differences of default_colorizer from each other recipe" in text
+    rows = {line.split("|")[1].strip(): line.split("|") for line in text.splitlines() if "− " in line}
+    for name, less in (("near", 0.5), ("far", 2.0)):
+        cells = rows[f"default_colorizer − {name}"]
+        expected = np.mean(
+            [a["mae_ab_faithful"] - b["mae_ab_faithful"] for a, b in zip(ours.rows, best.rows, strict=True)]
+        )
+        assert float(cells[2].split()[0]) == pytest.approx(expected + less, rel=1e-2)
+        kids = [next(m.value for m in one.metrics if m.name == "kid_abhist") for one in (ours, best)]
+        assert float(cells[4].split()[0]) == pytest.approx(kids[0] - kids[1], rel=1e-2)
+        low, high = (float(text.strip("[], ")) for text in cells[4].split()[1:])
+        error = jackknife_error(np.subtract(ours.without_blocks, best.without_blocks))
+        assert high - low == pytest.approx(2 * 1.96 * error, rel=1e-2)
+    # results of earlier versions lack what a difference of distances needs
+    same = [ours, replace(ours, recipe="twin", without_blocks=()), best]
+    assert "not measured" in write_study(folder, "s", same)
 
 
 def test_what_is_finished_is_not_trained_again_and_the_rest_goes_on(studied, monkeypatch):
