@@ -26,7 +26,7 @@ _LOSS = {"l1": "L1", "psnr": "PSNR"}
 
 # what the card shows; metrics.json holds everything
 _SHOWN = (
-    "mae_ab", "ciede2000", "within_5_ab", "colourfulness", "psnr_", "ssim_", "completeness", "purity", "flux_",
+    "mae_ab", "ciede2000", "within_5_", "colourfulness", "psnr_", "ssim_", "completeness", "purity", "flux_",
     "lr_consistency", "invented_per_mpx", "kid_", "fid_",
 )  # fmt: skip
 

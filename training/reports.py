@@ -2,9 +2,11 @@
 
 The name of a score carries its protocol. `bias_`, `mae_` and `rmse_` are the mean signed (output minus truth), mean
 absolute and root mean square difference of a channel: `l`, `a`, `b` in L*a*b* units, `red`, `green`, `blue` in steps of
-255. `ciede2000` is the mean colour difference, `within_5_ab` the share of pixels whose chroma is at most 5 units off.
-`psnr_y_crop4` is PSNR of the BT.601 luma after 8-bit rounding, four pixels cut off at each side; `rgb` takes the three
-channels together. All over pixels that hold data.
+255. `ciede2000` is the mean colour difference, `within_5_ab` the share of pixels whose chroma is at most 5 units off,
+`within_5_dn` that of pixels whose red, green and blue are all at most 5 steps of 255 off. `colourfulness` is M3 of
+Hasler and Suesstrunk 2003, `colourfulness_difference` output minus truth. `psnr_y_crop4` is PSNR of the BT.601 luma
+after 8-bit rounding, four pixels cut off at each side; `rgb` takes the three channels together. All over pixels that
+hold data.
 """
 
 import torch
@@ -18,30 +20,29 @@ from training.degradation import degrade
 from training.metrics import colourfulness, detail, luma, psnr, ssim, to_8bit
 from training.scores import Scores, cut
 
-_THRESHOLDS_AB = (5, 10)
+# in L*a*b* units for colours, in steps of 255 for enlargements
+_THRESHOLDS = (5, 10)
 
 
 def colour_report(painted: Tensor, rgb: Tensor, valid: Tensor) -> Scores:
     """Scores of a coloured picture; all tensors as in `training.metrics`.
 
     `mae_ab` is the mean over a* and b*, `lightness_change` the mean absolute change of L*, which colouring should
-    leave alone, `colourfulness_difference` output minus truth.
+    leave alone.
     """
     out, truth = to_8bit(painted), to_8bit(rgb)
     lab, aim = rgb_to_lab(painted)[:, valid[0]].double(), rgb_to_lab(rgb)[:, valid[0]].double()
     scores = _errors(lab, aim, ("l", "a", "b")) | _errors(out[:, valid[0]], truth[:, valid[0]], _RGB)
     chroma = (lab - aim)[1:].norm(dim=0)
-    lively = colourfulness(painted, valid)
     return {
         "mae_ab": (scores["mae_a"] + scores["mae_b"]) / 2,
         **scores,
         "ciede2000": float(ciede2000(lab, aim).mean()),
-        **{f"within_{limit}_ab": float((chroma <= limit).double().mean()) for limit in _THRESHOLDS_AB},
+        **_within(chroma, "ab"),
         "psnr_rgb_crop0": psnr(out, truth, valid),
         "ssim_rgb_crop0": _ssim_rgb(out, truth, valid),
         "lightness_change": scores["mae_l"],
-        "colourfulness": lively,
-        "colourfulness_difference": lively - colourfulness(rgb, valid),
+        **_liveliness(painted, rgb, valid),
     }
 
 
@@ -65,6 +66,8 @@ def superres_report(enlarged: Tensor, truth: Tensor, valid: Tensor, small: Tenso
         **_errors(lab, lab_aim, ("l", "a", "b")),
         **_errors(out[:, mask[0]], aim[:, mask[0]], _RGB),
         "ciede2000": float(ciede2000(lab, lab_aim).mean()),
+        **_within((out - aim)[:, mask[0]].abs().amax(dim=0), "dn"),
+        **_liveliness(out / 255.0, aim / 255.0, mask),
     }
     if flux_kept:
         cells = (F.avg_pool2d(valid.float(), scale) == 1)[0]
@@ -90,6 +93,17 @@ def _errors(out: Tensor, truth: Tensor, channels: tuple[str, ...]) -> Scores:
         for kind, values in parts.items()
         for channel, value in zip(channels, values.tolist(), strict=True)
     }
+
+
+def _within(apart: Tensor, unit: str) -> Scores:
+    """Shares of pixels whose distances (N,) from the truth are at most so many units."""
+    return {f"within_{limit}_{unit}": float((apart <= limit).double().mean()) for limit in _THRESHOLDS}
+
+
+def _liveliness(rgb: Tensor, truth: Tensor, valid: Tensor) -> Scores:
+    """Colourfulness, and by how much it exceeds the truth's."""
+    own = colourfulness(rgb, valid)
+    return {"colourfulness": own, "colourfulness_difference": own - colourfulness(truth, valid)}
 
 
 def _ssim_rgb(levels: Tensor, truth: Tensor, valid: Tensor) -> float:

@@ -173,6 +173,35 @@ def test_the_report_of_an_enlarged_frame_knows_where_it_came_from():
     assert report["psnr_y_crop2"] == pytest.approx(superres_scores(Nearest(), *frame(0, 61), 2)["psnr_y_crop2"])
 
 
+def test_the_report_of_an_enlarged_frame_has_errors_of_channels_shares_and_liveliness():
+    small, _, truth, mask = degraded(*frame(0, 60), 2, DegradationConfig())
+    off = truth.clone()
+    off[0] -= 4 / 255
+    off[1, :, :30] += 8 / 255
+    report = superres_report(off.clamp(0, 1), truth, mask, small, flux_kept=False)
+    kept = np.s_[2:-2, 2:-2]
+    out, aim = ((picture.clamp(0, 1) * 255).round().numpy()[:, kept[0], kept[1]] for picture in (off, truth))
+    inside = mask.numpy()[0][kept]
+    apart = (out - aim)[:, inside]
+    for place, channel in enumerate(("red", "green", "blue")):
+        assert report[f"bias_{channel}"] == pytest.approx(apart[place].mean())
+        assert report[f"mae_{channel}"] == pytest.approx(np.abs(apart[place]).mean())
+        assert report[f"rmse_{channel}"] == pytest.approx(np.sqrt((apart[place] ** 2).mean()))
+    lab, lab_aim = (rgb2lab(np.moveaxis(levels / 255, 0, 2))[inside] for levels in (out, aim))
+    for place, channel in enumerate("lab"):
+        assert report[f"bias_{channel}"] == pytest.approx((lab - lab_aim)[:, place].mean(), abs=1e-3)
+    assert report["bias_red"] == pytest.approx(-4, abs=0.1)
+    # the left half is 8 off in green, the right half only 4 in red
+    assert report["within_5_dn"] == pytest.approx((np.abs(apart).max(axis=0) <= 5).mean())
+    assert 0.4 < report["within_5_dn"] < 0.6
+    assert report["within_10_dn"] == 1
+    cut_off = torch.from_numpy(inside).unsqueeze(0)
+    lively = [colourfulness(torch.from_numpy(levels / 255), cut_off) for levels in (out, aim)]
+    assert report["colourfulness"] == pytest.approx(lively[0])
+    assert report["colourfulness_difference"] == pytest.approx(lively[0] - lively[1], abs=1e-5)
+    assert abs(report["colourfulness_difference"]) > 0.1
+
+
 def test_what_phases_are_judged_by():
     dull = {"mae_ab": 6.0, "mae_ab_all_gray": 7.0, "colourfulness": 3.0, "colourfulness_truth": 30.0}
     lively = dull | {"mae_ab": 6.5, "colourfulness": 25.0}
