@@ -88,7 +88,8 @@ class _Sky:
         self._empty = np.ascontiguousarray(~valid[0].cpu().numpy())
         values = np.ascontiguousarray(luma(levels.float())[0].cpu().numpy())
         background = sep.Background(values, mask=self._empty, bw=_MESH_PX, bh=_MESH_PX)
-        self._values = values - background.back()
+        # sep looks at some masked pixels of the first rows all the same
+        self._values = np.where(self._empty, np.float32(0), values - background.back())
         self.noise = np.maximum(background.rms(), _LEAST_RMS)
 
     def sources(self, noise: np.ndarray, *, filtered: bool = True) -> np.ndarray:

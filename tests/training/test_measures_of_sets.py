@@ -81,6 +81,9 @@ def test_invented_and_erased_stars_are_counted(stars):
     half = everything.clone()
     half[:, :, 128:] = False
     assert source_scores(truth * half, truth, half)["completeness"] == pytest.approx(1)
+    # what stands where there is no data is nothing to find, whatever its colour
+    filled = [torch.where(half, truth, torch.full_like(truth, level)) for level in (0.0, 255.0)]
+    assert source_scores(filled[0], truth, half) == source_scores(filled[1], truth, half)
 
 
 def test_what_only_a_picture_without_noise_shows_is_not_called_false_at_the_truths_depth(stars):
