@@ -55,9 +55,20 @@ def degrade(rgb: Tensor, scale: int, how: DegradationConfig = AREA, *, seed: int
     return (small.clamp(0.0, 1.0) * 255.0).round().reshape(*rgb.shape[:-2], *small.shape[-2:]) / 255.0
 
 
+def reach_px(scale: int, how: DegradationConfig) -> int:
+    """How far beyond the square of pixels that it stands for a pixel of the small picture looks, in large pixels."""
+    # the cubic kernel, as wide as the shrinking asks, ends two small pixels from the middle of its own
+    kernel = math.ceil(1.5 * scale) if how.kind == "bicubic" else 0
+    return kernel + (_radius(how.psf_sigma_px) if how.psf_sigma_px else 0)
+
+
+def _radius(sigma: float) -> int:
+    return max(1, math.ceil(3.0 * sigma))
+
+
 def _blur(pictures: Tensor, sigma: float) -> Tensor:
     """Convolve (N, C, H, W) with a Gaussian whose weights sum to 1; the border is repeated outwards."""
-    radius = max(1, math.ceil(3.0 * sigma))
+    radius = _radius(sigma)
     offsets = torch.arange(-radius, radius + 1, dtype=pictures.dtype, device=pictures.device)
     weights = torch.exp(-0.5 * (offsets / sigma) ** 2)
     weights = (weights / weights.sum()).expand(pictures.shape[1], 1, -1)

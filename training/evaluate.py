@@ -30,7 +30,7 @@ from training.makers import (
 from training.metrics import bootstrap, colourfulness, detail, luma, to_8bit
 from training.pack import Pack, PackedFrame, check_split
 from training.reports import colour_report, superres_report
-from training.scores import Scores, cut, degraded, measurable
+from training.scores import Scores, cut, degraded, measurable, scale_in
 
 if TYPE_CHECKING:
     from training.registry import LoadedModel
@@ -115,9 +115,9 @@ def measure(
         UsageError: the split is unknown.
         DeepfieldError: it holds no frame that can be scored.
     """
-    frames = scored_frames(pack, split, color_only=model.task == "colorizer")
+    scale = scale_in(model.config)
+    frames = _scored_frames(pack, split, model.task, scale, degradation_of(model.meta))
     ours = model_makers(model, device) | dict(others or {})
-    scale = getattr(model.config, "scale", 1)
     beside = colour_baselines(pack, device) if model.task == "colorizer" else superres_baselines(scale)
     network, work_px = model.network(0.0, device), int(model.meta["frame_px"])
     kin: Mapping[str, torch.Tensor] = {}
@@ -152,15 +152,12 @@ def measure(
     return Measured(frames, tuple(rows), tuple(ours), stacked, blank)
 
 
-def scored_frames(pack: Pack, split: str, *, color_only: bool) -> tuple[PackedFrame, ...]:
-    """The frames of a split that can be scored.
-
-    Raises:
-        UsageError: the split is unknown.
-        DeepfieldError: it has none.
-    """
+def _scored_frames(
+    pack: Pack, split: str, task: str, scale: int, degradation: DegradationConfig
+) -> tuple[PackedFrame, ...]:
     check_split(split)
-    frames = measurable(pack, pack.select(split, color_only=color_only))
+    color_only = task == "colorizer"
+    frames = measurable(pack, pack.select(split, color_only=color_only), scale, degradation)
     if not frames:
         raise DeepfieldError(
             f"Snapshot {pack.snapshot_id} has no {'colour ' if color_only else ''}frame large enough to be scored in "

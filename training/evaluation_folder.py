@@ -22,6 +22,7 @@ from training.guided_makers import guided_by_own
 from training.inception import InceptionFeatures
 from training.makers import FAITHFUL, Maker, model_makers
 from training.pack import Pack, PackedFrame
+from training.scores import scale_in
 
 if TYPE_CHECKING:
     from training.registry import LoadedModel
@@ -134,7 +135,7 @@ def write_sheet(
         shown,
         captions,
         error_of="strength 0",
-        scale=getattr(model.config, "scale", 1),
+        scale=scale_in(model.config),
         degradation=degradation_of(model.meta),
         device=device,
     )

@@ -31,7 +31,7 @@ from training.players import make_guide, make_objective
 from training.pretrained import start_encoder
 from training.processes import Place, agreed, computes_bf16, joined, stop_signals
 from training.runlog import RunLog, sample_sheet, save_png
-from training.scores import Scores, faithful_score, held_out_scores, measurable, vivid_score
+from training.scores import Scores, faithful_score, held_out_scores, measurable, scale_in, vivid_score
 from training.step import take_step
 
 # the file that keeps a phase's best generator, and what judges it
@@ -248,7 +248,8 @@ def _start(
     start: Start | None,
 ) -> _Run:
     """Fresh or restored state, the run's folder, its log."""
-    held_out = measurable(pack, held_out)[: config.held_out_frames]
+    fit = measurable(pack, held_out, scale_in(config.generator), config.data.degradation)
+    held_out = fit[: config.held_out_frames]
     if not held_out:
         raise DeepfieldError(f"No held-out frame of snapshot {pack.snapshot_id} is large enough to be measured.")
     if config.data.batch % place.world:

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from manifests.errors import DeepfieldError
-from training.config import Task
+from training.config import Task, degradation_of
+from training.degradation import DegradationConfig
 from training.evaluate import Metric, left_out, main_score, measure, summary
 from training.pack import Pack
 from training.registry import load_run, register
-from training.scores import measurable
+from training.scores import measurable, scale_in
 
 NOT_SCORED = "none"
 # the baseline that the main score stands beside, and what that is in words
@@ -67,7 +68,7 @@ def enter(
         DeepfieldError: the run has no weights yet.
     """
     model = load_run(run_dir)
-    split = held_out_split(pack, model.task)
+    split = held_out_split(pack, model.task, scale_in(model.config), degradation_of(model.meta))
     metrics: tuple[Metric, ...] = ()
     notes: list[str] = []
     if split != NOT_SCORED:
@@ -76,9 +77,12 @@ def enter(
     return Outcome(name, register(run_dir, models_dir, name, metrics, split, notes), split, metrics)
 
 
-def held_out_split(pack: Pack, task: Task) -> str:
-    """The split to score on: test, validation where that has no frame to score, or none."""
+def held_out_split(pack: Pack, task: Task, scale: int, degradation: DegradationConfig) -> str:
+    """The split to score on: test, validation where that has no frame to score, or none.
+
+    `scale` is 1 of a colouriser; its frames are not degraded.
+    """
     for split in ("test", "val"):
-        if measurable(pack, pack.select(split, color_only=task == "colorizer")):
+        if measurable(pack, pack.select(split, color_only=task == "colorizer"), scale, degradation):
             return split
     return NOT_SCORED

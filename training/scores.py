@@ -11,12 +11,14 @@ from typing import TypeVar
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
+from models.catalogue import NetworkConfig
 from models.color import rgb_to_lab
 from models.predict import colorize, scale_of, upscale
 from training.config import Task
 from training.data import whole
-from training.degradation import AREA, DegradationConfig, degrade
+from training.degradation import AREA, DegradationConfig, degrade, reach_px
 from training.makers import RESAMPLING, Maker, resampler
 from training.metrics import colourfulness, detail, luma, psnr, ssim, to_8bit
 from training.pack import Pack, PackedFrame
@@ -27,6 +29,8 @@ Grid = TypeVar("Grid", Tensor, np.ndarray)
 # with less than this there is nothing to measure
 _MIN_VALID_PX = 256
 _BORDER_PX = 24
+# Lanczos, the widest of the baselines, makes a pixel of those at most three to either side
+_BASELINES_REACH_PX = 3
 
 
 def colour_scores(network: nn.Module | Maker, rgb: Tensor, valid: Tensor) -> Scores:
@@ -69,10 +73,33 @@ def superres_scores(
 def degraded(
     rgb: Tensor, valid: Tensor, scale: int, degradation: DegradationConfig
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """The small picture and its mask, and the truth with its, cut to a multiple of the scale; same noise each time."""
-    truth, mask = _whole_cells(rgb, scale), _whole_cells(valid, scale)
-    small_valid = mask.reshape(1, mask.shape[1] // scale, scale, -1, scale).all(dim=4).all(dim=2)
+    """The small picture and its mask, and the truth with its, cut to a multiple of the scale; same noise each time.
+
+    The masks are those of `from_data`.
+    """
+    truth = _whole_cells(rgb, scale)
+    small_valid, mask = from_data(valid, scale, degradation)
     return degrade(truth, scale, degradation, seed=0), small_valid, truth, mask
+
+
+def from_data(valid: Tensor, scale: int, degradation: DegradationConfig) -> tuple[Tensor, Tensor]:
+    """Which pixels of the small picture, bool (1, H / n, W / n), and which of the large one are made of data alone.
+
+    Of the large one those that the baselines enlarge from such small ones alone: beside them the colour of no-data, of
+    which the small picture was made too, would be scored. A network may look farther; what comes of that is its own.
+    """
+    inside = _whole_cells(_far_from_no_data(valid, reach_px(scale, degradation)), scale)
+    small = inside.reshape(1, inside.shape[1] // scale, scale, -1, scale).all(dim=4).all(dim=2)
+    far = _far_from_no_data(small, _BASELINES_REACH_PX)
+    return small, far.repeat_interleave(scale, dim=-2).repeat_interleave(scale, dim=-1)
+
+
+def _far_from_no_data(valid: Tensor, px: int) -> Tensor:
+    """The pixels of a mask (1, H, W) that have no invalid one within so many rows and columns."""
+    hidden = (~valid).float()
+    for size, padding in (((2 * px + 1, 1), (px, 0)), ((1, 2 * px + 1), (0, px))):
+        hidden = F.max_pool2d(hidden, size, stride=1, padding=padding)
+    return hidden == 0
 
 
 def _whole_cells(values: Tensor, scale: int) -> Tensor:
@@ -86,13 +113,22 @@ def cut(values: Grid, border: int) -> Grid:
     return values[..., border:-border, border:-border]
 
 
-def measurable(pack: Pack, frames: Sequence[PackedFrame]) -> tuple[PackedFrame, ...]:
-    """The frames that hold enough data, away from their border, to be scored."""
+def scale_in(network: NetworkConfig) -> int:
+    """How many times larger a network of this config makes pictures; 1 where it colours them."""
+    return getattr(network, "scale", 1)
+
+
+def measurable(
+    pack: Pack, frames: Sequence[PackedFrame], scale: int, degradation: DegradationConfig
+) -> tuple[PackedFrame, ...]:
+    """The frames that hold enough data, away from their border, to be scored; `scale` is that of `scale_in`."""
     enough = []
     for frame in frames:
         # of frames as small as the first papers' little but a border would be left otherwise
-        border = max(1, min(_BORDER_PX, min(frame.height, frame.width) // 8))
-        if int(cut(pack.valid(frame), border).sum()) >= _MIN_VALID_PX:
+        border = max(scale, min(_BORDER_PX, min(frame.height, frame.width) // 8))
+        valid = torch.from_numpy(pack.valid(frame).copy()).unsqueeze(0)
+        counted = valid if scale == 1 else from_data(valid, scale, degradation)[1]
+        if int(cut(counted, border).sum()) >= _MIN_VALID_PX:
             enough.append(frame)
     return tuple(enough)
 

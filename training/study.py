@@ -25,7 +25,7 @@ from training.pack import Pack, open_pack
 from training.pack_resize import resized_pack
 from training.recipes import RECIPES, make_config
 from training.registry import load_run
-from training.scores import Scores
+from training.scores import Scores, scale_in
 from training.settings import override
 
 PAPER = (
@@ -153,7 +153,7 @@ def run_study(
         path = place / "result.json"
         known = _read_result(path) if path.exists() else None
         if known is None or (inception is not None and known.inception != inception.name):
-            split = held_out_split(pack, config.task)
+            split = held_out_split(pack, config.task, scale_in(config.generator), config.data.degradation)
             if split == NOT_SCORED:
                 raise DeepfieldError(f"Snapshot {pack.snapshot_id} has no frame held out to score a {config.task} on.")
             trained = known or _trained(place, folder, pack, config, budget, on_progress)

@@ -158,13 +158,16 @@ def _against_each(what: str, task: Task, ranked: Sequence[Result], main: str) ->
 
 
 def _difference(one: Result, other: Result, name: str) -> Metric | None:
+    """None where they were not scored on the same frames: degraded in another way fewer may be fit to be scored."""
+    if one.groups != other.groups:
+        return None
     pairs = zip(one.rows, other.rows, strict=True)
     return mean_metric(name, np.array([row[name] - row_of_other[name] for row, row_of_other in pairs]), one.groups)
 
 
 def _vivid_difference(one: Result, other: Result, kid: str) -> Metric | None:
     """With 1.96 standard errors of a jackknife to both sides; None where a result does not hold what it needs."""
-    if not one.without_blocks or not other.without_blocks:
+    if not one.without_blocks or not other.without_blocks or one.groups != other.groups:
         return None
     value = _by_name(one)[kid].value - _by_name(other)[kid].value
     margin = 1.96 * jackknife_error(np.subtract(one.without_blocks, other.without_blocks))

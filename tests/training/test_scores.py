@@ -202,6 +202,54 @@ def test_the_report_of_an_enlarged_frame_has_errors_of_channels_shares_and_livel
     assert abs(report["colourfulness_difference"]) > 0.1
 
 
+@pytest.mark.parametrize(
+    "how", [DegradationConfig(), DegradationConfig("bicubic"), DegradationConfig("bicubic", 1.5, 2.0)], ids=str
+)
+@pytest.mark.parametrize("scale", [2, 3])
+def test_no_data_has_no_part_in_the_scores_of_an_enlargement(how, scale):
+    rgb, valid = frame(0, 96)[0], torch.zeros(1, 96, 96, dtype=torch.bool)
+    # half of the frame, its edge within a cell at either scale
+    valid[:, :, :47] = True
+    pictures = [torch.where(valid, rgb, torch.full_like(rgb, fill)) for fill in (0.0, 1.0)]
+    made = [degraded(picture, valid, scale, how) for picture in pictures]
+    (first, small_valid, _, mask), (second, _, truth, _) = made
+    assert torch.equal(first[:, small_valid[0]], second[:, small_valid[0]])
+    assert not torch.equal(first, second)
+    assert valid[:, : mask.shape[1], : mask.shape[2]][mask].all()
+    # no more than what the kernels reach is lost
+    reach = 3 * scale + scale - 1 + (0 if how.kind == "area" else 2 * scale + 5)
+    assert 47 - reach <= int(mask[0, 0].sum()) < 47
+    for filter_ in RESAMPLING.values():
+        enlarge = resampler(filter_, scale)
+        results = [superres_scores(enlarge, picture, valid, scale, how) for picture in pictures]
+        assert results[0] == results[1]
+        reports = [
+            superres_report(enlarge(small, None), truth, mask, small, flux_kept=how == DegradationConfig())
+            for small, _, _, _ in made
+        ]
+        assert {name: reports[0][name] for name in reports[0]} == pytest.approx(reports[1], nan_ok=True)
+
+
+def test_a_frame_full_of_data_is_scored_to_its_last_cell():
+    rgb, _ = frame(0, 61)
+    everything = torch.ones(1, 61, 61, dtype=torch.bool)
+    for how in (DegradationConfig(), DegradationConfig("bicubic", 2.0)):
+        _, small_valid, _, mask = degraded(rgb, everything, 4, how)
+        assert (small_valid.shape, mask.shape) == ((1, 15, 15), (1, 60, 60))
+        assert small_valid.all()
+        assert mask.all()
+
+
+def test_frames_of_which_little_is_left_beside_no_data_are_not_enlarged(tmp_path):
+    narrow = tiny_pack(tmp_path / "pack", {"test": 1})
+    mask = np.zeros((80, 80), bool)
+    mask[:, 30:54] = True
+    narrow = type(narrow)(**{**vars(narrow), "mask": mask.ravel()})
+    assert measurable(narrow, narrow.frames, 1, DegradationConfig()) == narrow.frames
+    assert measurable(narrow, narrow.frames, 2, DegradationConfig()) == narrow.frames
+    assert measurable(narrow, narrow.frames, 4, DegradationConfig()) == ()
+
+
 def test_what_phases_are_judged_by():
     dull = {"mae_ab": 6.0, "mae_ab_all_gray": 7.0, "colourfulness": 3.0, "colourfulness_truth": 30.0}
     lively = dull | {"mae_ab": 6.5, "colourfulness": 25.0}
@@ -214,11 +262,12 @@ def test_what_phases_are_judged_by():
 
 
 def test_frames_with_hardly_any_data_are_not_scored(pack):
-    assert measurable(pack, pack.frames) == pack.frames
+    for scale in (1, 2):
+        assert measurable(pack, pack.frames, scale, DegradationConfig()) == pack.frames
     pack_mask = pack.mask.copy()
     pack_mask[: 80 * 80] = 0
     emptied = type(pack)(**{**vars(pack), "mask": pack_mask})
-    assert measurable(emptied, pack.frames) == pack.frames[1:]
+    assert measurable(emptied, pack.frames, 1, DegradationConfig()) == pack.frames[1:]
 
 
 @pytest.mark.parametrize("task", ["colorizer", "superres"])

@@ -116,7 +116,7 @@ def test_a_run_starts_from_the_weights_of_a_model_and_says_which(pack, tmp_path)
     again = train(replace(config, pretrain_loss="psnr"), pack, tmp_path / "again", start=start)
     logged = rows(again.run_dir)
     network, frames = load_model(tmp_path, first.run_dir).network(0.0), pack.select("val", color_only=False)
-    scored = held_out_scores("superres", network, pack, measurable(pack, frames), AREA, torch.device("cpu"))
+    scored = held_out_scores("superres", network, pack, measurable(pack, frames, 2, AREA), AREA, torch.device("cpu"))
     assert float(logged[0]["psnr_y_crop2"]) == pytest.approx(scored["psnr_y_crop2"], abs=1e-4)
     assert (logged[1]["g_l1"], float(logged[1]["g_psnr"]) < -10.0) == ("", True)
     assert read_run(again.run_dir)["environment"]["start"] == "first@run of snapshot snap"
