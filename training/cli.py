@@ -224,18 +224,26 @@ def export(
 
     A .safetensors file is taken by `--model`. An .onnx file takes and gives float32 in NCHW of any size: a colouriser
     L* in 0..100 to a*b*, a network that enlarges sRGB in 0..1 to the same. It is compared with PyTorch before it is
-    kept.
+    kept. No palette guides an .onnx file: it chooses the colours by itself.
     """
     from manifests.errors import UsageError
     from manifests.settings import load_settings
+    from models.guided import GuidedUNetConfig
     from training.export import write_onnx, write_safetensors
     from training.registry import load_model
 
     writers = {".safetensors": write_safetensors, ".onnx": write_onnx}
     if out.suffix not in writers:
         raise UsageError(f"{out} should end in .safetensors or .onnx.")
-    writers[out.suffix](load_model(load_settings().models_dir, model), out, strength)
+    loaded = load_model(load_settings().models_dir, model)
+    writers[out.suffix](loaded, out, strength)
     typer.echo(str(out))
+    if out.suffix == ".onnx" and isinstance(loaded.config, GuidedUNetConfig):
+        typer.echo(
+            f"No palette guides {out.name}: it chooses the colours by itself. --like and --palette work with {model}, "
+            "and with its .safetensors file.",
+            err=True,
+        )
 
 
 @models_app.command()

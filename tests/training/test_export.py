@@ -7,7 +7,9 @@ import onnx
 import onnxruntime
 import pytest
 import torch
+from typer.testing import CliRunner
 
+from flows.cli import app
 from manifests.errors import DeepfieldError
 from models.catalogue import build, to_dict
 from models.guided import GuidedUNetConfig
@@ -50,6 +52,17 @@ def test_an_onnx_file_takes_any_size_and_says_what_it_is(config, task, shape, tm
     assert [path.name for path in tmp_path.iterdir()] == ["net.onnx"]
     with pytest.raises(DeepfieldError, match="x was not written: ONNX Runtime gives another result"):
         export.check_onnx(tmp_path / "net.onnx", model_of(config, task, seed=1).network(), Path("x"))
+
+
+@pytest.mark.parametrize(
+    ("model", "name", "said"),
+    [("colorizer", "c.onnx", True), ("colorizer", "c.safetensors", False), ("superres_x4", "s.onnx", False)],
+)
+def test_that_nothing_guides_an_onnx_file_is_said_when_it_is_written(model, name, said, tmp_path, monkeypatch):
+    monkeypatch.setattr(export, "write_onnx", lambda *_: None)
+    done = CliRunner().invoke(app, ["models", "export", model, str(tmp_path / name)])
+    assert done.stdout == f"{tmp_path / name}\n"
+    assert ("No palette guides c.onnx" in done.stderr) == said
 
 
 def test_without_onnx_it_is_one_sentence(tmp_path, monkeypatch):
