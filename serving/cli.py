@@ -34,7 +34,11 @@ LikeOption = Annotated[
 ]
 PaletteOption = Annotated[
     str | None,
-    typer.Option("--palette", help="Preset to colour by: `hubble`, or one that `deepfield models palettes` shows."),
+    typer.Option(
+        "--palette",
+        help="Preset to colour by: `hubble`, one that `deepfield models palettes` shows, or `automatic`, the network's "
+        "choice. By default FITS files of narrow bands get `hubble`, all other pictures `automatic`.",
+    ),
 ]
 ModelOption = Annotated[
     str | None,
@@ -52,14 +56,15 @@ def colorize(
 ) -> None:
     """Colour grayscale pictures. Lightness stays the input's; the colours are a guess, not photometry.
 
-    Without --like and --palette the network chooses, but for FITS files of a narrow-band filter, which get `hubble`.
+    Without --like and --palette the network chooses, but for FITS files whose headers name narrow bands alone, such
+    as F656N, H-alpha or [O III]: they get `hubble`, and a line says so. Broad bands, such as F606W and F814W, do not.
     """
     from manifests.settings import load_settings
     from serving.enhance import open_tool, targets
 
     chosen = targets(inputs, out)
     tool = _guided(open_tool(load_settings().models_dir, model, "colorizer", strength), like, palette)
-    _run(inputs, chosen, colorizer=tool)
+    _run(inputs, chosen, colorizer=tool, palette=palette)
 
 
 def upscale(
@@ -102,20 +107,20 @@ def enhance(
     # enlarged first: the colouriser then sees objects at the size it was trained on
     larger = open_tool(folder, superres, "superres", detail, scale=scale)
     coloured = _guided(open_tool(folder, colorizer, "colorizer", colour), like, palette)
-    _run(inputs, chosen, superres=larger, colorizer=coloured, consistent=consistent)
+    _run(inputs, chosen, superres=larger, colorizer=coloured, palette=palette, consistent=consistent)
 
 
 def _guided(tool: "Tool", reference: Path | None, palette: str | None) -> "Tool":
     """The tool with the palette asked for, if any."""
     from manifests.errors import UsageError
     from manifests.settings import load_settings
-    from serving.guide import like, preset
+    from serving.guide import AUTOMATIC, like, preset
 
     if reference and palette:
         raise UsageError("--like and --palette both say which colours: give one of them.")
     if reference:
         return like(tool, reference, load_settings().max_pixels)
-    return preset(tool, palette) if palette else tool
+    return tool if palette in (None, AUTOMATIC) else preset(tool, palette)
 
 
 def _run(
@@ -124,16 +129,21 @@ def _run(
     *,
     superres: "Tool | None" = None,
     colorizer: "Tool | None" = None,
+    palette: str | None = None,
     consistent: bool = False,
 ) -> None:
     from manifests.settings import load_settings
     from serving.enhance import process
-    from serving.guide import suited
+    from serving.guide import AUTOMATIC, suited
 
     most = load_settings().max_pixels
     with _bars() as on_progress:
         for source, target in zip(inputs, chosen, strict=True):
-            fitting = suited(colorizer, source) if colorizer else None
+            fitting, why = colorizer, None
+            if colorizer and palette != AUTOMATIC:
+                fitting, why = suited(colorizer, source)
+            if why:
+                typer.echo(why, err=True)
             process(source, target, most, on_progress, superres=superres, colorizer=fitting, consistent=consistent)
             typer.echo(str(target))
 

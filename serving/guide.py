@@ -1,11 +1,9 @@
 """Which palette guides the colouriser: a reference picture's, a preset, or what a FITS file's filter suggests."""
 
-import re
 from dataclasses import replace
 from pathlib import Path
 
 import torch
-from astropy.io import fits
 
 from manifests.errors import UsageError
 from manifests.resize import shrink
@@ -13,15 +11,14 @@ from models.color import rgb_to_lab
 from models.guided import GuidedBy, GuidedUNet
 from models.palette import hubble_palette, take_palette
 from serving.enhance import Tool
+from serving.narrowband import narrow_filters
 from serving.pictures import read_picture
 
 HUBBLE = "hubble"
+# no palette: the network chooses, whatever the filter
+AUTOMATIC = "automatic"
 # mean |a*|, |b*| of a gray picture, with what JPEG does to one
 _COLOURLESS = 0.5
-_FITS = (".fits", ".fit", ".fts", ".fits.gz", ".fit.gz", ".fts.gz")
-_FILTER_KEYS = ("FILTER", "FILTER1", "FILTER2", "FILTNAM1", "FILTNAM2")
-# HST's narrow bands, such as F656N, and its quad filters, such as FQ508N
-_NARROW = re.compile(r"FQ?\d{3,4}N")
 
 
 def like(tool: Tool, reference: Path, max_pixels: int) -> Tool:
@@ -51,15 +48,22 @@ def preset(tool: Tool, name: str) -> Tool:
     network = _guidable(tool)
     known = {**tool.palettes, HUBBLE: hubble_palette()}
     if name not in known:
-        raise UsageError(f"{tool.step.model} has no palette {name!r}; it has {', '.join(known)}.")
+        raise UsageError(f"{tool.step.model} has no palette {name!r}; it has {', '.join((*known, AUTOMATIC))}.")
     return _bound(tool, network, known[name], name)
 
 
-def suited(tool: Tool, source: Path) -> Tool:
-    """The tool as a FITS file's filter suggests: a narrow band gets the `hubble` palette; else as it was."""
-    if not isinstance(tool.network, GuidedUNet) or not _narrow_band(source):
-        return tool
-    return preset(tool, HUBBLE)
+def suited(tool: Tool, source: Path) -> tuple[Tool, str | None]:
+    """The tool as a FITS file's filters suggest, and a sentence on that: narrow bands get the `hubble` palette.
+
+    Else the tool as it was, and None.
+    """
+    filters = narrow_filters(source) if isinstance(tool.network, GuidedUNet) else ()
+    if not filters:
+        return tool, None
+    return preset(tool, HUBBLE), (
+        f"{source} was taken through {', '.join(filters)}: narrow bands are coloured by the palette {HUBBLE}, unless "
+        f"--palette {AUTOMATIC} leaves the colours to the network."
+    )
 
 
 def _guidable(tool: Tool) -> GuidedUNet:
@@ -72,15 +76,3 @@ def _bound(tool: Tool, network: GuidedUNet, palette: torch.Tensor, label: str) -
     device = next(network.parameters()).device
     guided = GuidedBy(network, palette.to(device))
     return replace(tool, network=guided, step=replace(tool.step, palette=label))
-
-
-def _narrow_band(source: Path) -> bool:
-    if not source.name.lower().endswith(_FITS):
-        return False
-    try:
-        with fits.open(source, memmap=False) as units:
-            names = [str(unit.header.get(key, "")).strip().upper() for unit in units for key in _FILTER_KEYS]
-    except (OSError, ValueError, TypeError):
-        # whoever reads the picture itself says what is wrong with it
-        return False
-    return any(_NARROW.fullmatch(name) for name in names)

@@ -79,19 +79,27 @@ def test_presets_are_listed_shown_and_painted(run, plate, tmp_path):
     assert len({round(mean_b(tmp_path / f"{name}.png")) for name in names}) == 3
 
 
-@pytest.mark.parametrize(("filter_", "palette"), [("F657N", "hubble"), ("F814W", None)])
-def test_a_narrow_band_gets_the_hubble_palette(run, tmp_path, filter_, palette):
-    plate, out = tmp_path / "plate.fits", tmp_path / "out.png"
+@pytest.mark.parametrize(
+    ("filter_", "options", "palette"),
+    [("F657N", [], "hubble"), ("F814W", [], None), ("F657N", ["--palette", "automatic"], None)],
+)
+def test_a_narrow_band_gets_the_hubble_palette_and_it_is_said(run, tmp_path, filter_, options, palette):
+    # what counts is what the file is, not what it is called
+    plate, out = tmp_path / "plate.dat", tmp_path / "out.png"
     counts = np.random.default_rng(0).normal(10, 3, (80, 90)).astype(np.float32)
     fits.PrimaryHDU(counts, fits.Header({"FILTER": filter_})).writeto(plate)
-    run("colorize", plate, "-o", out)
+    said = run("colorize", plate, "-o", out, *options)
     assert json.loads(Image.open(out).text["Comment"])["deepfield"][0]["palette"] == palette
+    assert (f"{plate} was taken through F657N: narrow bands are coloured by the palette hubble" in said) == bool(
+        palette
+    )
+    assert ("unless --palette automatic leaves the colours to the network." in said) == bool(palette)
 
 
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (("--palette", "mauve"), "no palette 'mauve'.*hubble"),
+        (("--palette", "mauve"), "no palette 'mauve'.*hubble, automatic"),
         (("--palette", "hubble", "--like", "plate.png"), "one of them"),
         (("--like", "plate.png"), "no colours"),
     ],
