@@ -42,7 +42,7 @@ lint: $(VENV)/.installed ## ruff, mypy and the rules on imports
 docs: $(VENV)/.installed ## write the tables of docs/ from the code
 	$(BIN)/python -m flows.docs docs
 
-bench: setup ## print the figures that the README quotes; LABELLED=DIR adds the curation policy's on labelled frames
+bench: setup ## print the figures that README and docs quote; LABELLED=DIR adds the curation policy's on labelled frames
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/pipeline.py
 	$(BIN)/python benchmarks/crawl_rate.py
@@ -51,6 +51,9 @@ bench: setup ## print the figures that the README quotes; LABELLED=DIR adds the 
 	$(BIN)/python benchmarks/measuring_rate.py
 	$(BIN)/python benchmarks/review_latency.py
 	$(BIN)/python benchmarks/review_crowd.py
+	$(BIN)/python benchmarks/loader_rate.py
+	$(BIN)/python benchmarks/training_step.py
+	$(BIN)/python benchmarks/upscale_memory.py --side 2000
 	$(if $(LABELLED),$(BIN)/python benchmarks/curation_rates.py '$(LABELLED)')
 
 clean: ## remove .venv, caches and the demo's data
