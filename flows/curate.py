@@ -16,7 +16,6 @@ from curation.policies import keep_policy
 from curation.policy import DEFAULT_POLICY, Policy, load_policy
 from flows.cluster import dask_runner
 from flows.work import BATCH, batches, workplace
-from manifests.settings import Settings
 
 
 @flow(name="curate")
@@ -35,7 +34,9 @@ def curate_flow(policy: str | None = None) -> dict[str, Any]:
     measured = BatchResult(0, 0, 0)
     if here.settings.dask_address and waiting:
         runner = dask_runner(here.settings.dask_address)
-        measured = measure_on_cluster.with_options(task_runner=runner)(waiting, here.settings)
+        measured = measure_on_cluster.with_options(task_runner=runner)(
+            waiting, here.settings.blobs_dir, here.settings.measures_dir, here.settings.max_pixels
+        )
     else:
         # every core gets a batch of its own within a task
         for batch in batches(waiting, BATCH * (os.cpu_count() or 1)):
@@ -77,22 +78,18 @@ def measure_frames(image_ids: list[str]) -> BatchResult:
         )
 
 
+# Prefect keeps the parameters of a flow as they are: what is secret in the settings must not be among them.
 @flow(name="measure-on-cluster")
-def measure_on_cluster(image_ids: list[str], settings: Settings) -> BatchResult:
+def measure_on_cluster(image_ids: list[str], blobs_dir: Path, measures_dir: Path, max_pixels: int) -> BatchResult:
     """Measure images on whatever the flow's task runner has, a batch in a task; its parts come in any order."""
-    parts = [measure_part.submit(batch, settings) for batch in batches(image_ids, BATCH)]
+    parts = [measure_part.submit(batch, blobs_dir, measures_dir, max_pixels) for batch in batches(image_ids, BATCH)]
     return sum((part.result() for part in parts), BatchResult(0, 0, 0))
 
 
 @task(cache_policy=NO_CACHE, retries=1)
-def measure_part(image_ids: list[str], settings: Settings) -> BatchResult:
-    """Measure a batch of images in this process; the settings are the flow's, a worker's own may be others."""
-    return measure_batch(
-        image_ids,
-        blobs_dir=settings.blobs_dir,
-        measures_dir=settings.measures_dir,
-        max_pixels=settings.max_pixels,
-    )
+def measure_part(image_ids: list[str], blobs_dir: Path, measures_dir: Path, max_pixels: int) -> BatchResult:
+    """Measure a batch of images in this process, by the flow's settings; a worker's own may be others."""
+    return measure_batch(image_ids, blobs_dir=blobs_dir, measures_dir=measures_dir, max_pixels=max_pixels)
 
 
 @task(cache_policy=NO_CACHE)

@@ -20,7 +20,9 @@ class Settings(BaseSettings):
 
     home: Path = Field(default=Path("data"), description="Folder that holds all data")
     database_url: str | None = Field(
-        default=None, description="SQLAlchemy address of the catalogue; SQLite in the home folder by default"
+        default=None,
+        repr=False,  # it may hold a password
+        description="SQLAlchemy address of the catalogue; SQLite in the home folder by default",
     )
 
     hla_url: str = Field(default="https://hla.stsci.edu", description="Hubble Legacy Archive")

@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -7,10 +8,14 @@ from manifests.settings import Settings
 
 
 @pytest.fixture(scope="session")
-def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """The temporary server for flows that tests call, started once, as that takes longer than most of them."""
+def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The temporary server for flows that tests call, started once, as that takes longer than most of them.
+
+    Gives the folder where Prefect keeps what it is told.
+    """
     from prefect.server.api.server import SubprocessASGIServer
 
-    with own_api(Settings(home=tmp_path_factory.mktemp("prefect"))):
-        yield
+    home = tmp_path_factory.mktemp("prefect")
+    with own_api(Settings(home=home)):
+        yield home / "prefect"
     assert not SubprocessASGIServer().running

@@ -15,6 +15,7 @@ from manifests.settings import load_settings
 from scrapers.folder import scrape_folder
 
 FRAMES = 7
+SECRET = "a-word-that-nobody-may-read"
 
 
 @pytest.fixture
@@ -34,6 +35,8 @@ def test_a_cluster_measures_what_one_machine_measures(tmp_path, monkeypatch, clu
         Image.fromarray(levels).save(tmp_path / "files" / f"{number}.png")
     monkeypatch.setenv("DEEPFIELD_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("DEEPFIELD_DASK_ADDRESS", cluster.scheduler_address)
+    monkeypatch.setenv("DEEPFIELD_REVIEW_TOKEN", SECRET)
+    monkeypatch.setenv("DEEPFIELD_DATABASE_URL", f"sqlite:///{tmp_path / SECRET}.db")
     monkeypatch.setattr(flow, "BATCH", 2)
     load_settings.cache_clear()
     try:
@@ -41,6 +44,8 @@ def test_a_cluster_measures_what_one_machine_measures(tmp_path, monkeypatch, clu
         with workplace() as here:
             scrape_folder(tmp_path / "files", engine=here.engine, blobs=here.blobs, settings=settings)
         there = flow.curate_flow()
+        kept = b"".join(path.read_bytes() for path in prefect_server.rglob("*") if path.is_file())
+        assert b"measure-on-cluster" in kept and SECRET.encode() not in kept
         parts = list(settings.measures_dir.rglob("frames-*/part-*.parquet"))
         assert there["images"] == FRAMES and len(parts) == (FRAMES + 1) // 2
         assert flow.curate_flow()["snapshot_id"] == there["snapshot_id"]

@@ -11,12 +11,16 @@ from manifests.settings import load_settings
 from scrapers.replica.server import serve
 from scrapers.replica.sky import synthetic_sky
 
+SECRET = "a-word-that-nobody-may-read"
+
 
 @pytest.fixture
 def settings(tmp_path, monkeypatch):
     monkeypatch.setenv("DEEPFIELD_HOME", str(tmp_path))
     monkeypatch.setenv("DEEPFIELD_REQUESTS_PER_SECOND", "500")
     monkeypatch.setenv("DEEPFIELD_CONNECTIONS", "8")
+    monkeypatch.setenv("DEEPFIELD_REVIEW_TOKEN", SECRET)
+    monkeypatch.setenv("DEEPFIELD_DATABASE_URL", f"sqlite:///{tmp_path / SECRET}.db")
     load_settings.cache_clear()
     yield load_settings()
     load_settings.cache_clear()
@@ -54,3 +58,5 @@ def test_each_archive_is_scraped_shown_and_not_asked_again(settings, prefect_ser
         assert fits["got"] > 0
         with pytest.raises(UsageError, match="set fits as well"):
             scrape_hla(composite="asinh", archive_url=url)
+    kept = b"".join(path.read_bytes() for path in prefect_server.rglob("*") if path.is_file())
+    assert b"crawl_sky" in kept and SECRET.encode() not in kept
