@@ -3,6 +3,7 @@
 import io
 from collections.abc import Mapping
 from pathlib import Path
+from zipfile import ZipFile, ZipInfo
 
 import numpy as np
 
@@ -21,7 +22,11 @@ def write_descriptors(found: Mapping[str, Descriptors], path: Path) -> None:
         arrays[f"{side}_counts"] = np.array([len(part) for part in parts], np.int64)
         arrays[side] = np.concatenate([*parts, np.zeros((0, 32), np.uint8)])
     out = io.BytesIO()
-    np.savez(out, **arrays)  # type: ignore[arg-type]
+    with ZipFile(out, "w") as archive:
+        for name, array in arrays.items():
+            # np.savez would write the time of day too: what is written twice is to be the same bytes
+            with archive.open(ZipInfo(f"{name}.npy"), "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, array, allow_pickle=False)
     write_atomic(path, out.getvalue())
 
 

@@ -26,6 +26,7 @@ from manifests.blobs import BlobStore
 from manifests.errors import DeepfieldError
 from manifests.frames import UndecodableError, decode
 from manifests.parquet import read_parquet, write_parquet
+from manifests.seals import intact_parts, seal
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how many are done and how many there are."""
@@ -65,10 +66,11 @@ def measure_batch(image_ids: Sequence[str], *, blobs_dir: Path, measures_dir: Pa
     rows = [row for row, _ in measured]
     if rows:
         name = hashlib.sha256("\n".join(present).encode()).hexdigest()[:32]
-        # the table comes last: a part that has one is whole
+        part = _folder(measures_dir) / f"part-{name}"
         described = {str(row["pixel_sha256"]): found for row, found in measured if found is not None}
-        write_descriptors(described, _folder(measures_dir) / f"part-{name}.npz")
-        write_parquet(_table(rows), _folder(measures_dir) / f"part-{name}.parquet")
+        write_descriptors(described, part.with_suffix(".npz"))
+        write_parquet(_table(rows), part.with_suffix(".parquet"))
+        seal(part)
     undecodable = sum(row["problem"] is not None for row in rows)
     return BatchResult(len(rows) - undecodable, undecodable, len(set(image_ids)) - len(rows))
 
@@ -104,10 +106,11 @@ def measure_all(
 def read_measures(measures_dir: Path) -> pd.DataFrame:
     """All images measured under the present version, one row each in the order of `image_id`.
 
+    Images of a damaged part are not among them, and are measured anew.
     Columns are those of the manifest groups Frame and Measurements, `access_format`, the pixel hash, the eight hashes
     of each kind joined by commas, and `problem` and `problem_text` where the image could not be decoded.
     """
-    parts = [read_parquet(path) for path in sorted(_folder(measures_dir).glob("part-*.parquet"))]
+    parts = [read_parquet(part.with_suffix(".parquet")) for part in intact_parts(_folder(measures_dir))]
     if not parts:
         return _table([])
     rows = pd.concat(parts, ignore_index=True)
@@ -119,8 +122,8 @@ def read_measures(measures_dir: Path) -> pd.DataFrame:
 def read_descriptors(measures_dir: Path) -> dict[str, Descriptors]:
     """The descriptors of all pictures measured under the present version, by pixel hash, in its order."""
     found: dict[str, Descriptors] = {}
-    for path in sorted(_folder(measures_dir).glob("part-*.npz")):
-        found |= load_descriptors(path)
+    for part in intact_parts(_folder(measures_dir)):
+        found |= load_descriptors(part.with_suffix(".npz"))
     return dict(sorted(found.items()))
 
 

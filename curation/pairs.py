@@ -15,6 +15,7 @@ from curation.judge import JUDGE_VERSION, NO_MATCH, Judgement, judge
 from curation.measures import MEASURE_VERSION
 from curation.measuring import Progress
 from manifests.parquet import read_parquet, write_parquet
+from manifests.seals import intact_parts, seal
 
 Pair = tuple[str, str]
 Load = Callable[[str, bool], Features | None]
@@ -60,7 +61,7 @@ def judge_all(
 
 def read_judgements(measures_dir: Path) -> dict[tuple[Pair, bool], Judgement]:
     """All pairs judged under the present versions, with their mirroring."""
-    parts = [read_parquet(path) for path in sorted(_folder(measures_dir).glob("part-*.parquet"))]
+    parts = [read_parquet(part.with_suffix(".parquet")) for part in intact_parts(_folder(measures_dir))]
     return {
         ((row.a, row.b), bool(row.mirrored)): Judgement(
             **{name: int(getattr(row, name)) if name == "inliers" else getattr(row, name) for name in _FIELDS}
@@ -101,7 +102,9 @@ def _write(found: Mapping[tuple[Pair, bool], Judgement], measures_dir: Path) -> 
         columns=list(_COLUMNS),
     ).astype(_COLUMNS)
     names = "\n".join(f"{a} {b} {side}" for (a, b), side in found)
-    write_parquet(rows, _folder(measures_dir) / f"part-{hashlib.sha256(names.encode()).hexdigest()[:32]}.parquet")
+    part = _folder(measures_dir) / f"part-{hashlib.sha256(names.encode()).hexdigest()[:32]}"
+    write_parquet(rows, part.with_suffix(".parquet"))
+    seal(part)
 
 
 def _folder(measures_dir: Path) -> Path:

@@ -70,6 +70,28 @@ def open_database(url: str) -> Engine:
     return engine
 
 
+def check_database(url: str) -> list[str]:
+    """A sentence for each fault that SQLite finds in the catalogue's file: its pages, indices and references.
+
+    Of a value that is in no index it can say nothing. A catalogue that is not there, or in another database, has none.
+    """
+    address = make_url(url)
+    if address.get_backend_name() != "sqlite" or not Path(address.database or "").is_file():
+        return []
+    engine = create_engine(address)
+    try:
+        with engine.connect() as connection:
+            said = list(connection.exec_driver_sql("PRAGMA integrity_check").scalars())
+            lost = {row[0] for row in connection.exec_driver_sql("PRAGMA foreign_key_check")}
+    except DBAPIError as error:
+        said, lost = [str(error.orig)], set()
+    finally:
+        engine.dispose()
+    found = [line for line in said if line != "ok"]
+    found += [f"the table {table} names rows of another that are not there" for table in sorted(lost)]
+    return [f"The catalogue {address.database} is damaged ({line}): restore it from a copy." for line in found]
+
+
 @contextmanager
 def lightly(engine: Engine) -> Iterator[Connection]:
     """A transaction for what is no loss if the machine stops, such as a claim: it does not wait for the disk.

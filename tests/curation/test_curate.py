@@ -347,7 +347,7 @@ def test_kill_9_loses_only_what_was_in_flight(home, engine, blobs, tmp_path):
     environment = os.environ | {"DEEPFIELD_HOME": str(home.home), "PYTHONPATH": str(Path(__file__).parents[2])}
     child = subprocess.Popen([sys.executable, str(script)], env=environment, start_new_session=True)
     deadline = time.monotonic() + 120
-    while not list(home.measures_dir.rglob("frames-*/part-*.parquet")):
+    while not list(home.measures_dir.rglob("frames-*/part-*.sha256")):
         assert child.poll() is None and time.monotonic() < deadline
         time.sleep(0.01)
     os.killpg(child.pid, signal.SIGKILL)

@@ -7,10 +7,14 @@ import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import insert
 from typer.testing import CliRunner
 
+from manifests import tables
 from manifests.blobs import BlobStore
 from manifests.cli import manifest_app
+from manifests.database import open_database
+from manifests.seals import seal
 from manifests.settings import load_settings
 from manifests.snapshots import write_snapshot
 
@@ -99,3 +103,40 @@ def test_one_snapshot_alone_is_checked_on_wish(dataset):
     assert code == 1 and f"{newer} and 1 older: 2 faults" in said and dataset[-1].name in said
     code, said = verify("--snapshot", older)
     assert code == 1 and str(dataset[5]) in said
+
+
+def test_a_damaged_part_of_the_measurements_is_named(dataset):
+    part = dataset[0].parents[1] / "measures" / "frames-v1" / "part-0"
+    part.parent.mkdir(parents=True)
+    part.with_suffix(".parquet").write_bytes(b"rows")
+    seal(part)
+    assert verify()[0] == 0 and "measurements: 1 part is intact" in verify()[1]
+    part.with_suffix(".parquet").write_bytes(b"rowz")
+    code, said = verify()
+    assert code == 1 and f"{part} has changed since it was written: `deepfield curate` makes it anew." in said
+    newer = dataset[1].parent.name
+    assert verify("--snapshot", newer)[0] == 0
+
+
+def test_a_flipped_bit_in_an_index_or_a_page_of_the_catalogue_is_seen(dataset):
+    home = dataset[0].parents[1]
+    settings = load_settings()
+    assert verify()[0] == 0 and not (home / "catalog.db").exists()
+    engine = open_database(settings.database)
+    tile = {"tile_id": "t" * 64, "archive": "hla", "request": "r", "status": "done", "updated_at": "now"}
+    asked = {"tile_id": "t" * 64, "url": "u", "outcome": "got", "seconds": 0.0, "started_at": "now"}
+    with engine.begin() as connection:
+        connection.execute(insert(tables.tiles), tile)
+        connection.execute(insert(tables.asks), asked)
+    engine.dispose()
+    assert verify()[0] == 0
+    path = home / "catalog.db"
+    whole = path.read_bytes()
+    places = [at for at in range(len(whole)) if whole.startswith(b"t" * 64, at)]
+    assert len(places) == 4  # two rows, two indices
+    for place in (0, *places):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 4]) + whole[place + 1 :])
+        code, said = verify()
+        assert code == 1 and "The catalogue" in said and "restore it from a copy" in said, (place, said)
+    path.write_bytes(whole)
+    assert verify()[0] == 0
