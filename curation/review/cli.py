@@ -81,16 +81,22 @@ def list_items(
 def show(
     image: Annotated[str, typer.Argument(help="Id of a frame, or its first six digits or more.")],
     picture: DrawOption = "auto",
+    why: Annotated[
+        bool, typer.Option("--why", help="Also of a frame that waits for a check: for who is not going to judge it.")
+    ] = False,
 ) -> None:
     """Show all about one frame: values against thresholds, provenance, duplicates, decisions, where its bytes are.
 
-    While it waits for a check, its verdict and what was said of it stay hidden.
+    While it waits for a check, its verdict and what was said of it stay hidden but from who asks for them by --why.
     """
     from curation.review.queue import find
 
     desk = _open()
     image_id = str(find(desk.sheet.rows, image)["image_id"])
-    _show(desk, image_id, picture, blind=desk.sheet.queue.role(image_id, None) not in (None, "doubt"))
+    blind = not why and desk.sheet.queue.role(image_id, None) not in (None, "doubt")
+    _show(desk, image_id, picture, blind)
+    if blind:
+        typer.echo(f"Unless you are to judge it: deepfield review show {image_id[:12]} --why tells it all the same.")
 
 
 @review_app.command("next")
@@ -282,6 +288,8 @@ def _show(desk: "Desk", image_id: str, picture: str, blind: bool) -> None:
     typer.echo(f"{image_id}  {row['source_name']}")
     if not blind:
         typer.echo(f"verdict    {row['verdict']}")
+    if blind:
+        typer.echo("           for a check: what the policy thinks stays hidden until it is decided")
     _print_gauges(gauges(sheet.policy, row, blind))
     if not blind:
         for part in beyond_measurements(row["rule_values"]):
@@ -309,8 +317,6 @@ def _show(desk: "Desk", image_id: str, picture: str, blind: bool) -> None:
 
 def _print_gauges(measured: "list[Gauge]") -> None:
     """Print the values beyond a threshold, and what the classifier says."""
-    if any(gauge.state == "unsaid" for gauge in measured):
-        typer.echo("           for a check: what the policy thinks stays hidden until it is decided")
     for gauge in measured:
         if gauge.review is not None and gauge.state != "fine":
             sign, unit = (">" if gauge.side == "above" else "<"), f" {gauge.unit}" if gauge.unit else ""

@@ -74,6 +74,7 @@ def test_what_waits_for_a_check_is_listed_and_shown_without_what_was_thought_of_
         text = call(*command).stdout
         assert "verdict" not in text and "accepted" not in text and "rejected" not in text and "doubtful" not in text
         assert "for a check" in text
+    assert "--why" in call("show", lines[0]["image_id"]).stdout and "--why" not in call("next", "--as", "ann").stdout
     assert call("list", "--reason", "noisy").stdout == "" and call("list", "--disputed").stdout == ""
     one = lines[0]["image_id"]
     call("accept", one, "--as", "ann", "--note", "fine")
@@ -83,6 +84,15 @@ def test_what_waits_for_a_check_is_listed_and_shown_without_what_was_thought_of_
     call("accept", one, "--as", "cid")
     shown = call("show", one).stdout
     assert "verdict" in shown and "ann accept: fine" in shown
+
+
+def test_who_asks_is_told_why_any_frame_was_rejected(call, snapshot):
+    rows = pd.concat([frames(1, "reject", noise_sigma_dn=25.0), frames(1, noise_sigma_dn=12.0)])
+    snapshot(rows, audit=1.0)
+    for image_id, verdict in zip(rows["image_id"], ("reject", "review"), strict=True):
+        shown = call("show", image_id, "--why").stdout
+        assert f"verdict    {verdict}" in shown and "doubtful > 10, sure > 20 (noisy)" in shown
+        assert "for a check" not in shown and "--why" not in shown
 
 
 def test_a_frame_that_no_measurement_rejected_is_shown_with_what_did(call, snapshot):
