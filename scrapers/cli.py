@@ -170,7 +170,8 @@ def folder(
 ) -> None:
     """Take in your own frames: every JPEG, PNG, TIFF and FITS (also .fits.gz) below a folder, by content.
 
-    The files stay as they are. Positions and filters are read from FITS headers.
+    Files of other kinds, such as GIF, are passed over and named. The files stay as they are. Positions and filters are
+    read from FITS headers.
     """
     from manifests.blobs import BlobStore
     from manifests.database import open_database
@@ -180,10 +181,19 @@ def folder(
 
     settings = load_settings()
     engine, blobs = open_database(settings.database), BlobStore(settings.blobs_dir)
+    told: list[str] = []
     with Reporter("folder") as report:
         summary = scrape_folder(
-            directory, engine=engine, blobs=blobs, settings=settings, limit=limit, on_progress=report
+            directory,
+            engine=engine,
+            blobs=blobs,
+            settings=settings,
+            limit=limit,
+            on_progress=report,
+            tell=told.append,  # the bar is in the way until it ends
         )
+    for line in told:
+        typer.echo(line, err=True)
     finish("folder", summary)
 
 

@@ -5,7 +5,7 @@ import hashlib
 import os
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -29,6 +29,7 @@ from scrapers.tally import CrawlSummary, OnProgress, Tally
 NAME = "folder"
 
 _STEP = 256
+_NAMED = 3  # of the files that are passed over
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".fits", ".fit", ".fits.gz", ".fit.gz")
 
 
@@ -40,8 +41,11 @@ def scrape_folder(
     settings: Settings,
     limit: int | None = None,
     on_progress: OnProgress | None = None,
+    tell: Callable[[str], None] | None = None,
 ) -> CrawlSummary:
     """Bring in the pictures below a folder. Run again, it takes in only what is new; the files are never changed.
+
+    `tell` is given a sentence on the files that are passed over, if there are any.
 
     Raises:
         UsageError: there is no such folder.
@@ -49,7 +53,13 @@ def scrape_folder(
     """
     if not folder.is_dir():
         raise UsageError(f"There is no folder {folder}: give the folder that holds your frames.")
-    paths = sorted(_candidates(folder, settings.home.resolve()))[:limit]
+    paths: list[Path] = []
+    others: list[Path] = []
+    for path in sorted(_files(folder, settings.home.resolve())):
+        (paths if _is_picture(path) else others).append(path)
+    paths = paths[:limit]
+    if others and tell:
+        tell(_passed_over([_text(path.relative_to(folder)) for path in others]))
     if not paths:
         raise DeepfieldError(f"The folder {folder} holds no JPEG, PNG, TIFF or FITS file.")
     tally = Tally(on_progress)
@@ -73,11 +83,8 @@ def scrape_folder(
     return summary
 
 
-def _candidates(folder: Path, home: Path) -> Iterator[Path]:
-    """Files that are pictures by their bytes, or claim to be by their names.
-
-    Hidden files, linked folders (which may lead in circles) and our own data are left out.
-    """
+def _files(folder: Path, home: Path) -> Iterator[Path]:
+    """Files below a folder, without hidden ones, linked folders (which may lead in circles) and our own data."""
 
     def unreadable(error: OSError) -> None:
         raise DeepfieldError(f"The folder {error.filename} cannot be read: {error.strerror}.")
@@ -85,13 +92,19 @@ def _candidates(folder: Path, home: Path) -> Iterator[Path]:
     for where, folders, names in os.walk(folder, onerror=unreadable):
         here = Path(where)
         folders[:] = [name for name in folders if not name.startswith(".") and (here / name).resolve() != home]
-        for name in names:
-            path = here / name
-            if not name.startswith(".") and path.is_file() and (name.lower().endswith(_SUFFIXES) or _is_picture(path)):
-                yield path
+        yield from (here / name for name in names if not name.startswith(".") and (here / name).is_file())
+
+
+def _passed_over(names: list[str]) -> str:
+    shown = ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
+    why = f"{'1 file is' if len(names) == 1 else f'{len(names)} files are'} no JPEG, PNG, TIFF or FITS"
+    return f"Passed over, as {why}: {shown}. Save pictures among them as PNG to bring them in."
 
 
 def _is_picture(path: Path) -> bool:
+    """Whether a file is a picture by its bytes, or claims to be by its name."""
+    if path.name.lower().endswith(_SUFFIXES):
+        return True
     try:
         with path.open("rb") as handle:
             kind = sniff(handle.read(16))
@@ -100,7 +113,6 @@ def _is_picture(path: Path) -> bool:
         with gzip.open(path) as handle:
             return sniff(handle.read(16)) == "image/fits"
     except (OSError, EOFError, zlib.error):
-        # what cannot be read is no picture, unless its name says so
         return False
 
 

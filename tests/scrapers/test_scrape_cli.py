@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from fake_archive import FakeHost, picture, serve_colour_rows, sia_reply
+from PIL import Image
 from typer.testing import CliRunner
 
 from manifests.errors import DeepfieldError, UsageError
@@ -102,6 +103,19 @@ def test_nothing_usable_is_an_error(scrape: Scrape, host: FakeHost) -> None:
     assert isinstance(result.exception, DeepfieldError)
     assert "None of the 2 products" in str(result.exception)
     assert "Not taken: 2 too_small" in result.stderr
+
+
+def test_files_that_a_folder_passes_over_are_named(scrape: Scrape, tmp_path: Path) -> None:
+    frames = tmp_path / "frames"
+    frames.mkdir()
+    (frames / "good.jpg").write_bytes(picture(1))
+    assert "Passed over" not in scrape("folder", frames).stderr
+    Image.new("RGB", (64, 64)).save(frames / "m51.gif")
+    shown = scrape("folder", frames).stderr
+    assert "Passed over, as 1 file is no JPEG, PNG, TIFF or FITS: m51.gif." in shown
+    for name in ("a.txt", "b.csv", "c.webp", "d.bmp"):
+        (frames / name).write_text("something")
+    assert "5 files are no JPEG, PNG, TIFF or FITS: a.txt, b.csv, c.webp and 2 more." in scrape("folder", frames).stderr
 
 
 def test_folder_and_status(scrape: Scrape, tmp_path: Path) -> None:
