@@ -40,9 +40,12 @@ class OutdatedError(UsageError):
 
 @dataclass(frozen=True)
 class Rate:
-    """Precision and recall of a threshold for bad frames, 0 to 1, on the calibration set."""
+    """Precision and recall of a threshold for bad frames, 0 to 1, on the calibration set.
 
-    precision: float
+    Where no frame of the set lies beyond the threshold, there is no precision.
+    """
+
+    precision: float | None
     recall: float
 
 
@@ -340,10 +343,11 @@ def _calibration(entry: dict[str, Any], where: str) -> Calibration:
 
 def _rate(entry: dict[str, Any], where: str) -> Rate:
     _known(entry, {"precision", "recall"}, f"a rate of {where}")
-    values = [_number(entry.get(name)) for name in ("precision", "recall")]
-    if any(value is None or not 0 <= value <= 1 for value in values):
-        raise ValueError(f"{where}: precision and recall are numbers from 0 to 1")
-    return Rate(float(entry["precision"]), float(entry["recall"]))
+    precision, recall = _number(entry.get("precision")), _number(entry.get("recall"))
+    given = [recall, precision] if "precision" in entry else [recall]
+    if recall is None or any(value is None or not 0 <= value <= 1 for value in given):
+        raise ValueError(f"{where}: precision and recall are numbers from 0 to 1, and recall is always there")
+    return Rate(precision, recall)
 
 
 def _share(value: object, name: str) -> float:

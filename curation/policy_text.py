@@ -18,8 +18,8 @@ _HEAD = """\
 # linear (FITS counts).
 # What each measurement is and its unit: manifests/schema.py.
 #
-# Rates of a rule say how each threshold alone finds frames to drop among those it was calibrated on, precision 1 and
-# recall 0 where none of them lies beyond it; rates of the classifier are those on frames held out.
+# Rates of a rule say how each threshold alone finds frames to drop among those it was calibrated on, without a
+# precision where none of them lies beyond it; rates of the classifier are those on frames held out.
 """
 
 
@@ -73,11 +73,17 @@ def _calibration(known: Calibration | None, table: str) -> str:
         return ""
     lines = [f"[{table}.calibration]", f"frames = {_quoted(known.frames)}", f"on = {known.on.isoformat()}"]
     lines += [
-        f"{name} = {{ precision = {rate.precision:.2f}, recall = {rate.recall:.2f} }}"
+        f"{name} = {{ {_rate(rate)} }}"
         for name, rate in (("review", known.review), ("reject", known.reject))
-        if isinstance(rate, Rate)
+        if rate is not None
     ]
     return "\n".join(lines) + "\n"
+
+
+def _rate(rate: Rate) -> str:
+    # three digits of recall, as one frame of some hundred is not none
+    precision = "" if rate.precision is None else f"precision = {rate.precision:.2f}, "
+    return f"{precision}recall = {rate.recall:.3f}"
 
 
 def _plain(value: float) -> str:

@@ -48,11 +48,11 @@ def rated(rules: tuple[Rule, ...], frames: pd.DataFrame, label: pd.Series, name:
 
 
 def rate(rule: Rule, threshold: float, frames: pd.DataFrame, label: pd.Series) -> Rate:
-    """Precision and recall of a threshold for frames to drop; 1 and 0 where none is beyond it, as none is wrong."""
+    """Precision and recall of a threshold for frames to drop."""
     hit = _beyond(rule, threshold, _values(rule, frames))
     drop = (label == "drop").to_numpy()
     right = int((hit & drop).sum())
-    return Rate(right / int(hit.sum()) if hit.any() else 1.0, right / max(1, int(drop.sum())))
+    return Rate(right / int(hit.sum()) if hit.any() else None, right / max(1, int(drop.sum())))
 
 
 def _fit_rule(rule: Rule, frames: pd.DataFrame, label: pd.Series) -> Rule:

@@ -19,7 +19,7 @@ from curation.cli import curate_app
 from curation.labelled import FEWEST, Labelled, Words, from_folder
 from curation.learning import Aims
 from curation.policy import Calibration, Policy, Rate, Rule, load_policy, rule_on
-from curation.policy_text import write_policy
+from curation.policy_text import to_toml, write_policy
 from curation.rates import Share, errors_allowed
 from curation.rulefit import fit_rules, rate, rated
 from manifests.errors import DeepfieldError, UsageError
@@ -74,12 +74,18 @@ def test_every_threshold_says_what_it_comes_from_even_where_no_frame_lies_beyond
     hollow = Rule("empty", "coverage", "below", 0.3, 0.1)
     seldom = Rule("empty", "black_fraction", "above", 1e6, calibration=OLD)
     fitted = rated(fit_rules((loud, hollow, seldom), rows, rows["label"]), rows, rows["label"], "made-80", NEW.on)
-    # the first was moved off the good frames, to where none is: it is right for none and wrong for none
-    assert fitted[0].review == pytest.approx(22.0) and fitted[0].calibration == replace(NEW, review=Rate(1.0, 0.0))
-    assert fitted[1].calibration == replace(NEW, review=Rate(1.0, 1.0), reject=Rate(1.0, 0.0))
+    # the first was moved off the good frames, to where none is: of it nothing is known but that it finds nothing
+    assert fitted[0].review == pytest.approx(22.0) and fitted[0].calibration == replace(NEW, review=Rate(None, 0.0))
+    assert fitted[1].calibration == replace(NEW, review=Rate(1.0, 1.0), reject=Rate(None, 0.0))
     assert fitted[2] == seldom
     write_policy(Policy("made", 3, fitted), tmp_path / "made_policy.toml")
     assert load_policy(tmp_path / "made_policy.toml").rules == fitted
+
+
+def test_one_frame_of_many_beyond_a_threshold_is_not_written_as_none():
+    found = Calibration("made-400", NEW.on, Rate(1.0, 1 / 300))
+    text = to_toml(Policy("made", 3, (Rule("empty", "coverage", "below", 0.3, calibration=found),)))
+    assert "review = { precision = 1.00, recall = 0.003 }" in text
 
 
 def test_what_is_learnt_separates_and_is_the_same_again():
