@@ -23,6 +23,10 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,dask,onnx,postgres]'
 	@touch $@
 
+$(VENV)/.peers: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[peers]'
+	@touch $@
+
 # Playwright drives Debian's Chromium where it is there; its own download is the fallback.
 browser: $(VENV)/.installed
 	@$(BIN)/python -m scrapers.browser
@@ -42,7 +46,7 @@ lint: $(VENV)/.installed ## ruff, mypy and the rules on imports
 docs: $(VENV)/.installed ## write the tables of docs/ from the code
 	$(BIN)/python -m flows.docs docs
 
-bench: setup ## print the figures that README and docs quote; LABELLED=DIR adds the curation policy's on labelled frames
+bench: setup $(VENV)/.peers ## print the figures that README and docs quote; LABELLED=DIR adds the curation policy's on labelled frames
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/pipeline.py
 	$(BIN)/python benchmarks/crawl_rate.py

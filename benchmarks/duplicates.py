@@ -7,7 +7,7 @@ same files go to imagededup's PHash. All pairs of random 64-bit hashes within 8 
 and one in a hundred equal; 256-bit hashes under the eight symmetries. With FOLDER, which has an `index.csv` and a
 `pairs.csv` with the columns `a` and `b`: real pairs among all its pictures. What is removed besides is unlisted, which
 is not wrong: the pairs are some that are known, and one has to look. imagededup and faiss-cpu are the peers:
-`pip install imagededup faiss-cpu`; without them their lines are left out. Intervals are Wilson's at 95 %.
+`pip install -e '.[peers]'`; without them their lines are left out. Intervals are Wilson's at 95 %.
 """
 
 import argparse

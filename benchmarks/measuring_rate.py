@@ -7,8 +7,8 @@ decoding, the no-data mask, all measurements, all fingerprints, and the local fe
 peers get the same files and as many processes: CleanVision's checks, imagededup's PHash and its search. Seconds are of
 the wall clock and of CPU, all processes together; where other work shares the machine, only the latter can be compared.
 Then the same number of frames once more and four times as many, each in a process of its own: the peak memory of any of
-its processes must not grow with the frames. The peers are `pip install cleanvision imagededup`; without one of them
-their line is left out.
+its processes must not grow with the frames. The peers are `pip install -e '.[peers]'`; without one of them their line
+is left out.
 """
 
 import argparse
