@@ -32,7 +32,8 @@ def curate(
 ) -> None:
     """Measure what is new, find duplicates, decide, and write a snapshot of the dataset.
 
-    Killed and started again, it goes on where it was; without news it changes nothing.
+    Killed and started again, it goes on where it was; without news it changes nothing. Frames are measured on all cores
+    of this machine, or on the Dask cluster whose scheduler DEEPFIELD_DASK_ADDRESS names.
     """
     if context.invoked_subcommand:
         return
@@ -49,12 +50,6 @@ def curate(
     if dry_run:
         _print_dry_run(work.dry_run(settings=settings, engine=engine, policy=chosen), as_json)
         return
-    if settings.dask_address:
-        typer.echo(
-            "This command measures on this machine alone; on the cluster that DEEPFIELD_DASK_ADDRESS names, "
-            "`prefect deployment run curate/curate` does.",
-            err=True,
-        )
     with _bars() as show_progress:
         summary = work.curate(
             settings=settings,

@@ -114,6 +114,8 @@ def curate(
 ) -> CurateSummary:
     """Curate everything that was scraped and write a snapshot. Run again without news, it changes nothing.
 
+    Frames are measured on this machine, or on the Dask cluster that the settings name.
+
     Raises:
         DeepfieldError: nothing was scraped yet, or nothing of it can be found.
     """
@@ -123,6 +125,7 @@ def curate(
         measures_dir=settings.measures_dir,
         max_pixels=settings.max_pixels,
         batch=batch,
+        cluster=settings.dask_address,
         on_progress=on_progress,
     )
     return build_snapshot(

@@ -9,6 +9,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from multiprocessing import get_context
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import Any
 import cv2
 import pandas as pd
 
+from curation.cluster import connect, on_cluster
 from curation.descriptors import load_descriptors, write_descriptors
 from curation.features import Descriptors, describe
 from curation.fingerprints import Fingerprints, fingerprint
@@ -32,6 +34,8 @@ Progress = Callable[[str, int, int], None]
 """Called with what is being done, how many are done and how many there are."""
 
 BATCH = 64
+
+_Work = Callable[[list[str]], "BatchResult"]
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 
@@ -82,20 +86,23 @@ def measure_all(
     measures_dir: Path,
     max_pixels: int,
     batch: int = BATCH,
+    cluster: str | None = None,
     on_progress: Progress | None = None,
 ) -> BatchResult:
-    """Measure images in batches of at most `batch`, with one process per core.
+    """Measure images in batches of at most `batch`, with one process per core, or on the Dask cluster of an address.
 
     Each batch is on disk when it is done: after a kill only the batches in flight are measured again.
 
     Raises:
-        DeepfieldError: a process was killed, most likely for want of memory.
+        DeepfieldError: a process was killed, most likely for want of memory, or the cluster does not answer.
     """
     ids = sorted(set(image_ids))
-    batches = parted(ids, batch, os.cpu_count() or 1)
-    places = {"blobs_dir": blobs_dir, "measures_dir": measures_dir, "max_pixels": max_pixels}
+    # a worker of a cluster is in a folder of its own
+    work = partial(
+        measure_batch, blobs_dir=blobs_dir.absolute(), measures_dir=measures_dir.absolute(), max_pixels=max_pixels
+    )
     total, done = BatchResult(0, 0, 0), 0
-    for number, result in _run(batches, places):
+    for number, result in _run(ids, batch, work) if cluster is None else _run_there(cluster, ids, batch, work):
         total += result
         done += number
         if on_progress:
@@ -146,15 +153,22 @@ def parted(ids: list[str], most: int, workers: int) -> list[list[str]]:
     return [ids[start:end] for start, end in pairwise(bounds) if start < end]
 
 
-def _run(batches: list[list[str]], places: dict[str, Any]) -> Iterator[tuple[int, BatchResult]]:
+def _run_there(address: str, ids: list[str], batch: int, work: _Work) -> Iterator[tuple[int, BatchResult]]:
+    if ids:
+        with connect(address) as client:
+            yield from on_cluster(client, work, parted(ids, batch, sum(client.nthreads().values())))
+
+
+def _run(ids: list[str], batch: int, work: _Work) -> Iterator[tuple[int, BatchResult]]:
+    batches = parted(ids, batch, os.cpu_count() or 1)
     workers = min(len(batches), os.cpu_count() or 1)
     if workers < 2:
-        for ids in batches:
-            yield len(ids), measure_batch(ids, **places)
+        for some in batches:
+            yield len(some), work(some)
         return
     # spawn: a fork of a process with threads, as a Prefect worker is, can hang
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_begin_worker) as pool:
-        futures = {pool.submit(measure_batch, ids, **places): len(ids) for ids in batches}
+        futures = {pool.submit(work, some): len(some) for some in batches}
         try:
             for future in as_completed(futures):
                 yield futures[future], future.result()

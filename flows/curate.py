@@ -35,7 +35,11 @@ def curate_flow(policy: str | None = None) -> dict[str, Any]:
     if here.settings.dask_address and waiting:
         runner = dask_runner(here.settings.dask_address)
         measured = measure_on_cluster.with_options(task_runner=runner)(
-            waiting, here.settings.blobs_dir, here.settings.measures_dir, here.settings.max_pixels
+            # a worker of a cluster is in a folder of its own
+            waiting,
+            here.settings.blobs_dir.absolute(),
+            here.settings.measures_dir.absolute(),
+            here.settings.max_pixels,
         )
     else:
         # every core gets a batch of its own within a task

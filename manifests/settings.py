@@ -44,7 +44,7 @@ class Settings(BaseSettings):
     max_pixels: int = Field(default=400_000_000, gt=0, description="Largest picture that is decoded")
     dask_address: str | None = Field(
         default=None,
-        description="Scheduler of a Dask cluster that measures frames in flows; its workers must see the home folder",
+        description="Scheduler of a Dask cluster that measures frames; its workers must see the home folder",
     )
     chromium: Path | None = Field(
         default=None, description="Chromium for pages that only JavaScript builds; the system's by default"

@@ -54,12 +54,3 @@ def test_mistakes_are_told_in_one_sentence(call, tmp_path):
     for arguments, kind in (((), DeepfieldError), (("--policy", str(tmp_path / "none.toml")), UsageError)):
         error = call(*arguments).exception
         assert isinstance(error, kind) and str(error).count("\n") == 0
-
-
-def test_a_cluster_that_this_command_does_not_use_is_said(call, engine, blobs, monkeypatch):
-    put(engine, blobs, "a", encoded(sky(1)))
-    assert "cluster" not in call().output
-    monkeypatch.setenv("DEEPFIELD_DASK_ADDRESS", "tcp://127.0.0.1:1")
-    load_settings.cache_clear()
-    result = call("--json")
-    assert result.exit_code == 0 and "on this machine alone" in result.stderr and json.loads(result.stdout)
