@@ -186,7 +186,7 @@ def dry_run(*, settings: Settings, engine: Engine, policy: Policy) -> DryRun:
     """Say what a policy would change against the newest snapshot, from stored measurements alone.
 
     Raises:
-        DeepfieldError: there is no snapshot yet.
+        DeepfieldError: there is no snapshot yet, or nothing is measured under the present version.
     """
     newest = head(settings.manifest_dir)
     if newest is None:
@@ -195,6 +195,11 @@ def dry_run(*, settings: Settings, engine: Engine, policy: Policy) -> DryRun:
         )
     old = read_snapshot(settings.manifest_dir, newest)
     frames = _frames(engine, settings.measures_dir)
+    if frames.empty:
+        raise DeepfieldError(
+            "No frame is measured by this version of Deepfield yet, so there is nothing to try the policy on: run "
+            "`deepfield curate` without --dry-run first."
+        )
     wanted = _pairs_to_judge(frames, settings.measures_dir)
     known = read_judgements(settings.measures_dir)
 

@@ -1,6 +1,7 @@
 """`deepfield curate` as people and programs see it."""
 
 import json
+import shutil
 
 import pytest
 from drawn_skies import encoded, page, put, sky
@@ -47,6 +48,16 @@ def test_a_dry_run_prints_the_changes(call, engine, blobs, tmp_path):
     (line,) = call("--dry-run", "--policy", str(strict), "--json").stdout.splitlines()
     change = json.loads(line)
     assert (change["image_id"], change["after"], change["reasons"]) == (image_id, "review", "noisy")
+    assert "0 of 1 verdicts would change" in call("--dry-run").stdout
+
+
+def test_a_dry_run_without_measurements_says_what_to_run(call, engine, blobs, home):
+    put(engine, blobs, "a", encoded(sky(1)))
+    call()
+    shutil.rmtree(home.measures_dir)
+    error = call("--dry-run").exception
+    assert isinstance(error, DeepfieldError) and "run `deepfield curate` without --dry-run first" in str(error)
+    call()
     assert "0 of 1 verdicts would change" in call("--dry-run").stdout
 
 
