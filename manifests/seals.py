@@ -32,7 +32,7 @@ def intact_parts(folder: Path) -> list[Path]:
             intact.append(part)
         else:
             _log.warning(
-                "%s has changed since it was written: it is set aside in %s, and what it held is made anew.",
+                "%s has changed since it was written: it is set aside in %s, and what it held is to be made anew.",
                 part,
                 _set_aside(part),
             )
