@@ -17,6 +17,7 @@ from training.in_use import in_use
 from training.outcome import NOT_SCORED, Outcome, headline
 from training.pack import Pack, open_pack
 from training.pack_build import pack_for_snapshot, trainable
+from training.processes import best_device
 from training.recipes import make_config
 from training.registry import list_models, load_model, promote
 
@@ -70,7 +71,7 @@ def settle(task: Task, reigning: str, challenger: Outcome, pack: Pack, models_di
         return f"{name} not promoted: no frame is held out to score it on"
     ours = headline(task, challenger.metrics)
     model = load_model(models_dir, reigning)
-    theirs = headline(task, evaluate(model, pack, challenger.split)).ours.value
+    theirs = headline(task, evaluate(model, pack, challenger.split, device=best_device())).ours.value
     figures = f"{ours.ours.value:.3f} against {theirs:.3f} of {reigning}, {ours.what}"
     if not ours.beats(theirs):
         return f"{name} not promoted: {figures}"

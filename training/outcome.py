@@ -9,6 +9,7 @@ from training.config import Task, degradation_of
 from training.degradation import DegradationConfig
 from training.evaluate import Metric, left_out, main_score, measure, summary
 from training.pack import Pack
+from training.processes import best_device
 from training.registry import load_run, register
 from training.scores import measurable, scale_in
 
@@ -72,7 +73,7 @@ def enter(
     metrics: tuple[Metric, ...] = ()
     notes: list[str] = []
     if split != NOT_SCORED:
-        measured = measure(model, pack, split, on_progress=on_progress)
+        measured = measure(model, pack, split, device=best_device(), on_progress=on_progress)
         metrics, notes = tuple(summary(measured)), left_out(measured)
     return Outcome(name, register(run_dir, models_dir, name, metrics, split, notes), split, metrics)
 

@@ -1,8 +1,10 @@
 import pytest
+import torch
 from tiny import tiny_config, tiny_pack
 
+from flows.retrain import settle
 from manifests.errors import DeepfieldError
-from training.evaluate import Metric
+from training.evaluate import Metric, evaluate
 from training.loop import train
 from training.outcome import enter, headline
 from training.registry import list_models, read_meta, read_metrics
@@ -23,6 +25,22 @@ def test_a_run_is_scored_on_test_else_on_validation_else_not_and_always_register
     assert (came.version, came.split, came.metrics) == ("v3", "none", ())
     assert [model.version for model in list_models(tmp_path / "models")] == ["v1", "v2", "v3"]
     assert read_meta(tmp_path / "models", "mine@v3")["recipe"] == read_meta(tmp_path / "models", "mine")["recipe"]
+
+
+def test_scores_are_computed_on_the_gpu_where_there_is_one(pack, tmp_path, monkeypatch):
+    run = train(tiny_config("superres"), pack, tmp_path / "run").run_dir
+    devices = []
+
+    def computed_here(model, pack, split, *, device, **others):
+        devices.append(device.type)
+        return evaluate(model, pack, split, **others)
+
+    for module in ("training.outcome", "flows.retrain"):
+        monkeypatch.setattr(f"{module}.evaluate", computed_here)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    challenger = enter(run, pack, tmp_path / "models", "superres")
+    settle("superres", "v1", challenger, pack, tmp_path / "models")
+    assert devices == ["cuda", "cuda"]
 
 
 def test_the_headline_of_a_task_knows_which_way_is_better():
