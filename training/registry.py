@@ -10,6 +10,7 @@ import json
 import re
 import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from tempfile import mkdtemp
@@ -265,22 +266,38 @@ def read_metrics(models_dir: Path, ref: str) -> tuple[str, tuple[Metric, ...]]:
 def load_model(models_dir: Path, ref: str | Path, *, task: Task | None = None) -> LoadedModel:
     """Load `name`, `name@version`, a model folder, a run folder, a run's checkpoint file or an exported file.
 
+    A text without a separator that names a model means that one, also where a folder of this name lies in the working
+    directory: `./name` is the folder.
+
     Raises:
         UsageError: there is no such model, or it is not for `task`.
         DeepfieldError: its files are damaged, or another program's.
     """
-    path = Path(ref)
+    path = _meant(models_dir, ref)
     if path.is_file():
         model = _load_exported(path) if path.suffix == ".safetensors" else _load_checkpoint(path)
-    elif path.is_dir() and (path / _VIVID).exists():
+    elif (path / _VIVID).exists():
         model = _load_folder(path)
-    elif path.is_dir():
-        model = load_run(path)
     else:
-        model = _load_folder(locate(models_dir, str(ref)))
+        model = load_run(path)
     if task is not None and model.task != task:
         raise UsageError(f"{ref} is a {model.task} model, and a {task} is needed: `deepfield models list` shows both.")
     return model
+
+
+def _meant(models_dir: Path, ref: str | Path) -> Path:
+    """The file or folder that a reference means (see `load_model`).
+
+    Raises:
+        UsageError: there is no such model.
+    """
+    path = Path(ref)
+    if not path.exists():
+        return locate(models_dir, str(ref))
+    if isinstance(ref, str) and path.name == ref:
+        with suppress(UsageError):
+            return locate(models_dir, ref)
+    return path
 
 
 def start_from(models_dir: Path, ref: str | Path, task: Task) -> Start:
@@ -303,10 +320,10 @@ def folder_of(models_dir: Path, ref: str | Path) -> Path | None:
     Raises:
         UsageError: there is no such model.
     """
-    path = Path(ref)
+    path = _meant(models_dir, ref)
     if path.is_file():
         return None if path.suffix == ".safetensors" else path.parent.parent
-    return path if path.is_dir() else locate(models_dir, str(ref))
+    return path
 
 
 def evaluations_of(folder: Path | None, ref: str | Path, elsewhere: Path) -> Path:

@@ -18,7 +18,17 @@ from training.export import write_safetensors
 from training.in_use import in_use
 from training.loop import train
 from training.recipes import make_config
-from training.registry import champion, list_models, list_shipped, load_model, locate, promote, register, start_from
+from training.registry import (
+    champion,
+    folder_of,
+    list_models,
+    list_shipped,
+    load_model,
+    locate,
+    promote,
+    register,
+    start_from,
+)
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +107,23 @@ def test_a_model_is_found_by_run_folder_and_checkpoint_too(runs, tmp_path):
         assert all(torch.equal(other.vivid[key], registered.vivid[key]) for key in registered.vivid)
     assert by_checkpoint.config == registered.config
     assert by_checkpoint.network().scale == 2
+
+
+def test_a_plain_name_is_the_models_whatever_lies_in_the_working_directory(runs, tmp_path, monkeypatch):
+    home = tmp_path / "models"
+    register(runs["superres"], home, "up")
+    version = home / "up" / "v1"
+    monkeypatch.chdir(home)
+    assert (load_model(home, "up").reference, folder_of(home, "up")) == ("up@v1", version)
+    shutil.copytree(runs["superres"], tmp_path / "up")
+    monkeypatch.chdir(tmp_path)
+    for ref in ("up", "up@v1"):
+        assert (load_model(home, ref).reference, folder_of(home, ref)) == ("up@v1", version)
+    # a separator makes it a folder, as a path is one that was read as such
+    for folder in ("./up", "up/", Path("up")):
+        assert (load_model(home, folder).reference, folder_of(home, folder)) == ("up@run", Path("up"))
+    shutil.copytree(runs["superres"], tmp_path / "superres_x9")
+    assert load_model(home, "superres_x9").reference == "superres_x9@run"
 
 
 @pytest.mark.parametrize("ref", ["none", "mine@v9", "../mine", "mine@../v1", "", "MINE"])
