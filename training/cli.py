@@ -294,13 +294,14 @@ def _train(
 
     from manifests.errors import UsageError
     from manifests.settings import load_settings
-    from training.loop import TrainingInterrupted, read_run, train
+    from training.loop import TrainingInterrupted, train
     from training.outcome import enter
     from training.pack import open_pack
     from training.pack_build import pack_for_snapshot
     from training.processes import is_first, processes_expected
     from training.recipes import make_config
     from training.registry import champion, check_name, start_from
+    from training.run_folder import read_run
 
     places = load_settings()
     check_name(places.models_dir, name or task, task)

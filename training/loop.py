@@ -1,8 +1,6 @@
 """The training loop: L1 pretraining, then the adversarial phase, on one processor or, under torchrun, on several."""
 
-import json
 import math
-import platform
 import shutil
 import time
 from collections.abc import Callable
@@ -10,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 import torch.distributed as dist
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -20,9 +17,9 @@ from models import catalogue
 from models.catalogue import NetworkConfig
 from training import checkpoints
 from training.checkpoints import State
-from training.config import PhaseConfig, TrainConfig, from_dict, to_dict
+from training.config import PhaseConfig, TrainConfig
 from training.data import CropSampler
-from training.files import write_atomic, write_text
+from training.files import write_atomic
 from training.objectives import Objective
 from training.pack import Pack, PackedFrame, hold_out
 from training.palettes import FILE as PALETTES
@@ -30,12 +27,12 @@ from training.palettes import presets, save_palettes
 from training.players import make_guide, make_objective
 from training.pretrained import start_encoder
 from training.processes import Place, agreed, computes_bf16, joined, stop_signals
+from training.run_folder import WEIGHTS, check_same, describe, good_checkpoint, last_checkpoint
 from training.runlog import RunLog, sample_sheet, save_png
 from training.scores import Scores, faithful_score, held_out_scores, measurable, scale_in, vivid_score
 from training.step import take_step
 
-# the file that keeps a phase's best generator, and what judges it
-WEIGHTS = {"pretrain": "faithful.safetensors", "adversarial": "vivid.safetensors"}
+# what judges a phase's generators
 _SCORE = {"pretrain": faithful_score, "adversarial": vivid_score}
 _LOSSES = ("g_l1", "g_psnr", "g_adversarial", "g_content", "g_colour", "d_real", "d_made", "d_penalty", "spread")
 _SAMPLES = 4
@@ -156,7 +153,8 @@ def _finite_means(run: _Run) -> dict[str, float]:
     if broken:
         raise DeepfieldError(
             f"Training stopped at step {progress.step}: the loss {broken[0]} is not a finite number any more. The last "
-            f"good state is {_last(run.folder)}; try lower learning rates (--set {progress.phase}.lr_generator=...)."
+            f"good state is {last_checkpoint(run.folder)}; try lower learning rates (--set "
+            f"{progress.phase}.lr_generator=...)."
         )
     return means
 
@@ -171,7 +169,7 @@ def _watch_for_collapse(run: _Run, means: dict[str, float]) -> None:
     progress.suspect = agreed(progress.suspect + 1 if dull or sure else 0, run.place)
     if rows and progress.suspect >= rows:
         what = "the generator makes the same of everything" if dull else "the discriminator is never wrong any more"
-        good = _good(run.folder) if _good(run.folder).exists() else _last(run.folder)
+        good = good_checkpoint(run.folder) if good_checkpoint(run.folder).exists() else last_checkpoint(run.folder)
         raise DeepfieldError(
             f"Training stopped at step {progress.step}: it has collapsed, {what}. The last good state is {good}; try "
             "another gan.loss, a lower adversarial.lr_discriminator or a gan.gradient_penalty."
@@ -180,7 +178,7 @@ def _watch_for_collapse(run: _Run, means: dict[str, float]) -> None:
 
 def _save(run: _Run) -> None:
     """Write the checkpoint; the last one without a sign of collapse stays beside it as long as there are signs."""
-    last, good = _last(run.folder), _good(run.folder)
+    last, good = last_checkpoint(run.folder), good_checkpoint(run.folder)
     if run.state.progress.suspect and last.exists() and not good.exists():
         write_atomic(good, lambda partial: shutil.copyfile(last, partial))
     checkpoints.save(last, run.state)
@@ -267,8 +265,9 @@ def _start(
     state = checkpoints.new_state(config, sampler, place.device)
     log, chosen = None, {"precision": _precision(config, place)}
     if resume:
-        chosen = _check_same(config, pack, folder, place)
-        checkpoints.restore(_last(folder), state, place.device)
+        # runs of earlier versions do not name it
+        chosen["precision"] = check_same(config, pack, folder).get("precision") or chosen["precision"]
+        checkpoints.restore(last_checkpoint(folder), state, place.device)
     else:
         if start is None:
             chosen["encoder"] = start_encoder(state.generator, config.encoder)
@@ -281,7 +280,7 @@ def _start(
     objective = make_objective(config, state, place, guide)
     if place.rank == 0:
         if not resume:
-            _describe(config, pack, folder, place, chosen)
+            describe(config, pack, folder, place, chosen)
             if guide:
                 save_palettes(folder / PALETTES, presets(list(guide.palettes.values()), seed=config.seed))
         first = _held_out(config, state, pack, held_out, place)
@@ -312,66 +311,3 @@ def _precision(config: TrainConfig, place: Place) -> str:
     if config.precision != "auto":
         return config.precision
     return "bf16" if computes_bf16(place.device) else "fp32"
-
-
-def _describe(config: TrainConfig, pack: Pack, folder: Path, place: Place, chosen: dict[str, str]) -> None:
-    """Write what the run is, before its first step."""
-    if (folder / "config.json").exists():
-        raise UsageError(f"{folder} holds a run already: resume it, or choose another --run name.")
-    described = {
-        "config": to_dict(config),
-        "pack": _identity(pack),
-        "licences": sorted({frame.licence for frame in pack.frames if frame.licence}),
-        "environment": {
-            "python": platform.python_version(),
-            "torch": torch.__version__,
-            "device": torch.cuda.get_device_name(place.device) if place.device.type == "cuda" else "cpu",
-            "processes": place.world,
-            "threads": torch.get_num_threads(),
-            **chosen,
-        },
-    }
-    write_text(folder / "config.json", json.dumps(described, indent=1) + "\n")
-
-
-def _identity(pack: Pack) -> dict[str, Any]:
-    return {"snapshot_id": pack.snapshot_id, "max_side_px": pack.max_side_px, "frames": len(pack.frames)}
-
-
-def read_run(folder: Path) -> dict[str, Any]:
-    """What a run's config.json says: `config` (a TrainConfig), `pack`, `licences`, `environment`.
-
-    Raises:
-        DeepfieldError: the folder holds no run, or its description is damaged.
-    """
-    path = folder / "config.json"
-    try:
-        described = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise DeepfieldError(f"{folder} holds no training run: config.json is missing.") from None
-    except ValueError as error:
-        raise DeepfieldError(f"{path} is damaged ({error}): start the run anew.") from None
-    if not isinstance(described, dict) or not {"config", "pack", "licences", "environment"} <= described.keys():
-        raise DeepfieldError(f"{path} does not describe a training run.")
-    return described | {"config": from_dict(described["config"])}
-
-
-def _check_same(config: TrainConfig, pack: Pack, folder: Path, place: Place) -> dict[str, str]:
-    """Refuse other data or settings, which would be another run under an old name; returns what it had chosen."""
-    described = read_run(folder)
-    if described["pack"] != _identity(pack):
-        raise UsageError(
-            f"The run {folder.name} learnt from snapshot {described['pack']['snapshot_id']}, this pack is of "
-            f"{pack.snapshot_id}: resume with --snapshot {described['pack']['snapshot_id']}."
-        )
-    if to_dict(described["config"]) != to_dict(config):
-        raise UsageError(f"The settings differ from those that the run {folder.name} began with: resume it as it was.")
-    return {"precision": described["environment"].get("precision") or _precision(config, place)}
-
-
-def _last(folder: Path) -> Path:
-    return folder / "checkpoints" / "last.pt"
-
-
-def _good(folder: Path) -> Path:
-    return folder / "checkpoints" / "good.pt"

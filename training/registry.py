@@ -29,9 +29,10 @@ from training.card import card
 from training.config import TASKS, Task, TrainConfig, to_dict
 from training.evaluate import Metric
 from training.files import write_text
-from training.loop import WEIGHTS, Start, read_run
+from training.loop import Start
 from training.palettes import FILE as PALETTES
 from training.palettes import load_palettes, parse_palettes, save_palettes
+from training.run_folder import WEIGHTS, read_run
 
 FORMAT = 1
 LOG = "training.csv"

@@ -8,10 +8,11 @@ from torch import nn
 from manifests.errors import DeepfieldError, UsageError
 from models.resnet_unet import ResNetUNet, ResNetUNetConfig
 from training.content import ContentConfig, ContentLoss, load_content
-from training.loop import read_run, train
+from training.loop import train
 from training.pack import Pack
 from training.pretrained import start_encoder
 from training.recipes import RECIPES
+from training.run_folder import read_run
 from training.settings import override, parse_assignments
 
 # what brings any recipe down to a test: networks by name of the setting, where a recipe has it

@@ -8,9 +8,10 @@ from tiny import tiny_config, tiny_pack
 
 from flows.retrain import settle
 from training.config import Task
-from training.loop import WEIGHTS, train
+from training.loop import train
 from training.outcome import NOT_SCORED, Outcome, enter
 from training.registry import champion, promote
+from training.run_folder import WEIGHTS
 
 
 def worse(run: Path, copy: Path) -> Path:

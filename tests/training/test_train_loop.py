@@ -14,9 +14,10 @@ from tiny import tiny_config, tiny_pack
 
 from manifests.errors import DeepfieldError, UsageError
 from training.degradation import AREA
-from training.loop import TrainingInterrupted, read_run, train
+from training.loop import TrainingInterrupted, train
 from training.recipes import make_config
 from training.registry import load_model, start_from
+from training.run_folder import read_run
 from training.scores import held_out_scores, measurable
 
 ROOT = Path(__file__).parents[2]

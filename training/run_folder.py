@@ -1,0 +1,91 @@
+"""A run's folder: which files it holds, what it says of itself, and whether it is still the same run."""
+
+import json
+import platform
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from manifests.errors import DeepfieldError, UsageError
+from training.config import TrainConfig, from_dict, to_dict
+from training.files import write_text
+from training.pack import Pack
+from training.processes import Place
+
+# the file that keeps a phase's best generator
+WEIGHTS = {"pretrain": "faithful.safetensors", "adversarial": "vivid.safetensors"}
+
+
+def last_checkpoint(folder: Path) -> Path:
+    """The state that a run goes on from."""
+    return folder / "checkpoints" / "last.pt"
+
+
+def good_checkpoint(folder: Path) -> Path:
+    """The last state without a sign of collapse, there as long as there are signs."""
+    return folder / "checkpoints" / "good.pt"
+
+
+def describe(config: TrainConfig, pack: Pack, folder: Path, place: Place, chosen: dict[str, str]) -> None:
+    """Write what the run is, before its first step; `chosen` is what it settled itself.
+
+    Raises:
+        UsageError: the folder holds a run.
+    """
+    if (folder / "config.json").exists():
+        raise UsageError(f"{folder} holds a run already: resume it, or choose another --run name.")
+    described = {
+        "config": to_dict(config),
+        "pack": _identity(pack),
+        "licences": sorted({frame.licence for frame in pack.frames if frame.licence}),
+        "environment": {
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "device": torch.cuda.get_device_name(place.device) if place.device.type == "cuda" else "cpu",
+            "processes": place.world,
+            "threads": torch.get_num_threads(),
+            **chosen,
+        },
+    }
+    write_text(folder / "config.json", json.dumps(described, indent=1) + "\n")
+
+
+def _identity(pack: Pack) -> dict[str, Any]:
+    return {"snapshot_id": pack.snapshot_id, "max_side_px": pack.max_side_px, "frames": len(pack.frames)}
+
+
+def read_run(folder: Path) -> dict[str, Any]:
+    """What a run's config.json says: `config` (a TrainConfig), `pack`, `licences`, `environment`.
+
+    Raises:
+        DeepfieldError: the folder holds no run, or its description is damaged.
+    """
+    path = folder / "config.json"
+    try:
+        described = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise DeepfieldError(f"{folder} holds no training run: config.json is missing.") from None
+    except ValueError as error:
+        raise DeepfieldError(f"{path} is damaged ({error}): start the run anew.") from None
+    if not isinstance(described, dict) or not {"config", "pack", "licences", "environment"} <= described.keys():
+        raise DeepfieldError(f"{path} does not describe a training run.")
+    return described | {"config": from_dict(described["config"])}
+
+
+def check_same(config: TrainConfig, pack: Pack, folder: Path) -> dict[str, str]:
+    """Refuse other data or settings, which would be another run under an old name; returns what it had settled.
+
+    Raises:
+        UsageError: they are others.
+        DeepfieldError: the folder holds no run, or its description is damaged.
+    """
+    described = read_run(folder)
+    if described["pack"] != _identity(pack):
+        raise UsageError(
+            f"The run {folder.name} learnt from snapshot {described['pack']['snapshot_id']}, this pack is of "
+            f"{pack.snapshot_id}: resume with --snapshot {described['pack']['snapshot_id']}."
+        )
+    if to_dict(described["config"]) != to_dict(config):
+        raise UsageError(f"The settings differ from those that the run {folder.name} began with: resume it as it was.")
+    return described["environment"]
