@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from training.pack import open_pack
 from training.pack_build import pack_for_snapshot
 from training.recipes import make_config
 from training.registry import list_models, read_meta, read_metrics
+from training.run_folder import last_checkpoint
 
 _PROGRESS_EVERY = 100
 
@@ -114,14 +114,12 @@ def train_snapshot(
     pack = open_pack(pack_for_snapshot(settings, snapshot_id, config.data.frame_px))
     digest = hashlib.sha256(json.dumps(to_dict(config), sort_keys=True).encode()).hexdigest()[:8]
     run_dir = settings.runs_dir / f"{config.task}-{snapshot_id}-{digest}"
-    if run_dir.exists() and not (run_dir / "checkpoints" / "last.pt").exists():
-        shutil.rmtree(run_dir)  # killed before it had anything to keep
 
     def report(done: int, total: int, phase: str) -> None:
         if done % _PROGRESS_EVERY == 0 or done == total:
             say(f"{config.task}: step {done} of {total}, {phase}")
 
-    train(config, pack, run_dir, resume=run_dir.exists(), on_progress=report)
+    train(config, pack, run_dir, resume=last_checkpoint(run_dir).exists(), on_progress=report)
     known = _registered(settings, name, config, snapshot_id)
     return Trained(run_dir, known or enter(run_dir, pack, settings.models_dir, name))
 

@@ -115,10 +115,8 @@ def read(path: Path, device: torch.device) -> dict[str, Any]:
     """The content of a checkpoint file.
 
     Raises:
-        DeepfieldError: the file is missing, damaged, or no checkpoint of this version.
+        DeepfieldError: the file is damaged, or no checkpoint of this version.
     """
-    if not path.exists():
-        raise DeepfieldError(f"There is no checkpoint {path}: the run was stopped before its first one; start it anew.")
     content = read_saved(path, "checkpoint", device)
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise DeepfieldError(f"{path} is not a checkpoint that this version of Deepfield wrote.")

@@ -27,7 +27,7 @@ from training.palettes import presets, save_palettes
 from training.players import make_guide, make_objective
 from training.pretrained import start_encoder
 from training.processes import Place, agreed, computes_bf16, joined, stop_signals
-from training.run_folder import WEIGHTS, check_same, describe, good_checkpoint, last_checkpoint
+from training.run_folder import SAMPLES, WEIGHTS, check_same, describe, good_checkpoint, last_checkpoint, make_way
 from training.runlog import RunLog, sample_sheet, save_png
 from training.scores import Scores, faithful_score, held_out_scores, measurable, scale_in, vivid_score
 from training.step import take_step
@@ -96,7 +96,8 @@ def train(
 
     Progress is measured on the `val` split or, where the snapshot has none, on groups held out of `train` (see
     `training.pack.hold_out`). With `resume` the run in `run_dir` goes on from its last checkpoint, to the same end
-    as if it had never stopped; otherwise the generator begins with the weights of `start`, where given.
+    as if it had never stopped; otherwise the generator begins with the weights of `start`, where given. A run that
+    has no checkpoint and no weights yet is begun again either way.
     `on_progress(steps done, steps in all, a few words)` is called after every step.
 
     Raises:
@@ -206,7 +207,7 @@ def _evaluate(run: _Run) -> Scores:
         sheet = sample_sheet(
             run.config.task, run.state.ema, run.pack, samples, run.config.data.degradation, run.place.device
         )
-        save_png(run.folder / "samples" / f"{progress.step:07d}.png", sheet)
+        save_png(run.folder / SAMPLES / f"{progress.step:07d}.png", sheet)
         if run.log:
             run.log.picture(progress.step, sheet)
     progress.stale = agreed(progress.stale, run.place)
@@ -264,11 +265,18 @@ def _start(
     )
     state = checkpoints.new_state(config, sampler, place.device)
     log, chosen = None, {"precision": _precision(config, place)}
-    if resume:
+    settled = check_same(config, pack, folder) if resume else {}
+    goes_on = resume and last_checkpoint(folder).exists()
+    if goes_on:
         # runs of earlier versions do not name it
-        chosen["precision"] = check_same(config, pack, folder).get("precision") or chosen["precision"]
+        chosen["precision"] = settled.get("precision") or chosen["precision"]
         checkpoints.restore(last_checkpoint(folder), state, place.device)
     else:
+        if start is None and "start" in settled:
+            raise UsageError(
+                f"The run {folder.name} has no checkpoint, and began with the weights of {settled['start']}: begin it "
+                "again by its first command."
+            )
         if start is None:
             chosen["encoder"] = start_encoder(state.generator, config.encoder)
         else:
@@ -279,13 +287,17 @@ def _start(
     guide = make_guide(config, pack, learn_from)
     objective = make_objective(config, state, place, guide)
     if place.rank == 0:
-        if not resume:
+        if not goes_on:
+            make_way(folder)
             describe(config, pack, folder, place, chosen)
             if guide:
                 save_palettes(folder / PALETTES, presets(list(guide.palettes.values()), seed=config.seed))
+            # a run that is killed has something to go on from at any moment
+            checkpoints.save(last_checkpoint(folder), state)
         first = _held_out(config, state, pack, held_out, place)
-        log = RunLog(folder, (*_LOSSES, *first), step=state.progress.step)
-        if not resume:
+        begins = state.progress.step == 0
+        log = RunLog(folder, (*_LOSSES, *first), step=-1 if begins else state.progress.step)
+        if begins:
             log.write(0, "start", 0.0, first)
     return _Run(config, pack, folder, place, held_out, state, objective, chosen["precision"], log)
 

@@ -2,6 +2,7 @@
 
 import json
 import platform
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,13 @@ from manifests.errors import DeepfieldError, UsageError
 from training.config import TrainConfig, from_dict, to_dict
 from training.files import write_text
 from training.pack import Pack
+from training.palettes import FILE as PALETTES
 from training.processes import Place
 
 # the file that keeps a phase's best generator
 WEIGHTS = {"pretrain": "faithful.safetensors", "adversarial": "vivid.safetensors"}
+SAMPLES = "samples"
+_DESCRIPTION = "config.json"
 
 
 def last_checkpoint(folder: Path) -> Path:
@@ -27,14 +31,29 @@ def good_checkpoint(folder: Path) -> Path:
     return folder / "checkpoints" / "good.pt"
 
 
-def describe(config: TrainConfig, pack: Pack, folder: Path, place: Place, chosen: dict[str, str]) -> None:
-    """Write what the run is, before its first step; `chosen` is what it settled itself.
+def make_way(folder: Path) -> None:
+    """Clear away what is left of a run that was stopped before it had anything to keep.
 
     Raises:
-        UsageError: the folder holds a run.
+        UsageError: the folder holds a run that has.
+        DeepfieldError: it holds something else.
     """
-    if (folder / "config.json").exists():
+    if not (folder / _DESCRIPTION).exists():
+        return
+    read_run(folder)
+    if last_checkpoint(folder).exists():
         raise UsageError(f"{folder} holds a run already: resume it, or choose another --run name.")
+    if any((folder / name).exists() for name in WEIGHTS.values()):
+        raise UsageError(
+            f"{folder} holds the weights of a run, but not its checkpoint to go on from: choose another --run name, "
+            "or delete the folder."
+        )
+    shutil.rmtree(folder / SAMPLES, ignore_errors=True)
+    (folder / PALETTES).unlink(missing_ok=True)
+
+
+def describe(config: TrainConfig, pack: Pack, folder: Path, place: Place, chosen: dict[str, str]) -> None:
+    """Write what the run is, before its first step; `chosen` is what it settled itself."""
     described = {
         "config": to_dict(config),
         "pack": _identity(pack),
@@ -48,7 +67,7 @@ def describe(config: TrainConfig, pack: Pack, folder: Path, place: Place, chosen
             **chosen,
         },
     }
-    write_text(folder / "config.json", json.dumps(described, indent=1) + "\n")
+    write_text(folder / _DESCRIPTION, json.dumps(described, indent=1) + "\n")
 
 
 def _identity(pack: Pack) -> dict[str, Any]:
@@ -61,13 +80,13 @@ def read_run(folder: Path) -> dict[str, Any]:
     Raises:
         DeepfieldError: the folder holds no run, or its description is damaged.
     """
-    path = folder / "config.json"
+    path = folder / _DESCRIPTION
     try:
         described = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise DeepfieldError(f"{folder} holds no training run: config.json is missing.") from None
     except ValueError as error:
-        raise DeepfieldError(f"{path} is damaged ({error}): start the run anew.") from None
+        raise DeepfieldError(f"{path} is damaged ({error}): delete the folder and start the run anew.") from None
     if not isinstance(described, dict) or not {"config", "pack", "licences", "environment"} <= described.keys():
         raise DeepfieldError(f"{path} does not describe a training run.")
     return described | {"config": from_dict(described["config"])}

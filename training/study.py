@@ -4,7 +4,6 @@ The folder holds `study.json` (what was asked), and for each recipe its run, its
 """
 
 import json
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -25,6 +24,7 @@ from training.pack import Pack, open_pack
 from training.pack_resize import resized_pack
 from training.recipes import RECIPES, make_config
 from training.registry import load_run
+from training.run_folder import last_checkpoint
 from training.scores import Scores, scale_in
 from training.settings import override
 
@@ -182,9 +182,7 @@ def _trained(
     config, learnt = learnt_from(folder, pack, config)
     run_dir = place / "run"
     config = planned(place / "plan.json", config, budget, learnt)
-    resume = (run_dir / "checkpoints" / "last.pt").exists()
-    if run_dir.exists() and not resume:
-        shutil.rmtree(run_dir)  # cut off before it had anything to keep
+    resume = last_checkpoint(run_dir).exists()
     try:
         return train(config, learnt, run_dir, resume=resume, on_progress=_naming(config.recipe, on_progress))
     except TrainingInterrupted:

@@ -1,6 +1,7 @@
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
-from tiny import tiny_config, tiny_pack
+from tiny import drawn, tiny_config, tiny_pack
 
 from manifests.errors import DeepfieldError, UsageError
 from training.degradation import AREA
@@ -18,6 +19,7 @@ from training.loop import TrainingInterrupted, train
 from training.recipes import make_config
 from training.registry import load_model, start_from
 from training.run_folder import read_run
+from training.runlog import save_png
 from training.scores import held_out_scores, measurable
 
 ROOT = Path(__file__).parents[2]
@@ -97,6 +99,61 @@ def test_stop_and_resume_equals_no_stop_bit_for_bit(pack, tmp_path, task, stop, 
     for part in ("optimizer_g", "optimizer_d"):
         for index, state in theirs[part]["state"].items():
             assert all(torch.equal(ours[part]["state"][index][key], value) for key, value in state.items())
+
+
+class Killed(Exception):
+    pass
+
+
+def kill_at(step: int):
+    def progress(done: int, total: int, phase: str) -> None:
+        if done == step:
+            raise Killed
+
+    return progress
+
+
+def same_runs(one: Path, other: Path) -> bool:
+    """Whether two runs logged the same and came to the same weights."""
+    weights = [
+        [load_file(run / name) for name in ("faithful.safetensors", "vivid.safetensors")] for run in (one, other)
+    ]
+    pairs = list(zip(*weights, strict=True))
+    return rows(one) == rows(other) and all(
+        torch.equal(ours[key], theirs[key]) for ours, theirs in pairs for key in theirs
+    )
+
+
+def test_a_run_that_was_killed_before_its_first_evaluation_goes_on_with_the_weights_it_began_with(pack, tmp_path):
+    first = train(tiny_config(seed=4), pack, tmp_path / "first")
+    start = start_from(tmp_path, first.run_dir, "colorizer")
+    train(tiny_config(), pack, tmp_path / "through", start=start)
+    with pytest.raises(Killed):
+        train(tiny_config(), pack, tmp_path / "killed", start=start, on_progress=kill_at(2))
+    train(tiny_config(), pack, tmp_path / "killed", resume=True)
+    assert same_runs(tmp_path / "killed", tmp_path / "through")
+
+
+@pytest.mark.parametrize("resume", [True, False])
+def test_a_run_that_has_no_checkpoint_is_begun_again(pack, tmp_path, resume):
+    train(tiny_config(), pack, tmp_path / "through")
+    killed = tmp_path / "killed"
+    with pytest.raises(Killed):
+        train(tiny_config(), pack, killed, on_progress=kill_at(2))
+    shutil.rmtree(killed / "checkpoints")
+    save_png(killed / "samples" / "0000001.png", drawn(0)[0])
+    train(tiny_config(), pack, killed, resume=resume)
+    assert same_runs(killed, tmp_path / "through")
+    assert not (killed / "samples" / "0000001.png").exists()
+
+
+def test_a_run_without_checkpoint_is_not_begun_again_from_other_weights(pack, tmp_path):
+    start = start_from(tmp_path, train(tiny_config(), pack, tmp_path / "first").run_dir, "colorizer")
+    with pytest.raises(Killed):
+        train(tiny_config(), pack, tmp_path / "killed", start=start, on_progress=kill_at(2))
+    shutil.rmtree(tmp_path / "killed" / "checkpoints")
+    with pytest.raises(UsageError, match=r"began with the weights of first@run .*begin it again by its first command"):
+        train(tiny_config(), pack, tmp_path / "killed", resume=True)
 
 
 def test_a_run_that_was_killed_drops_what_it_wrote_after_its_checkpoint(pack, tmp_path):
@@ -219,6 +276,15 @@ def test_a_taken_folder_is_not_written_to(pack, tmp_path):
     with pytest.raises(UsageError, match="holds a run already"):
         train(tiny_config(), pack, tmp_path / "run")
     assert (tmp_path / "run" / "metrics.csv").read_bytes() == before
+    shutil.rmtree(tmp_path / "run" / "checkpoints")
+    for resume in (True, False):
+        with pytest.raises(UsageError, match="weights of a run, but not its checkpoint"):
+            train(tiny_config(), pack, tmp_path / "run", resume=resume)
+    assert (tmp_path / "run" / "metrics.csv").read_bytes() == before
+    (tmp_path / "config.json").write_text('{"of": "something else"}')
+    with pytest.raises(DeepfieldError, match="does not describe a training run"):
+        train(tiny_config(), pack, tmp_path)
+    assert (tmp_path / "config.json").read_text() == '{"of": "something else"}'
 
 
 def test_resuming_something_else_is_refused(pack, tmp_path):
