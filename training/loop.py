@@ -270,7 +270,6 @@ def _start(
     if goes_on:
         # runs of earlier versions do not name it
         chosen["precision"] = settled.get("precision") or chosen["precision"]
-        checkpoints.restore(last_checkpoint(folder), state, place.device)
     else:
         if start is None and "start" in settled:
             raise UsageError(
@@ -286,6 +285,9 @@ def _start(
         state.ema.load_state_dict(state.generator.state_dict())
     guide = make_guide(config, pack, learn_from)
     objective = make_objective(config, state, place, guide)
+    if goes_on:
+        # last, as to make a loss may draw numbers, and the state of the random generator comes back too
+        checkpoints.restore(last_checkpoint(folder), state, place.device)
     if place.rank == 0:
         if not goes_on:
             make_way(folder)

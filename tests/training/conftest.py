@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from tiny import tiny_pack
+from torch import nn
 
 from training.pack import Pack
 
@@ -27,3 +28,17 @@ def pack(tmp_path: Path) -> Pack:
 @pytest.fixture
 def rng() -> np.random.Generator:
     return np.random.default_rng(0)
+
+
+@pytest.fixture(scope="session")
+def vgg(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """VGG-19 in torchvision's layout with a few channels."""
+    torch.manual_seed(0)
+    weights, arriving = {}, 3
+    for index in (0, 2, 5, 7, 10, 12, 14, 16, 19, 21, 23, 25, 28, 30, 32, 34):
+        conv = nn.Conv2d(arriving, 4, 3)
+        weights |= {f"features.{index}.weight": conv.weight.detach(), f"features.{index}.bias": conv.bias.detach()}
+        arriving = 4
+    path = tmp_path_factory.mktemp("vgg") / "vgg19.pth"
+    torch.save(weights, path)
+    return path

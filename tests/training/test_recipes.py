@@ -3,7 +3,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import nn
 
 from manifests.errors import DeepfieldError, UsageError
 from models.resnet_unet import ResNetUNet, ResNetUNetConfig
@@ -42,20 +41,6 @@ def small(name: str) -> list[str]:
         for key, value in values.items()
         if hasattr(getattr(config, part), key)
     ]
-
-
-@pytest.fixture(scope="module")
-def vgg(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """VGG-19 in torchvision's layout with a few channels."""
-    torch.manual_seed(0)
-    weights, arriving = {}, 3
-    for index in (0, 2, 5, 7, 10, 12, 14, 16, 19, 21, 23, 25, 28, 30, 32, 34):
-        conv = nn.Conv2d(arriving, 4, 3)
-        weights |= {f"features.{index}.weight": conv.weight.detach(), f"features.{index}.bias": conv.bias.detach()}
-        arriving = 4
-    path = tmp_path_factory.mktemp("vgg") / "vgg19.pth"
-    torch.save(weights, path)
-    return path
 
 
 @pytest.mark.parametrize("name", RECIPES)

@@ -101,6 +101,16 @@ def test_stop_and_resume_equals_no_stop_bit_for_bit(pack, tmp_path, task, stop, 
             assert all(torch.equal(ours[part]["state"][index][key], value) for key, value in state.items())
 
 
+def test_a_run_with_a_content_loss_goes_on_as_if_it_never_stopped(pack, tmp_path, vgg):
+    # to make the loss draws numbers too, and the judge is shown what was drawn
+    config = tiny_config(content={"weight": 0.1, "weights": str(vgg)}, gan={"translation": 0.2, "cutout": 0.3})
+    train(config, pack, tmp_path / "through")
+    with pytest.raises(TrainingInterrupted):
+        train(config, pack, tmp_path / "stopped", on_progress=interrupt_at(9))
+    train(config, pack, tmp_path / "stopped", resume=True)
+    assert same_runs(tmp_path / "stopped", tmp_path / "through")
+
+
 class Killed(Exception):
     pass
 
