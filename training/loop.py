@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import torch
 import torch.distributed as dist
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -117,6 +119,10 @@ def train(
                     _next_phase(run)
                     continue
 
+                if place.rank:
+                    # a checkpoint keeps the random state of the first process; that of the others follows from the step
+                    own = np.random.SeedSequence([config.seed, 2, place.rank, progress.step])
+                    torch.manual_seed(int(own.generate_state(1, np.uint64)[0]))
                 terms = take_step(config, phase, run.state, run.objective, place.device, bf16=run.precision == "bf16")
                 progress.count_step(terms, time.perf_counter() - began)
                 if on_progress:

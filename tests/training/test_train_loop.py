@@ -3,6 +3,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from dataclasses import replace
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from forked import Forked
 from safetensors.torch import load_file
 from tiny import drawn, tiny_config, tiny_pack
 
@@ -346,3 +348,60 @@ def test_two_processes_train_together_and_agree(pack, tmp_path):
     for mine, other in zip(ours, theirs, strict=True):
         if mine["mae_ab"]:
             assert float(mine["mae_ab"]) == pytest.approx(float(other["mae_ab"]), rel=1e-3), mine["step"]
+
+
+# trains as one of several processes up to a step, and prints the sum of the noise of each step
+ONE_OF_TWO = """
+import os, signal, sys
+from pathlib import Path
+import torch
+torch.set_num_threads(1)
+from tiny import tiny_config
+from training.loop import TrainingInterrupted, train
+from training.pack import open_pack
+
+randn = torch.randn
+def noted(*shape, generator=None, **how):
+    values = randn(*shape, generator=generator, **how)
+    if generator is None:
+        print(float(values.sum()), flush=True)
+    return values
+torch.randn = noted
+
+def stop(done, total, phase):
+    if done == int(sys.argv[3]) and os.environ["RANK"] == "0":
+        os.kill(os.getpid(), signal.SIGTERM)
+
+noisy = {"batch": 4, "degradation": {"kind": "area", "noise_dn": 20.0}}
+config = tiny_config("superres", data=noisy, gan={"translation": 0.2, "cutout": 0.3})
+try:
+    train(config, open_pack(Path(sys.argv[1])), Path(sys.argv[2]), resume=sys.argv[4] == "resume", on_progress=stop)
+except TrainingInterrupted:
+    pass
+"""
+
+
+def together(pack: Path, run_dir: Path, *, stop: int = 0, resume: bool = False) -> list[list[str]]:
+    """Train in two processes, and return what each drew."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free.getsockname()[1]), "WORLD_SIZE": "2"}
+    arguments = [pack, run_dir, stop, "resume" if resume else "begin"]
+    both = [Forked(arguments, os.environ | address | {"RANK": str(rank)}, ONE_OF_TWO) for rank in (0, 1)]
+    try:
+        codes = [process.wait(120.0) for process in both]
+    finally:
+        for process in both:
+            process.kill()
+    assert codes == [0, 0], [process.stderr for process in both]
+    return [process.stdout.split() for process in both]
+
+
+def test_each_process_draws_numbers_of_its_own_and_again_the_same_after_a_stop(pack, tmp_path):
+    through = together(pack.folder, tmp_path / "through")
+    assert [len(draws) for draws in through] == [12, 12]
+    assert len({*through[0], *through[1]}) == 24
+    before = together(pack.folder, tmp_path / "stopped", stop=8)
+    after = together(pack.folder, tmp_path / "stopped", resume=True)
+    assert [one + other for one, other in zip(before, after, strict=True)] == through
+    assert same_runs(tmp_path / "stopped", tmp_path / "through")
