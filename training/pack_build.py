@@ -15,7 +15,7 @@ from manifests.frames import Frame, decode
 from manifests.resize import shrink
 from manifests.settings import Settings
 from manifests.snapshots import read_snapshot, resolve
-from training.pack import SPLITS, FrameInfo, open_pack
+from training.pack import SPLITS, FrameInfo
 from training.pack_write import Item, PackWriter
 
 # enough to keep the cores busy, few enough to hold in memory
@@ -78,12 +78,6 @@ def build_pack(
                 if on_progress:
                     on_progress(done, len(chosen))
             writer.finish()
-    found = open_pack(folder)
-    if (found.snapshot_id, found.max_side_px) != (snapshot_id, max_side_px):
-        raise DeepfieldError(
-            f"{folder} holds the pack of snapshot {found.snapshot_id} at {found.max_side_px} px already: choose "
-            "another folder."
-        )
     return folder
 
 

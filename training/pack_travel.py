@@ -49,7 +49,7 @@ def unpack(source: Path, folder: Path, on_progress: OnProgress | None = None) ->
     """Turn a travelling pack back into one that is trained from, going on where an earlier attempt stopped.
 
     Raises:
-        DeepfieldError: the source holds no travelling pack, or is damaged.
+        DeepfieldError: the source holds no travelling pack, or is damaged, or the folder holds something else.
     """
     if not source.exists():
         raise DeepfieldError(f"There is no travelling pack {source}.")

@@ -19,7 +19,7 @@ import numpy as np
 
 from manifests.errors import DeepfieldError
 from training.files import write_text
-from training.pack import FORMAT, FrameInfo, PackedFrame
+from training.pack import FORMAT, FrameInfo, PackedFrame, open_pack
 
 Item = tuple[FrameInfo, np.ndarray, np.ndarray]
 
@@ -35,7 +35,7 @@ class PackWriter:
     to do. An earlier attempt at another snapshot or size under the same name is thrown away.
 
     Raises:
-        DeepfieldError: on entering, the folder holds something that is no pack.
+        DeepfieldError: on entering, the folder holds something else, or a damaged pack.
     """
 
     folder: Path
@@ -47,7 +47,10 @@ class PackWriter:
         self._packed: list[PackedFrame] = []
         self._offset = self._synced = 0
         self.finished = not self._locked()
-        if not self.finished:
+        if self.finished:
+            self._open.close()
+            self._check_same()
+        else:
             self._begin()
         return self
 
@@ -119,6 +122,15 @@ class PackWriter:
                 return True
         return False
 
+    def _check_same(self) -> None:
+        """Refuse to take the pack of another snapshot or size, or what is left of one, for this one."""
+        found = open_pack(self.folder)
+        if (found.snapshot_id, found.max_side_px) != (self.snapshot_id, self.max_side_px):
+            raise DeepfieldError(
+                f"{self.folder} holds the pack of snapshot {found.snapshot_id} at {found.max_side_px} px already: "
+                "choose another folder, or delete it."
+            )
+
     def _begin(self) -> None:
         """Open the files of an earlier attempt at its last safe frame, or fresh ones."""
         partial, begun = self._partial, self._partial / "begun.json"
@@ -152,7 +164,7 @@ def write_pack(folder: Path, frames: Iterable[Item], *, snapshot_id: str, max_si
     """Write frames as the pack `folder`, going on with an attempt that was cut off; a finished pack is left as it is.
 
     Raises:
-        DeepfieldError: there is no frame.
+        DeepfieldError: there is no frame, or the folder holds something else.
     """
     with PackWriter(folder, snapshot_id, max_side_px) as writer:
         if not writer.finished:

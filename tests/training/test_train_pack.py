@@ -7,6 +7,8 @@ from tiny import drawn, info, tiny_pack
 
 from manifests.errors import DeepfieldError
 from training.pack import hold_out, open_pack
+from training.pack_resize import resized_pack
+from training.pack_travel import unpack, write_travelling
 from training.pack_write import PackWriter, write_pack
 
 
@@ -81,9 +83,19 @@ def test_an_empty_pack_is_refused(tmp_path):
 
 
 def test_who_comes_second_keeps_the_finished_pack(tmp_path):
-    first = tiny_pack(tmp_path / "p", {"train": 1}, "first")
-    assert tiny_pack(tmp_path / "p", {"train": 2}, "second").snapshot_id == first.snapshot_id
+    first = tiny_pack(tmp_path / "p", {"train": 1})
+    assert tiny_pack(tmp_path / "p", {"train": 2}).frames == first.frames
     assert [path.name for path in tmp_path.iterdir()] == ["p"]
+
+
+def test_a_folder_with_the_pack_of_something_else_is_refused(pack, tmp_path):
+    other = tiny_pack(tmp_path / "other", {"train": 2}, "another")
+    travelling = write_travelling(other, tmp_path / "frames.tar")
+    with pytest.raises(DeepfieldError, match="pack of snapshot snap at 80 px already: choose another folder, or del"):
+        unpack(travelling, pack.folder)
+    resized_pack(pack, 40, tmp_path / "small")
+    with pytest.raises(DeepfieldError, match="pack of snapshot snap at 40 px already"):
+        resized_pack(other, 40, tmp_path / "small")
 
 
 def test_damage_is_named(pack, tmp_path):
