@@ -20,6 +20,7 @@ from training.forecast import tell_full_length
 from training.inception import features_by
 from training.loop import TrainingInterrupted, train
 from training.pack import open_pack
+from training.pack_resize import at_size
 from training.pack_travel import unpack
 from training.processes import best_device, is_first
 from training.registry import evaluations_of, folder_of, load_model, start_from, training_log
@@ -49,7 +50,11 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--out", type=Path, required=True, help="folder of the pack")
     one.set_defaults(command=_pack)
 
-    one = commands.add_parser("train", help="train a recipe; under torchrun on several GPUs")
+    one = commands.add_parser(
+        "train",
+        help="train a recipe; under torchrun on several GPUs",
+        description="Frames larger than the recipe learns from are shrunk, once, into a pack beside that of --pack.",
+    )
     _common(one)
     one.add_argument("--recipe", required=True, help="name of the recipe")
     one.add_argument("--out", type=Path, required=True, help="folder of the run")
@@ -91,7 +96,8 @@ def _pack(options: argparse.Namespace) -> None:
 def _train(options: argparse.Namespace) -> None:
     config = config_named(options.recipe, options.settings)
     start = start_from(Path("models"), options.start, config.task) if options.start and not options.resume else None
-    pack, say = open_pack(options.pack), _teller()
+    given, size, say = open_pack(options.pack.resolve()), config.data.frame_px, _teller()
+    pack = at_size(given, size, given.folder.with_name(f"{given.folder.name}-{size}px"))
     try:
         trained = train(config, pack, options.out, resume=options.resume, start=start, on_progress=say)
     except TrainingInterrupted as stopped:

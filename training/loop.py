@@ -105,7 +105,8 @@ def train(
     Raises:
         DeepfieldError: nothing to train on, a loss that is not a number, a collapse, a damaged or foreign checkpoint.
         TrainingInterrupted: SIGTERM or Ctrl-C; a checkpoint was saved.
-        UsageError: the run folder is taken, the device is not there, or `start` is another network.
+        UsageError: the run folder is taken, the device is not there, `start` is another network, or the pack was made
+            at another size than the config's `data.frame_px`.
     """
     with joined(config.device) as place, stop_signals() as signals:
         learn_from, held_out, from_train = hold_out(pack, color_only=config.task == "colorizer")
@@ -253,6 +254,12 @@ def _start(
     start: Start | None,
 ) -> _Run:
     """Fresh or restored state, the run's folder, its log."""
+    if pack.max_side_px != config.data.frame_px:
+        raise UsageError(
+            f"The pack {pack.folder} was made at {pack.max_side_px} px, and {config.recipe} is to learn from frames of "
+            f"{config.data.frame_px} px: make one with `deepfield pack --size {config.data.frame_px}`, or add --set "
+            f"data.frame_px={pack.max_side_px}."
+        )
     fit = measurable(pack, held_out, scale_in(config.generator), config.data.degradation)
     held_out = fit[: config.held_out_frames]
     if not held_out:
@@ -282,13 +289,7 @@ def _start(
                 f"The run {folder.name} has no checkpoint, and began with the weights of {settled['start']}: begin it "
                 "again by its first command."
             )
-        if start is None:
-            chosen["encoder"] = start_encoder(state.generator, config.encoder)
-        else:
-            _check_network(start, config)
-            chosen["start"] = f"{start.model} of snapshot {start.snapshot_id}"
-            state.generator.load_state_dict(start.weights)
-        state.ema.load_state_dict(state.generator.state_dict())
+        chosen |= _first_weights(config, state, start)
     guide = make_guide(config, pack, learn_from)
     objective = make_objective(config, state, place, guide)
     if goes_on:
@@ -308,6 +309,18 @@ def _start(
         if begins:
             log.write(0, "start", 0.0, first)
     return _Run(config, pack, folder, place, held_out, state, objective, chosen["precision"], log)
+
+
+def _first_weights(config: TrainConfig, state: State, start: Start | None) -> dict[str, str]:
+    """Give the generator the weights that it begins with; returns which they are."""
+    if start is None:
+        which = {"encoder": start_encoder(state.generator, config.encoder)}
+    else:
+        _check_network(start, config)
+        which = {"start": f"{start.model} of snapshot {start.snapshot_id}"}
+        state.generator.load_state_dict(start.weights)
+    state.ema.load_state_dict(state.generator.state_dict())
+    return which
 
 
 def _check_network(start: Start, config: TrainConfig) -> None:

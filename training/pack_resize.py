@@ -1,14 +1,26 @@
 """A smaller pack out of a larger one, without going back to the archive's pictures. Needs numpy and Pillow only."""
 
 from collections.abc import Iterator
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from training.pack import FrameInfo, Pack
+from training.pack import FrameInfo, Pack, open_pack
 from training.pack_write import Item, write_pack
+
+
+def at_size(pack: Pack, max_side_px: int, folder: Path) -> Pack:
+    """The pack as if it had been made for a longer side of `max_side_px`; what must be shrunk becomes a pack `folder`.
+
+    A pack whose frames were shrunk further than that cannot be made larger and is returned as it is. A pack with no
+    frame as large as its own limit had none to shrink: it is the same at any size above them.
+    """
+    largest = max(max(frame.height, frame.width) for frame in pack.frames)
+    if largest > max_side_px:
+        return open_pack(resized_pack(pack, max_side_px, folder))
+    return replace(pack, max_side_px=max_side_px) if largest < pack.max_side_px else pack
 
 
 def resized_pack(pack: Pack, max_side_px: int, folder: Path) -> Path:

@@ -20,8 +20,8 @@ from training.files import write_text
 from training.inception import InceptionFeatures
 from training.loop import RunResult, TrainingInterrupted, train
 from training.outcome import NOT_SCORED, held_out_split
-from training.pack import Pack, open_pack
-from training.pack_resize import resized_pack
+from training.pack import Pack
+from training.pack_resize import at_size
 from training.recipes import RECIPES, make_config
 from training.registry import load_run
 from training.run_folder import last_checkpoint
@@ -166,9 +166,7 @@ def run_study(
 def learnt_from(folder: Path, pack: Pack, config: TrainConfig) -> tuple[TrainConfig, Pack]:
     """The config and the pack that a recipe trains on: made for smaller frames it gets a shrunk copy, in `folder`."""
     config = override(config, {"data": {"frame_px": min(config.data.frame_px, pack.max_side_px)}})
-    if config.data.frame_px == pack.max_side_px:
-        return config, pack
-    return config, open_pack(resized_pack(pack, config.data.frame_px, folder / f"pack-{config.data.frame_px}px"))
+    return config, at_size(pack, config.data.frame_px, folder / f"pack-{config.data.frame_px}px")
 
 
 def _trained(

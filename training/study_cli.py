@@ -12,7 +12,7 @@ SizeOption = Annotated[int, typer.Option("--size", min=32, help="Longer side in 
 
 def pack(
     snapshot: SnapshotOption = None,
-    size: SizeOption = 512,
+    size: SizeOption = 1024,
     out: Annotated[
         Path | None, typer.Option(help="Folder of the pack, or with --jpeg a folder or a file ending in .tar.")
     ] = None,
@@ -23,7 +23,8 @@ def pack(
 ) -> None:
     """Pack the accepted frames of a snapshot for training, here or on a machine that has nothing but PyTorch.
 
-    A pack whose building was cut off is gone on with. On a bare machine: python -m training.bare --help
+    Training shrinks what is larger than its recipe learns from (at most 1024 px), and refuses what is smaller. A pack
+    whose building was cut off is gone on with. On a bare machine: python -m training.bare --help
     """
     from manifests.errors import UsageError
     from manifests.settings import load_settings

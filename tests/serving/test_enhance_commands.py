@@ -20,7 +20,14 @@ TINY = {
     "colorizer": ["generator.width=4", "generator.max_width=8", "discriminator.width=4", "data.crop_px=64"],
     "superres": ["generator.width=4", "generator.blocks=1", "discriminator.width=4", "data.crop_px=64"],
 }
-QUICK = ["pretrain.steps=1", "adversarial.steps=1", "discriminator_first=0", "data.batch=2", "held_out_frames=1"]
+QUICK = [
+    "pretrain.steps=1",
+    "adversarial.steps=1",
+    "discriminator_first=0",
+    "data.batch=2",
+    "held_out_frames=1",
+    "data.frame_px=448",
+]
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +42,7 @@ def home(tmp_path_factory):
             info = FrameInfo(f"{number:064x}", split, str(number), f"frame {number}", True, True, "")
             yield info, rgb, np.ones((96, 96), bool)
 
-    pack = open_pack(write_pack(home / "pack", frames(), snapshot_id="test", max_side_px=96))
+    pack = open_pack(write_pack(home / "pack", frames(), snapshot_id="test", max_side_px=448))
     for task, settings in TINY.items():
         run = home / "runs" / task
         train(make_config(task, None, None, [*settings, *QUICK]), pack, run)

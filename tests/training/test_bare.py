@@ -7,8 +7,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from tiny import drawn, info
 
+from training.bare import main
+from training.pack import Pack, open_pack
 from training.pack_travel import write_travelling
+from training.pack_write import write_pack
+from training.run_folder import read_run
 
 # stops at the first import of anything installed that a bare machine need not have
 HOOK = """
@@ -96,6 +101,38 @@ def test_a_bare_machine_unpacks_trains_and_scores(pack, tmp_path):
     } <= {path.name for path in folder.iterdir()}
 
 
+def trained(pack: Pack, frame_px: int, out: Path) -> tuple[int, int]:
+    """Train from a pack with frames of so many pixels: what the run says these were, and its pack."""
+    line = f"train --pack {pack.folder} --recipe demo_colorizer {SMALL} --set data.frame_px={frame_px} --out {out}"
+    for again in ("", " --resume"):
+        assert main((line + again).split()) == 0
+    described = read_run(out)
+    return described["config"].data.frame_px, described["pack"]["max_side_px"]
+
+
+def test_a_pack_of_larger_frames_is_shrunk_to_those_that_the_recipe_learns_from(pack, tmp_path):
+    assert trained(pack, 40, tmp_path / "run") == (40, 40)
+    small = open_pack(tmp_path / "pack-40px")
+    assert {(frame.height, frame.width) for frame in small.frames} == {(40, 40)}
+
+
+def test_a_pack_of_smaller_frames_is_refused_unless_none_of_them_was_shrunk(pack, tmp_path, capsys):
+    line = (
+        f"train --pack {pack.folder} --recipe demo_colorizer {SMALL} --set data.frame_px=160 --out {tmp_path / 'run'}"
+    )
+    assert main(line.split()) == 2
+    said = capsys.readouterr().err
+    assert "made at 80 px" in said
+    assert "`deepfield pack --size 160`" in said
+    assert said.endswith("add --set data.frame_px=80.\n")
+    assert not (tmp_path / "run").exists()
+    frames = ((info(number, split), *drawn(number)) for number, split in enumerate(["train", "train", "val"]))
+    whole = open_pack(write_pack(tmp_path / "whole", frames, snapshot_id="snap", max_side_px=120))
+    for frame_px in (160, 100):
+        assert trained(whole, frame_px, tmp_path / f"run-{frame_px}") == (frame_px, frame_px)
+    assert sorted(path.name for path in tmp_path.glob("whole*")) == ["whole"]
+
+
 @pytest.mark.parametrize(
     ("line", "sentence"),
     [
@@ -109,8 +146,6 @@ def test_a_bare_machine_unpacks_trains_and_scores(pack, tmp_path):
     ],
 )
 def test_a_mistake_there_is_one_sentence(tmp_path, capsys, line, sentence, monkeypatch):
-    from training.bare import main
-
     monkeypatch.chdir(tmp_path)
     assert main(line.split()) in (1, 2)
     said = capsys.readouterr().err
