@@ -19,6 +19,8 @@ from training.processes import Place
 WEIGHTS = {"pretrain": "faithful.safetensors", "adversarial": "vivid.safetensors"}
 SAMPLES = "samples"
 _DESCRIPTION = "config.json"
+# what tells packs apart
+_IN_WORDS = {"snapshot_id": "snapshot {}", "max_side_px": "at most {} px", "frames": "{} frames"}
 
 
 def last_checkpoint(folder: Path) -> Path:
@@ -100,10 +102,13 @@ def check_same(config: TrainConfig, pack: Pack, folder: Path) -> dict[str, str]:
         DeepfieldError: the folder holds no run, or its description is damaged.
     """
     described = read_run(folder)
-    if described["pack"] != _identity(pack):
+    known, given = described["pack"], _identity(pack)
+    apart = [key for key in given if known[key] != given[key]]
+    if apart:
+        theirs, ours = (", ".join(_IN_WORDS[key].format(one[key]) for key in apart) for one in (known, given))
         raise UsageError(
-            f"The run {folder.name} learnt from snapshot {described['pack']['snapshot_id']}, this pack is of "
-            f"{pack.snapshot_id}: resume with --snapshot {described['pack']['snapshot_id']}."
+            f"The run {folder.name} learnt from a pack of {theirs}, this one is of {ours}: resume it with its own, by "
+            "leaving --snapshot out or naming it as --pack."
         )
     if to_dict(described["config"]) != to_dict(config):
         raise UsageError(f"The settings differ from those that the run {folder.name} began with: resume it as it was.")

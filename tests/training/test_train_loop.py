@@ -303,9 +303,14 @@ def test_a_taken_folder_is_not_written_to(pack, tmp_path):
 def test_resuming_something_else_is_refused(pack, tmp_path):
     config = tiny_config()
     train(config, pack, tmp_path / "run")
-    other = tiny_pack(tmp_path / "other", {"train": 4, "val": 2}, "another")
-    with pytest.raises(UsageError, match="learnt from snapshot snap"):
-        train(config, other, tmp_path / "run", resume=True)
+    others = {
+        "snapshot snap, this one is of snapshot another": tiny_pack(tmp_path / "a", {"train": 8, "test": 3}, "another"),
+        "11 frames, this one is of 4 frames": tiny_pack(tmp_path / "b", {"train": 4}),
+        "snapshot snap, 11 frames, this one is of snapshot c, 4 frames": tiny_pack(tmp_path / "c", {"train": 4}, "c"),
+    }
+    for apart, other in others.items():
+        with pytest.raises(UsageError, match=f"The run run learnt from a pack of {apart}: resume it with its own, by"):
+            train(config, other, tmp_path / "run", resume=True)
     with pytest.raises(UsageError, match="settings differ"):
         train(tiny_config(seed=5), pack, tmp_path / "run", resume=True)
     with pytest.raises(DeepfieldError, match="holds no training run"):
