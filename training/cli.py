@@ -11,8 +11,10 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from manifests.settings import Settings
     from training.config import Task
     from training.evaluate import Metric
+    from training.pack import Pack
 
 train_app = typer.Typer(
     no_args_is_help=True,
@@ -132,8 +134,7 @@ def evaluate(
     from training.evaluate import left_out
     from training.evaluation_folder import assess
     from training.inception import features_by
-    from training.pack import check_split, open_pack
-    from training.pack_build import pack_for_snapshot
+    from training.pack import check_split
     from training.processes import best_device
     from training.registry import evaluations_of, folder_of, load_model, training_log
 
@@ -142,12 +143,7 @@ def evaluate(
     features = features_by(inception, device)
     loaded = load_model(places.models_dir, model)
     folder = folder_of(places.models_dir, model)
-    with bar("Packing") as advance:
-        size = int(loaded.meta["frame_px"])
-        packed = pack_for_snapshot(
-            places, snapshot, size, on_progress=lambda done, total: advance(done, total, "frames")
-        )
-    pack = open_pack(packed)
+    pack = _packed(places, snapshot, int(loaded.meta["frame_px"]))
     target = out or evaluations_of(folder, model, places.models_dir) / f"{pack.snapshot_id}-{split}"
     with bar("Scoring") as advance:
         measured, metrics = assess(
@@ -186,6 +182,34 @@ def list_registered(as_json: JsonOption = False) -> None:
             typer.echo(line.rstrip())
     if not found and not as_json:
         typer.echo("No model is registered yet: `deepfield train` makes one.", err=True)
+
+
+@models_app.command()
+def register(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished run, as training.bare leaves it.")],
+    name: NameOption = None,
+) -> None:
+    """Score a run that was trained elsewhere on the frames held out here, and register its model.
+
+    `deepfield train` does this at its end. The snapshot that the run learnt from must be one of this home's.
+    """
+    from manifests.errors import DeepfieldError
+    from manifests.settings import load_settings
+    from manifests.snapshots import list_snapshots
+    from training.outcome import check_finished
+    from training.registry import check_name
+    from training.run_folder import read_run
+
+    places, described = load_settings(), read_run(run)
+    config, snapshot = described["config"], described["pack"]["snapshot_id"]
+    check_name(places.models_dir, name or config.task, config.task)
+    check_finished(run)
+    if snapshot not in list_snapshots(places.manifest_dir):
+        raise DeepfieldError(
+            f"The run {run} learnt from snapshot {snapshot}, which is not in {places.manifest_dir}: set DEEPFIELD_HOME "
+            "to where it is, as the run is to be scored on frames that it holds out."
+        )
+    _score_and_register(run, _packed(places, snapshot, config.data.frame_px), places, name or config.task)
 
 
 @models_app.command()
@@ -295,12 +319,9 @@ def _train(
     from manifests.errors import UsageError
     from manifests.settings import load_settings
     from training.loop import TrainingInterrupted, train
-    from training.outcome import enter
-    from training.pack import open_pack
-    from training.pack_build import pack_for_snapshot
     from training.processes import is_first, processes_expected
     from training.recipes import make_config
-    from training.registry import champion, check_name, start_from
+    from training.registry import check_name, start_from
     from training.run_folder import read_run
 
     places = load_settings()
@@ -325,12 +346,7 @@ def _train(
             raise UsageError(f"--run {run} is no name for a folder in {places.runs_dir}: use a plain name.")
         chosen = make_config(task, recipe, config, settings)
         run_dir = places.runs_dir / (run or f"{task}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
-    with bar("Packing") as advance:
-        size = chosen.data.frame_px
-        packed = pack_for_snapshot(
-            places, snapshot, size, on_progress=lambda done, total: advance(done, total, "frames")
-        )
-    pack = open_pack(packed)
+    pack = _packed(places, snapshot, chosen.data.frame_px)
     try:
         with bar(f"Training {run_dir.name}") as advance:
             train(chosen, pack, run_dir, resume=resume is not None, start=begin, on_progress=advance)
@@ -339,10 +355,27 @@ def _train(
         raise TrainingInterrupted(
             f"{stopped} Go on with: deepfield train {task} --resume {run_dir.name}{named}"
         ) from None
-    if not is_first():
-        return
+    if is_first():
+        _score_and_register(run_dir, pack, places, name or task)
+
+
+def _packed(places: "Settings", snapshot: str | None, size: int) -> "Pack":
+    """The pack of a snapshot, built if it is not there yet."""
+    from training.pack import open_pack
+    from training.pack_build import pack_for_snapshot
+
+    with bar("Packing") as advance:
+        return open_pack(
+            pack_for_snapshot(places, snapshot, size, on_progress=lambda done, total: advance(done, total, "frames"))
+        )
+
+
+def _score_and_register(run_dir: Path, pack: "Pack", places: "Settings", name: str) -> None:
+    from training.outcome import enter
+    from training.registry import champion
+
     with bar("Scoring") as advance:
-        came = enter(run_dir, pack, places.models_dir, name or task, lambda done, total: advance(done, total, task))
+        came = enter(run_dir, pack, places.models_dir, name, lambda done, total: advance(done, total, name))
     _print_metrics(came.metrics, as_json=False)
     scored = f"scored on the {came.split} split of" if came.metrics else "not scored: no frame is held out in"
     typer.echo(f"run      {run_dir}")

@@ -4,13 +4,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
 from manifests.errors import DeepfieldError
-from training.config import Task, degradation_of
+from training import checkpoints
+from training.config import Task, TrainConfig, degradation_of
 from training.degradation import DegradationConfig
 from training.evaluate import Metric, left_out, main_score, measure, summary
 from training.pack import Pack
 from training.processes import best_device
 from training.registry import load_run, register
+from training.run_folder import last_checkpoint, read_run
 from training.scores import measurable, scale_in
 
 NOT_SCORED = "none"
@@ -57,6 +61,26 @@ def headline(task: Task, metrics: Sequence[Metric]) -> Headline:
     name, _, higher_is_better = main_score(list(by_name))
     baseline, what = _DECIDES[task]
     return Headline(what, by_name[f"{name}_faithful"], by_name[f"{name}_{baseline}"], higher_is_better)
+
+
+def check_finished(run_dir: Path) -> None:
+    """Say so where a run has not come to its end.
+
+    Raises:
+        DeepfieldError: it has not, has no checkpoint, or is no run.
+    """
+    config: TrainConfig = read_run(run_dir)["config"]
+    last = last_checkpoint(run_dir)
+    if not last.exists():
+        raise DeepfieldError(
+            f"The run {run_dir} has no checkpoint to tell whether it is finished: copy its checkpoints too."
+        )
+    progress = checkpoints.read(last, torch.device("cpu"))["progress"]
+    if progress["phase"] != "done":
+        total = config.pretrain.steps + config.adversarial.steps
+        raise DeepfieldError(
+            f"The run {run_dir} is not finished, it is at step {progress['step']} of {total}: resume it first."
+        )
 
 
 def enter(

@@ -1,6 +1,7 @@
 import io
 import json
 import os
+import shutil
 import signal
 import threading
 import time
@@ -10,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
-from tiny import drawn
+from tiny import drawn, tiny_config, tiny_pack
 from typer.testing import CliRunner
 
 from flows.cli import app
@@ -19,6 +20,8 @@ from manifests.errors import DeepfieldError, UsageError
 from manifests.settings import load_settings
 from manifests.snapshots import write_snapshot
 from models.edsr import EDSRConfig
+from training.bare import main as bare
+from training.loop import train
 from training.pack import open_pack
 from training.recipes import make_config
 from training.shipped import FOLDER
@@ -102,6 +105,42 @@ def test_train_registers_a_model_that_can_be_listed_shown_scored_and_exported(ho
     exported = deepfield("models", "export", "colorizer", str(home / "out.safetensors"))
     assert exported.exit_code == 0
     assert (home / "out.safetensors").stat().st_size > 0
+
+
+def test_a_run_that_was_trained_on_a_bare_machine_is_scored_and_registered(home, tmp_path):
+    assert deepfield("pack", "--jpeg", "--out", str(tmp_path / "frames.tar")).exit_code == 0
+    frames, run = str(tmp_path / "there"), tmp_path / "elsewhere" / "run"
+    assert bare(["pack", str(tmp_path / "frames.tar"), "--out", frames]) == 0
+    assert bare(["train", "--pack", frames, "--recipe", "demo_colorizer", *settings(), "--out", str(run)]) == 0
+    done = deepfield("models", "register", str(run), "--name", "mine")
+    assert done.exit_code == 0, done.output
+    assert "model    mine@v1, scored on the test split of" in done.output
+    assert "mae_ab_all_gray" in done.output
+    assert "| mae_ab |" in deepfield("models", "show", "mine").stdout
+
+
+def test_a_run_is_not_registered_before_its_end_nor_where_its_snapshot_is_not_known(home, tmp_path):
+    (tmp_path / "away").mkdir()
+    pack, config = tiny_pack(tmp_path / "away" / "pack", {"train": 3, "val": 1}), tiny_config()
+
+    def kill(done: int, total: int, phase: str) -> None:
+        if done == 4:
+            raise RuntimeError
+
+    run = tmp_path / "away" / "run"
+    with pytest.raises(RuntimeError):
+        train(config, pack, run, on_progress=kill)
+    unfinished = deepfield("models", "register", str(run))
+    assert str(unfinished.exception) == f"The run {run} is not finished, it is at step 3 of 12: resume it first."
+    train(config, pack, run, resume=True)
+    unknown = deepfield("models", "register", str(run))
+    assert isinstance(unknown.exception, DeepfieldError)
+    assert "learnt from snapshot snap, which is not in" in str(unknown.exception)
+    shutil.rmtree(run / "checkpoints")
+    lacking = deepfield("models", "register", str(run))
+    assert isinstance(lacking.exception, DeepfieldError)
+    assert "has no checkpoint to tell whether it is finished" in str(lacking.exception)
+    assert not (home / "models").exists()
 
 
 def test_a_model_is_trained_further_from_its_own_weights(home):
