@@ -329,6 +329,7 @@ def _duplicates(
     unused: Collection[str],
 ) -> dict[str, Duplicate]:
     decoded = frames[frames["pixel_sha256"].notna()]
+    annotated, clean = _annotated(relations.same_rendering)
     of_counts = {row.obs_id: rulings[row.image_id].verdict for row in decoded.itertuples() if row.rendering is not None}
     found = []
     for row in decoded.itertuples():
@@ -337,8 +338,10 @@ def _duplicates(
         if row.obs_id in of_counts:
             # a picture of the same filters does not know what only some of them saw, and may please for that
             ruled = max(ruled, of_counts[row.obs_id], key=RANK.__getitem__)
+        # what is seen beside a twin says more than letters that one seems to have
+        lettered = row.pixel_sha256 in annotated or (row.text_letters >= _LETTERS and row.pixel_sha256 not in clean)
         # a person's word is heard: what was accepted with its letters may stay
-        lettered = row.text_letters >= _LETTERS and not (said and said.action == "accept")
+        lettered &= not (said and said.action == "accept")
         found.append(
             Candidate(
                 row.image_id,
@@ -355,6 +358,16 @@ def _duplicates(
     pixels_of = dict(zip(decoded["image_id"], decoded["pixel_sha256"], strict=True))
     scales = {pair: judgement.magnification for pair, judgement in relations.same_rendering.items()}
     return resolve(found, pixels_of, scales)
+
+
+def _annotated(same_rendering: Mapping[Pair, Judgement]) -> tuple[set[str], set[str]]:
+    """Pixel hashes of the pictures that bear marks which a twin lacks, and of those twins."""
+    sides = [
+        pair if judgement.annotated == "a" else pair[::-1]
+        for pair, judgement in same_rendering.items()
+        if judgement.annotated != "none"
+    ]
+    return {annotated for annotated, _ in sides}, {clean for _, clean in sides}
 
 
 def _repetition(found: Duplicate, pixels: str, kept_pixels: str, relations: _Relations) -> Ruling:

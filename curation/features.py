@@ -22,6 +22,7 @@ _SEARCHED = 600
 DESCRIBED = 300
 _CELLS = 8  # a side: letters and boxes have the sharpest corners and must not crowd out the sky
 _THUMB_PX = 256
+_SKETCH_PX, _SKETCH_QUALITY = 1024, 92  # smaller letters are not read on large frames, and many sketches are held
 _RIM_PX = 7  # a quarter of an ORB patch
 _FAST_THRESHOLD_DN = 5  # a quarter of what is usual: nebulae are soft
 _NONE = np.zeros((0, 32), np.uint8)
@@ -34,7 +35,8 @@ class Features:
     `points` are (N, 2) float32 pixels, `descriptors` (N, 32) uint8, at most 1,500: the strongest of each of 64 cells
     first, then the second strongest of each, and so on, so that a beginning of them covers the picture too. `thumb` is
     uint8 (h, w, 3) with a longer side of 256, `thumb_valid` its mask, `thumb_scale` its size over that of the picture
-    of `points`, `scale` the size of that over the frame's. About 260 kB.
+    of `points`, `scale` the size of that over the frame's. `sketch` is a JPEG, uint8 (bytes,), of the picture with a
+    longer side of 1,024 at most, `sketch_scale` its size over that of the picture of `points`. About 500 kB.
     """
 
     points: np.ndarray
@@ -43,6 +45,8 @@ class Features:
     thumb_valid: np.ndarray
     thumb_scale: float
     scale: float
+    sketch: np.ndarray
+    sketch_scale: float
 
 
 @dataclass(frozen=True)
@@ -88,8 +92,9 @@ def extract(frame: Frame, mirrored: bool = False) -> Features | None:
     if cut is None:
         return None
     picture, valid = _resized(*cut, _SIDE_PX)
+    sketch, _ = _resized(*cut, min(_SKETCH_PX, max(cut[1].shape)))
     if mirrored:
-        picture, valid = np.ascontiguousarray(picture[:, ::-1]), np.ascontiguousarray(valid[:, ::-1])
+        picture, valid, sketch = (np.ascontiguousarray(plane[:, ::-1]) for plane in (picture, valid, sketch))
     gray = luma(picture)
     orb = cv2.ORB.create(nfeatures=_DETECTED, fastThreshold=_FAST_THRESHOLD_DN)
     detected = orb.detect(gray, _trusted(valid))
@@ -102,6 +107,8 @@ def extract(frame: Frame, mirrored: bool = False) -> Features | None:
         thumb_valid=thumb_valid,
         thumb_scale=max(thumb_valid.shape) / max(valid.shape),
         scale=max(valid.shape) / max(cut[1].shape),
+        sketch=cv2.imencode(".jpg", sketch, [cv2.IMWRITE_JPEG_QUALITY, _SKETCH_QUALITY])[1],
+        sketch_scale=max(sketch.shape) / max(valid.shape),
     )
 
 

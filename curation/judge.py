@@ -12,11 +12,13 @@ import numpy as np
 from scipy.stats import rankdata
 
 from curation.features import Features
+from curation.marks import marks
 
 # Raise it whenever the features or the judge change: pairs judged under another version are judged again.
-JUDGE_VERSION = "4"
+JUDGE_VERSION = "5"
 
 Relation = Literal["same_rendering", "same_sky", "none"]
+Side = Literal["a", "b", "none"]
 
 _RATIO = 0.85  # of the nearest to the second nearest descriptor (Lowe 2004, IJCV 60, section 7.1)
 _MAX_HAMMING = 64  # of 256 bits
@@ -52,6 +54,9 @@ _DETAIL_DN = 1.0  # scatter of a block in which there is any
 _FEWEST_BLOCKS = 6
 _MIN_ALIGNED_PX = 400
 _LABELS = 0.1  # of the common area
+# Of 47 real pairs that are one picture twice, 42 bear no marks and have 29 px at most, the other five 318 and more.
+MIN_MARKS_PX = 36
+_MARKED = 3.0  # times as much as the other: of two annotated pictures neither is the clean one
 
 
 @dataclass(frozen=True)
@@ -61,7 +66,8 @@ class Judgement:
     `inliers` counts distinct places that agree on the map from a to b. `overlap` is the common area over the larger
     picture's, `containment` over the smaller one's, 0 to 1; the correlations compare lightness (rank or linear, the
     better), colour and fine detail in the common area and are 0 where there is no map. `magnification` is how many
-    pixels of b's frame go on one of a's, along a side; 0 where there is no map.
+    pixels of b's frame go on one of a's, along a side; 0 where there is no map. `marks_a` and `marks_b` are the length
+    of what is drawn on one of them alone, pixels of a picture of at most 1,024; 0 where they are not one picture.
     """
 
     inliers: int
@@ -71,6 +77,16 @@ class Judgement:
     colour_correlation: float
     detail_correlation: float
     magnification: float = 0.0
+    marks_a: float = 0.0
+    marks_b: float = 0.0
+
+    @property
+    def annotated(self) -> Side:
+        """Which of the two bears letters, lines or boxes that the other lacks."""
+        fewer, more = sorted((self.marks_a, self.marks_b))
+        if more < MIN_MARKS_PX or more < _MARKED * fewer:
+            return "none"
+        return "a" if self.marks_a > self.marks_b else "b"
 
     @property
     def relation(self) -> Relation:
@@ -125,7 +141,11 @@ def judge(a: Features, b: Features) -> Judgement:
     ways = (_compare(a, b, matrix), _compare(b, a, cv2.invertAffineTransform(matrix)))
     magnification = float(np.sqrt(abs(np.linalg.det(matrix[:, :2])))) * a.scale / b.scale
     best = max(ways, key=lambda way: way.lightness_correlation)
-    return replace(best, inliers=inliers, magnification=magnification)
+    judged = replace(best, inliers=inliers, magnification=magnification)
+    if judged.relation != "same_rendering":
+        return judged
+    marks_a, marks_b = marks(a, b, matrix)
+    return replace(judged, marks_a=marks_a, marks_b=marks_b)
 
 
 def _fit(

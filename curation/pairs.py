@@ -22,7 +22,7 @@ Load = Callable[[str, bool], Features | None]
 """Features of the picture of that pixel hash, mirrored left to right where asked."""
 
 _BLOCK_PAIRS = 256
-_CACHED_FEATURES = 750  # of 260 kB each
+_CACHED_FEATURES = 400  # of 500 kB each
 _FIELDS = tuple(field.name for field in fields(Judgement))
 _COLUMNS = {
     "a": "object",

@@ -232,6 +232,18 @@ def test_the_annotated_twin_of_a_clean_picture_is_the_one_dropped(home, engine, 
     assert rows.loc[dropped, "duplicate_of"] == kept and rows.loc[kept, "verdict"] == "accept"
 
 
+def test_an_annotated_twin_without_a_row_of_letters_is_dropped_too(home, engine, blobs):
+    clean = sky(8, 420, 520, stars=300)
+    annotated = clean.copy()
+    for spot in ((100, 100), (300, 200), (400, 330)):
+        cv2.circle(annotated, spot, 22, (0, 255, 0), 2)
+    kept = put(engine, blobs, "clean", encoded(clean[:410, :510], "JPEG", quality=92))
+    dropped = put(engine, blobs, "annotated", encoded(annotated))
+    _, rows = run(home, engine, blobs)
+    assert rows.loc[dropped, "text_letters"] == 0
+    assert rows.loc[dropped, "duplicate_of"] == kept and rows.loc[kept, "verdict"] == "accept"
+
+
 def test_one_sky_in_other_colours_is_kept_twice_but_never_split(home, engine, blobs):
     rgb = sky(9, 420, 520, stars=300)
     ids = [put(engine, blobs, n, encoded(p)) for n, p in (("a", rgb), ("b", np.ascontiguousarray(rgb[..., [2, 0, 1]])))]
