@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 
 from curation.canvas import Canvas, histogram, histogram_quantile, reduce, sparse_step
-from curation.scans import lone_pixels, paired_differences, products_within, step_profiles
+from curation.scans import lone_pixels, paired_differences, products_within, step_profiles, step_profiles_within
 
 _SPECKLE_SIGMA, _SPECKLE_MIN_DN = 8.0, 24.0
 _TRAIL_SIDE_PX = 384
@@ -17,6 +17,7 @@ _BLOCK_PX = 8
 _BLOCK_MAX_STEP_DN = 12
 _STEP_MAX_DN = 24
 _SEAM_REACH_PX = 4
+_WHOLE_LINE = 0.25  # of the longest valid row or column: the mean of a shorter one is mostly chance
 _GRAIN_RANGE, _GRAIN_SAMPLES = (6, 246), 20_000
 
 
@@ -57,16 +58,18 @@ def blockiness(view: Canvas) -> float | None:
     """Luminance step across the borders of 8 px blocks over the step elsewhere, the mean of both axes; 1 where unseen.
 
     Wang, Sheikh and Bovik 2002 (ICIP, 477) measure the same borders. The grid may start anywhere, because pictures
-    are cropped; steps count up to 12 DN. None where the frame is smaller than four blocks or has no steps.
+    are cropped; steps count up to 12 DN. None where the valid area is smaller than four blocks or has no steps.
     """
-    if min(view.gray.shape) < 4 * _BLOCK_PX + 1:
-        return None
     found = []
-    for profile in step_profiles(view.gray, _BLOCK_MAX_STEP_DN):
+    for profile in _steps(view.gray, view.valid, _BLOCK_MAX_STEP_DN):
         whole = len(profile) // _BLOCK_PX * _BLOCK_PX
-        ordered = np.sort(profile[:whole].reshape(-1, _BLOCK_PX), axis=0)
+        ordered = np.sort(profile[:whole].reshape(-1, _BLOCK_PX), axis=0)  # what is not known comes last
+        number = np.count_nonzero(np.isfinite(ordered), axis=0)
+        if number.min() < 4:
+            return None
+        phase = np.arange(_BLOCK_PX)
         # two in the middle of an even number
-        phases = ((ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]) / 2).tolist()
+        phases = ((ordered[(number - 1) // 2, phase] + ordered[number // 2, phase]) / 2).tolist()
         elsewhere = statistics.median(phases)
         if elsewhere <= 0:
             return None
@@ -77,30 +80,49 @@ def blockiness(view: Canvas) -> float | None:
 def stripes(view: Canvas) -> float:
     """Banding: typical difference of the mean luminance of a row or column from its two neighbours', DN.
 
-    The larger of rows and columns; light above the median counts as the median, so that stars do not matter.
+    The larger of rows and columns, of their valid parts; light above the median counts as the median, so that stars do
+    not matter.
     """
     median = int(histogram_quantile(histogram(view.small_gray, view.small_valid), 0.5))
     _, dimmed = cv2.threshold(view.small_gray, median, 0, cv2.THRESH_TRUNC)
     found = [0.0]
     for axis in (0, 1):
-        profile = cv2.reduce(dimmed, axis, cv2.REDUCE_AVG, dtype=cv2.CV_32F).ravel()
-        if len(profile) >= 3:
-            found.append(float(np.median(np.abs(profile[1:-1] - (profile[2:] + profile[:-2]) / 2))))
+        profile = _line_means(dimmed, view.inner, axis)
+        away = np.abs(profile[1:-1] - (profile[2:] + profile[:-2]) / 2)
+        away = away[np.isfinite(away)]
+        if len(away):
+            found.append(float(np.median(away)))
     return max(found)
 
 
 def seam(view: Canvas) -> float:
     """How much the luminance jumps across one whole row or column more than beside it, DN, the largest such jump.
 
-    Panels of a collage, chip seams and frames within the frame have one; steps count up to 24 DN a pixel.
+    Panels of a collage, chip seams and frames within the frame have one; steps count up to 24 DN a pixel. Whole means
+    its valid part, of at least a quarter of the longest.
     """
-    found = [0.0]
-    for profile in step_profiles(view.small_gray, _STEP_MAX_DN):
-        if len(profile) <= 2 * _SEAM_REACH_PX:
-            continue
+    found = 0.0
+    for profile in _steps(view.small_gray, view.inner, _STEP_MAX_DN):
         beside = np.maximum(profile[2 * _SEAM_REACH_PX :], profile[: -2 * _SEAM_REACH_PX])
-        found.append(float((profile[_SEAM_REACH_PX:-_SEAM_REACH_PX] - beside).max()))
-    return max(found)
+        jumps = profile[_SEAM_REACH_PX:-_SEAM_REACH_PX][: len(beside)] - beside
+        found = max(found, float(jumps[np.isfinite(jumps)].max(initial=0.0)))
+    return found
+
+
+def _steps(gray: np.ndarray, valid: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
+    """Mean steps to the next column and to the next row over the valid area; NaN for short columns and rows."""
+    if valid.all():
+        return step_profiles(gray, most)
+    return step_profiles_within(gray, valid, most, _WHOLE_LINE)
+
+
+def _line_means(plane: np.ndarray, valid: np.ndarray, axis: int) -> np.ndarray:
+    """Means of the valid pixels along an axis of a uint8 plane, float32; NaN for short columns and rows."""
+    if valid.all():
+        return cv2.reduce(plane, axis, cv2.REDUCE_AVG, dtype=cv2.CV_32F).ravel()
+    known = valid.sum(axis=axis)
+    means = np.where(valid, plane, 0).sum(axis=axis) / np.maximum(known, 1)
+    return np.where(known >= max(1.0, _WHOLE_LINE * known.max()), means, np.nan).astype(np.float32)
 
 
 def channel_noise_correlation(view: Canvas) -> float | None:

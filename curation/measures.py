@@ -12,7 +12,7 @@ from manifests.frames import Frame
 
 # Raise it whenever a measurement, a fingerprint, the decoder or the no-data mask changes: frames measured under another
 # version are measured again.
-MEASURE_VERSION = "7"
+MEASURE_VERSION = "8"
 
 _MIN_VALID_PIXELS = 256
 _NOISE_FLOOR_DN = 0.25  # of eight-bit data

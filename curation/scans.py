@@ -148,6 +148,41 @@ def step_profiles(gray, most):  # type: ignore[no-untyped-def]
 
 
 @compiled
+def step_profiles_within(gray, mask, most, fewest):  # type: ignore[no-untyped-def]
+    """The same of the steps between neighbours that are both under a bool mask.
+
+    NaN for a column or row that has less than `fewest` times as many of them as the one that has most.
+    """
+    height, width = gray.shape
+    total_across, known_across = np.zeros(max(0, width - 1), np.int64), np.zeros(max(0, width - 1), np.int64)
+    total_down, known_down = np.zeros(max(0, height - 1), np.int64), np.zeros(max(0, height - 1), np.int64)
+    for y in range(height):
+        for x in range(width):
+            if not mask[y, x]:
+                continue
+            level = np.int64(gray[y, x])
+            if x < width - 1 and mask[y, x + 1]:
+                total_across[x] += min(abs(level - gray[y, x + 1]), most)
+                known_across[x] += 1
+            if y < height - 1 and mask[y + 1, x]:
+                total_down[y] += min(abs(level - gray[y + 1, x]), most)
+                known_down[y] += 1
+    return _means(total_across, known_across, fewest), _means(total_down, known_down, fewest)
+
+
+@compiled
+def _means(totals, numbers, fewest):  # type: ignore[no-untyped-def]
+    means = np.full(len(totals), np.nan)
+    most = 0
+    for number in numbers:
+        most = max(most, number)
+    for at in range(len(totals)):
+        if numbers[at] and numbers[at] >= fewest * most:
+            means[at] = totals[at] / numbers[at]
+    return means
+
+
+@compiled
 def steepness_counts(gray, mask, step):  # type: ignore[no-untyped-def]
     """Counts of the larger of the two central differences of a uint8 plane (H, W) over two pixels, int64 (256,).
 

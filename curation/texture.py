@@ -1,6 +1,8 @@
 """How contrast is spread over scales: grain of enlarged or summed-up noise, and the texture of paint, cloud and sky."""
 
 import math
+from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 
 import cv2
@@ -28,20 +30,40 @@ def signal_to_grain(view: Canvas, height_dn: float) -> float | None:
 def octave_contrasts(view: Canvas) -> tuple[float | None, ...]:
     """Contrast at 4, 8 and 16 px over that at twice the scale, natural logarithm, on the frame reduced to 512 px.
 
-    The standard deviations of the bands of a Laplacian pyramid (Burt and Adelson 1983, IEEE Trans. Comm. 31, 532). None
-    where the frame is smaller than 64 px.
+    The standard deviations of the bands of a Laplacian pyramid (Burt and Adelson 1983, IEEE Trans. Comm. 31, 532), each
+    pixel counting for as much as is valid of it. None where the frame is smaller than 64 px or no block is valid.
     """
     height, width = view.small_gray.shape
     scale = min(1.0, _TEXTURE_SIDE_PX / max(height, width))
     size = (round(width * scale), round(height * scale))
-    if min(size) < 64:
+    if min(size) < 64 or not view.small_valid.any():
         return (None,) * len(_OCTAVES)
     level: np.ndarray = cv2.resize(view.small_gray, size, interpolation=cv2.INTER_AREA).astype(np.float32)
+    known = None
+    if not view.small_valid.all():
+        known = cv2.resize(view.small_valid.astype(np.float32), size, interpolation=cv2.INTER_AREA)
     contrast = []
     for octave in range(_OCTAVES[-1] + 2):
-        coarser = cv2.pyrDown(level)
+        coarser, known_coarser = _averaged(cv2.pyrDown, level, known)
         if octave >= _OCTAVES[0]:
-            band = cv2.subtract(level, cv2.pyrUp(coarser, dstsize=level.shape[::-1]))
-            contrast.append(float(cv2.meanStdDev(band)[1][0, 0]) + _CONTRAST_FLOOR_DN)
-        level = coarser
+            enlarge = partial(cv2.pyrUp, dstsize=level.shape[::-1])
+            band = cv2.subtract(level, _averaged(enlarge, coarser, known_coarser)[0])
+            spread = float(cv2.meanStdDev(band)[1][0, 0])
+            if known is not None:
+                spread = math.sqrt(np.cov(band.ravel(), aweights=known.ravel(), ddof=0))
+            contrast.append(spread + _CONTRAST_FLOOR_DN)
+        level, known = coarser, known_coarser
     return tuple(math.log(finer / next_one) for finer, next_one in pairwise(contrast))
+
+
+def _averaged(
+    smooth: Callable[[np.ndarray], np.ndarray], plane: np.ndarray, known: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """A smoothed plane and how much of it is known: each pixel counts for as much as it is known.
+
+    Normalized convolution (Knutsson and Westin 1993, CVPR, 515); `known` is None where all is.
+    """
+    if known is None:
+        return smooth(plane), None
+    weight = smooth(known)
+    return smooth(plane * known) / np.maximum(weight, 1e-6), weight

@@ -35,6 +35,42 @@ def test_what_lies_under_the_mask_has_no_influence(seed, fill):
     assert measure(frame(painted, valid)) == measure(frame(scribbled, valid))
 
 
+# in units of the frame, or of the no-data itself
+OF_THE_FRAME = {"coverage", "valid_rectangle_fraction", "void_line_length", "border_fraction"} | {
+    "trail_length",
+    "line_length",  # which counts shorter ones where they end at the border of the frame
+}
+# logarithms, or of few stars and pixels, which other samples of the same picture change as much
+SLACK = {"texture_4px": 0.06, "texture_8px": 0.06, "texture_16px": 0.1, "dip_share": 0.02, "axis_edge_share": 0.02}
+
+
+@pytest.mark.parametrize("rim", [30, 48])
+@pytest.mark.parametrize("light", [0, 60])
+def test_a_rim_without_data_changes_nothing_but_what_is_of_the_frame(rim, light):
+    rgb = np.clip(sky(3, 280, 272, stars=200, noise=3.0).astype(int) + light, 0, 255).astype(np.uint8)
+    wide = np.pad(rgb, ((rim, rim), (rim, rim), (0, 0)))
+    valid = np.pad(np.ones(rgb.shape[:2], bool), rim)
+    bare, rimmed = asdict(measure(frame(rgb))), asdict(measure(frame(wide, valid)))
+    for name in bare.keys() - OF_THE_FRAME:
+        assert rimmed[name] == pytest.approx(bare[name], rel=0.1, abs=SLACK.get(name, 0.002)), name
+
+
+def test_a_frame_in_which_no_block_is_whole_is_measured():
+    valid = np.zeros((2000, 1500), bool)
+    valid[::2] = True
+    measured = measure(frame(np.tile(sky(3), (7, 5, 1))[:2000, :1500], valid))
+    assert measured.texture_8px is None and (measured.stripe_dn, measured.seam_dn) == (0.0, 0.0)
+
+
+def test_a_seam_between_chips_is_found_beside_a_void_and_the_outline_of_a_footprint_is_none():
+    panels = np.hstack([sky(24, 300, 180), sky(25, 300, 180, noise=4.0) // 2 + 60])
+    stairs = np.ones((300, 360), bool)
+    stairs[:150, :100] = False
+    assert measure(frame(panels, stairs)).seam_dn > 10
+    assert measure(frame(sky(24), turned_footprint(300, 360))).seam_dn < 3
+    assert measure(frame(sky(24), stairs)).seam_dn < 3
+
+
 @pytest.mark.parametrize("sigma", [2.0, 5.0, 12.0])
 @pytest.mark.parametrize("stars", [0, 400])
 def test_noise_is_measured_within_seven_per_cent_even_in_a_crowd(sigma, stars):

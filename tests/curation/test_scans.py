@@ -20,6 +20,7 @@ from curation.scans import (
     slopes,
     steepness_counts,
     step_profiles,
+    step_profiles_within,
     whole_blocks,
 )
 from curation.shapes import rows_of_letters, ruled_pixels, shapes, straight_pixels
@@ -221,6 +222,23 @@ def test_profiles_are_of_the_mean_steps_to_the_next_column_and_row(seed, height,
     down = np.minimum(np.abs(np.diff(levels, axis=0)), most).mean(axis=1)
     found_across, found_down = step_profiles(gray, most)
     assert np.allclose(found_across, across) and np.allclose(found_down, down)
+
+
+@some
+@given(seed=st.integers(0, 2**32), height=st.integers(1, 30), width=st.integers(1, 40), share=st.floats(0.0, 1.0))
+def test_mean_steps_within_a_mask_are_those_of_neighbours_both_under_it(seed, height, width, share):
+    rng = np.random.default_rng(seed)
+    gray, mask, most = rng.integers(0, 256, (height, width), dtype=np.uint8), drawn(seed, (height, width), share), 24
+    for axis, found in zip((1, 0), step_profiles_within(gray, mask, most, 0.25), strict=True):
+        steps = np.minimum(np.abs(np.diff(gray.astype(int), axis=axis)), most)
+        known = np.logical_and(*(mask.take(np.arange(gray.shape[axis] - 1) + n, axis) for n in (0, 1)))
+        number = known.sum(axis=1 - axis)
+        expected = (steps * known).sum(axis=1 - axis) / np.maximum(number, 1)
+        long = (number > 0) & (number >= 0.25 * number.max(initial=0))
+        assert np.array_equal(found, np.where(long, expected, np.nan), equal_nan=True)
+    if mask.all():
+        whole = zip(step_profiles(gray, most), step_profiles_within(gray, mask, most, 0.25), strict=True)
+        assert all(np.array_equal(one, other) for one, other in whole)
 
 
 @some
