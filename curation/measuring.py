@@ -215,6 +215,7 @@ def _measured(image_id: str, path: Path, max_pixels: int) -> tuple[dict[str, Any
             "height_px": frame.height,
             "channels": frame.channels,
             "domain": frame.domain,
+            "unread_images": frame.unread_images,
             "jpeg_quality": frame.jpeg_quality,
             "pixel_sha256": prints.pixel_sha256,
             "phash64": _join(prints.phash64),

@@ -8,12 +8,14 @@ import math
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from manifests.errors import DeepfieldError
+from manifests.unreached import Unreached
 
 if TYPE_CHECKING:
     from astropy.io.fits import Header
@@ -23,6 +25,7 @@ _ROWS_AT_ONCE = 256
 # Lost in transmission, filled in, bad detector pixel: the flags that the data handbooks of ACS and WFC3 have alike and
 # that no value can be trusted under. Saturation and cosmic rays are for measurements to find.
 _NO_DATA_FLAGS = 1 | 2 | 4
+_WEIGHTS = ("WHT", "WEIGHT")  # as drizzling and as mosaicking by SWarp name it
 
 
 class UndecodableError(DeepfieldError):
@@ -36,12 +39,15 @@ class UndecodableError(DeepfieldError):
 class Science:
     """One image of an open FITS file. `shape` is (H, W), or (3, H, W) for planes R, G, B; the first row is the bottom.
 
-    `header` is the image's own, `primary` that of the file. Pixels are read when asked for, and not kept.
+    `header` is the image's own, `primary` that of the file. Of several images of that name, as an exposure has one for
+    each chip, it is the first, and `unread_images` says how many others there are. Pixels are read when asked for, and
+    not kept.
     """
 
-    def __init__(self, hdu: Any, weight: Any | None, quality: Any | None, primary: "Header") -> None:
+    def __init__(self, hdu: Any, weight: Any | None, quality: Any | None, primary: "Header", unread: int) -> None:
         self.header: Header = hdu.header
         self.primary = primary
+        self.unread_images = unread
         shape = tuple(hdu.shape)
         self._lone_plane = len(shape) == 3 and shape[0] == 1
         self.shape = shape[1:] if self._lone_plane else shape
@@ -50,22 +56,43 @@ class Science:
     def rows(self, start: int, stop: int) -> np.ndarray:
         """Rows from `start` to `stop`, counted from the bottom, float32 (..., rows, W).
 
-        NaN where the file says that there is no data: a blank value, weight 0 in the extension WHT, as drizzled images
-        have it outside of the chips, or a flag of lost or filled data or of a bad detector pixel in the extension DQ,
-        as exposures have it.
+        NaN where the file says that there is no data: a blank value, weight 0 in the extension WHT (or WEIGHT), as
+        drizzled images have it outside of the chips, or a flag of lost or filled data or of a bad detector pixel in the
+        extension DQ, as exposures have it. Floats without weights are `Unreached` where they are 0.
         """
-        with _damage_refused():
-            values = np.array(self._hdu.section[..., start:stop, :], dtype=np.float32)
-            if self._weight is not None:
-                values[..., self._weight.section[start:stop, :] == 0] = np.nan
-            if self._quality is not None:
-                values[..., self._quality.section[start:stop, :].astype(np.int64) & _NO_DATA_FLAGS != 0] = np.nan
-        return values[0] if self._lone_plane else values
+        values = self._known(start, stop)
+        if self._unreached is not None:
+            values[self._unreached.rows(start, stop) & (values == 0)] = np.nan
+        return values
 
     def blocks(self) -> Iterator[np.ndarray]:
         """All rows from the bottom up, some hundreds at a time."""
         for start in range(0, self.shape[-2], _ROWS_AT_ONCE):
             yield self.rows(start, min(start + _ROWS_AT_ONCE, self.shape[-2]))
+
+    @cached_property
+    def _unreached(self) -> Unreached | None:
+        if self._weight is not None or self.header["BITPIX"] > 0:
+            return None
+        height = self.shape[-2]
+        steps = range(0, height, _ROWS_AT_ONCE)
+        return Unreached((self._known(start, min(start + _ROWS_AT_ONCE, height)) for start in steps), self.shape)
+
+    def _known(self, start: int, stop: int) -> np.ndarray:
+        """Rows as `rows` gives them, but for the zeros."""
+        with _damage_refused():
+            values = np.array(self._hdu.section[..., start:stop, :], dtype=np.float32)
+            if self._weight is not None:
+                _blank(values, ~(self._weight.section[..., start:stop, :] > 0))
+            if self._quality is not None:
+                flags = self._quality.section[..., start:stop, :].astype(np.int64)
+                _blank(values, flags & _NO_DATA_FLAGS != 0)
+        return values[0] if self._lone_plane else values
+
+
+def _blank(values: np.ndarray, where: np.ndarray) -> None:
+    """Make values NaN; a mask of one plane is meant for all of them."""
+    values[np.broadcast_to(where, values.shape)] = np.nan
 
 
 @contextmanager
@@ -89,22 +116,33 @@ def open_science(source: bytes | Path, max_pixels: int) -> Iterator[Science]:
             chosen = _choose(hdus, source)
             _refuse_shape(tuple(chosen.shape), max_pixels)
             _refuse_cut(hdus, source)
-            weight, quality = (_beside(hdus, chosen, name) for name in ("WHT", "DQ"))
-            science = Science(chosen, weight, quality, hdus[0].header)
+            weight, quality = (_beside(hdus, chosen, names) for names in (_WEIGHTS, ("DQ",)))
+            unread = sum(hdu.is_image and hdu.name == "SCI" and hdu is not chosen for hdu in hdus)
+            science = Science(chosen, weight, quality, hdus[0].header, unread)
         yield science
 
 
 def check_science(source: bytes | Path, max_pixels: int) -> tuple[int, ...]:
-    """Shape of the science image of a FITS file that is whole and holds a finite value; all of it is read, in parts.
+    """Shape of the science image of a FITS file that is whole and has a pixel with data; all of it is read, in parts.
 
     Raises:
-        UndecodableError: as `open_science`, and `corrupt` where no value is finite.
+        UndecodableError: as `open_science`, and `corrupt` where no pixel has data in all planes.
     """
     with open_science(source, max_pixels) as science:
-        finite = sum(int(np.isfinite(block).sum()) for block in science.blocks())
-        if not finite:
-            raise UndecodableError("corrupt", "The FITS image holds no finite value.")
+        if not sum(int(np.count_nonzero(in_all_planes(block))) for block in science.blocks()):
+            raise no_pixel()
         return science.shape
+
+
+def in_all_planes(values: np.ndarray) -> np.ndarray:
+    """Which pixels of counts (H, W) or (3, H, W) have data, in all filters as in composites of them: bool (H, W)."""
+    finite = np.isfinite(values)
+    return finite if values.ndim == 2 else finite.all(axis=0)
+
+
+def no_pixel() -> UndecodableError:
+    """What is raised of an image without a pixel that has data."""
+    return UndecodableError("corrupt", "The FITS image has no pixel with data: all are blank, of weight 0, or empty.")
 
 
 def _choose(hdus: Any, source: bytes | Path) -> Any:
@@ -173,8 +211,12 @@ def _damage_refused() -> Iterator[None]:
         raise UndecodableError("corrupt", f"The FITS file is cut short or damaged: {error}.") from error
 
 
-def _beside(hdus: Any, chosen: Any, name: str) -> Any | None:
-    """The first extension of that name, where it is as large as the chosen image."""
-    found = next((hdu for hdu in hdus if hdu.is_image and hdu.name == name), None)
-    same = found is not None and found is not chosen and tuple(found.shape) == tuple(chosen.shape)[-2:]
-    return found if same else None
+def _beside(hdus: Any, chosen: Any, names: tuple[str, ...]) -> Any | None:
+    """The extension of such a name that is as large as the chosen image or as one of its planes.
+
+    Of several the one with the chosen image's number, else the first.
+    """
+    shapes = (tuple(chosen.shape), tuple(chosen.shape)[-2:])
+    named = [hdu for hdu in hdus if hdu.is_image and hdu.name in names and hdu is not chosen]
+    found = [hdu for hdu in named if tuple(hdu.shape) in shapes]
+    return min(found, key=lambda hdu: hdu.ver != chosen.ver, default=None)

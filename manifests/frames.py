@@ -4,7 +4,7 @@ import gzip
 import hashlib
 import io
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
-from manifests.fitsfile import UndecodableError, open_science
+from manifests.fitsfile import UndecodableError, in_all_planes, no_pixel, open_science
 from manifests.jpegdata import lacks_data
 from manifests.media import describe, sniff
 from manifests.nodata import valid_mask
@@ -42,7 +42,8 @@ class Frame:
     """A decoded picture.
 
     `rgb` is uint8 (H, W, 3), display values; `valid` is bool (H, W), False where there is no data.
-    `linear` holds the counts of a FITS image as float32 (H, W), NaN outside coverage, else None.
+    `linear` holds the counts of a FITS image as float32 (H, W), NaN outside coverage, else None; `unread_images` is how
+    many other images of counts its file has, such as those of a camera's other chips.
     """
 
     rgb: np.ndarray
@@ -52,6 +53,7 @@ class Frame:
     media_type: str
     linear: np.ndarray | None
     jpeg_quality: int | None
+    unread_images: int = 0
 
     @property
     def height(self) -> int:
@@ -258,26 +260,25 @@ def _decode_fits(source: bytes | Path, max_pixels: int) -> Frame:
         for block in science.blocks():
             values[..., row : row + block.shape[-2], :] = block
             row += block.shape[-2]
-    return fits_frame(values)
+        return replace(fits_frame(values), unread_images=science.unread_images)
 
 
 def fits_frame(values: np.ndarray) -> Frame:
     """Frame of FITS counts: (H, W), or (3, H, W) for colour planes R, G, B; the first row is the bottom.
 
     Raises:
-        UndecodableError: another shape, or no finite value.
+        UndecodableError: another shape, or no pixel that has data in all planes.
     """
     if values.ndim == 3 and values.shape[0] == 1:
         values = values[0]
     if values.ndim not in (2, 3) or (values.ndim == 3 and values.shape[0] != 3):
         raise UndecodableError("not_a_picture", f"The FITS image has shape {values.shape}; expected two axes.")
     values = values[..., ::-1, :]
-    finite = np.isfinite(values)
-    valid = finite if values.ndim == 2 else finite.any(axis=0)
+    valid = in_all_planes(values)
     if not valid.any():
-        raise UndecodableError("corrupt", "The FITS image holds no finite value.")
+        raise no_pixel()
     if values.ndim == 3:
         rgb = np.stack([stretch(plane) for plane in values], axis=2)
-        return Frame(rgb, valid, 3, "linear", "image/fits", np.nanmean(values, axis=0), None)
+        return Frame(rgb, valid, 3, "linear", "image/fits", values.mean(axis=0), None)
     gray = stretch(values)
     return Frame(np.repeat(gray[..., None], 3, axis=2), valid, 1, "linear", "image/fits", values, None)

@@ -110,6 +110,11 @@ FRAME = (
         "domain",
         "stretched (display values) or linear (FITS counts; measurements in DN are of their stretch for display)",
     ),
+    _count(
+        "unread_images",
+        "",
+        "Further images of counts in the FITS file, as of other chips of the camera: the first alone is the frame",
+    ),
     _number(
         "jpeg_quality",
         "",
@@ -126,7 +131,7 @@ MEASURES = (
         "coverage",
         "",
         "Share of the pixels that are not no-data",
-        "own, manifests/nodata.py; of FITS what the file itself says",
+        "own, manifests/nodata.py; of FITS what the file itself says, and manifests/unreached.py",
     ),
     _number(
         "valid_rectangle_fraction",

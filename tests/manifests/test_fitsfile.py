@@ -87,6 +87,86 @@ def test_lost_and_bad_pixels_are_no_data_and_saturated_ones_are_data():
     assert np.argwhere(missing).tolist() == [[0, 0], [0, 1], [0, 2], [0, 3]]
 
 
+def with_parts(*parts):
+    """A file of an empty primary and these images, each given by name, number and values."""
+    out = io.BytesIO()
+    images = [fits.ImageHDU(values, name=name, ver=number) for name, number, values in parts]
+    fits.HDUList([fits.PrimaryHDU(), *images]).writeto(out)
+    return out.getvalue()
+
+
+CUBE = np.stack([COUNTS, COUNTS + 1, COUNTS + 2])
+
+
+@pytest.mark.parametrize("name", ["WHT", "WEIGHT"])
+@pytest.mark.parametrize(("counts", "weight"), [(COUNTS, WEIGHT), (CUBE, WEIGHT), (CUBE, np.stack([WEIGHT] * 3))])
+def test_weights_mask_whatever_their_name_and_planes(name, counts, weight):
+    frame = decode(with_parts(("SCI", 1, counts), (name, 1, weight)))
+    assert frame.valid[:, 20:].all() and not frame.valid[:, :20].any()
+
+
+def test_a_weight_that_is_no_number_is_none():
+    weight = np.where(WEIGHT > 0, WEIGHT, np.nan).astype(np.float32)
+    assert decode(with_parts(("SCI", 1, COUNTS), ("WHT", 1, weight))).valid.mean() == pytest.approx(0.6)
+
+
+def test_a_pixel_of_three_planes_has_data_where_all_have():
+    """As in the composites made here, which count what only some filters saw as no-data."""
+    holed = CUBE.copy()
+    holed[0, :, :30] = np.nan
+    frame = decode(with_parts(("SCI", 1, holed)))
+    assert frame.valid[:, 30:].all() and not frame.valid[:, :30].any()
+    holed[1, :, 30:] = np.nan
+    with pytest.raises(UndecodableError, match="no pixel with data"):
+        check_science(with_parts(("SCI", 1, holed)), LIMIT)
+
+
+def test_of_several_chips_the_first_is_read_with_its_own_flags_and_the_others_are_counted():
+    bad, none = np.full((60, 50), 4, np.int16), np.zeros((60, 50), np.int16)
+    bad[:, 20:] = 0
+    data = with_parts(("SCI", 1, COUNTS), ("DQ", 2, none), ("SCI", 2, COUNTS), ("DQ", 1, bad))
+    frame = decode(data)
+    assert frame.unread_images == 1 and decode(WHOLE).unread_images == 0
+    assert frame.valid[:, 20:].all() and not frame.valid[:, :20].any()
+
+
+def padded(counts):
+    """Counts (600, 700) with exact zeros outside of a turned chip, and the chip."""
+    y, x = np.mgrid[: counts.shape[0], : counts.shape[1]]
+    chip = (np.abs(x - 350 + 0.3 * (y - 300)) < 200) & (np.abs(y - 300 - 0.3 * (x - 350)) < 180)
+    return np.where(chip, counts, 0).astype(counts.dtype), chip
+
+
+DEEP = np.random.default_rng(7).normal(0, 1, (600, 700)).astype(np.float32)
+
+
+def test_what_drizzling_left_at_zero_is_no_data_and_no_other_zero_is():
+    counts, chip = padded(DEEP)
+    counts[290:310, 340:360] = 0.0  # a hole within the chip is not known to be one
+    valid = decode(with_parts(("SCI", 1, counts))).valid[::-1]
+    assert np.array_equal(valid, chip)
+    cube = np.stack([counts, DEEP, DEEP])
+    assert np.array_equal(decode(with_parts(("SCI", 1, cube))).valid[::-1], chip)
+    with open_science(with_parts(("SCI", 1, counts)), LIMIT) as science:
+        assert np.array_equal(np.isnan(science.rows(100, 350)), ~chip[100:350])
+
+
+def test_zeros_that_may_be_counted_are_data():
+    rng = np.random.default_rng(8)
+    photons = rng.poisson(0.02, (600, 700)).astype(np.float32)
+    photons[:300] = rng.poisson(0.5, (300, 700))
+    whole_numbers, _ = padded((100 + DEEP).astype(np.int16))
+    weighed, _ = padded(DEEP)
+    assert decode(with_parts(("SCI", 1, photons))).valid.all()
+    assert decode(with_parts(("SCI", 1, whole_numbers))).valid.all()
+    assert decode(with_parts(("SCI", 1, weighed), ("WHT", 1, np.ones((600, 700), np.float32)))).valid.all()
+
+
+def test_an_image_of_zeros_has_no_data():
+    with pytest.raises(UndecodableError, match="no pixel with data"):
+        decode(with_parts(("SCI", 1, np.zeros((60, 50), np.float32))))
+
+
 def test_what_is_missing_is_said():
     with pytest.raises(UndecodableError, match=r"part 2 \(WHT\) declares 12000 bytes of data, 4320 are there"):
         check_science(WHOLE[:27360], LIMIT)
