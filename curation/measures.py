@@ -159,8 +159,9 @@ def as_row(measures: Measures) -> dict[str, float | bool | None]:
 def _signal_to_noise(frame: Frame, noise: float | None, median: float, top: float) -> float | None:
     """Height of the 99.9th percentile above the median in units of the noise: of counts where there are counts."""
     if frame.linear is not None:
-        sigma = signal.noise_sigma(frame.linear, frame.valid & np.isfinite(frame.linear))
-        counts = frame.linear[frame.valid & np.isfinite(frame.linear)]
+        counts = frame.linear if frame.linear.ndim == 2 else frame.linear.mean(axis=0)
+        sigma = signal.noise_sigma(counts, frame.valid)
+        counts = counts[frame.valid]
         if not sigma:
             return None
         low, high = np.percentile(counts, [50.0, 99.9])

@@ -42,8 +42,9 @@ class Frame:
     """A decoded picture.
 
     `rgb` is uint8 (H, W, 3), display values; `valid` is bool (H, W), False where there is no data.
-    `linear` holds the counts of a FITS image as float32 (H, W), NaN outside coverage, else None; `unread_images` is how
-    many other images of counts its file has, such as those of a camera's other chips.
+    `masked` says whether an alpha channel makes some of it no-data. `linear` holds the counts of a FITS image as
+    float32, (H, W) or (3, H, W), NaN where there are none, else None; `unread_images` is how many other images of
+    counts its file has, such as those of a camera's other chips.
     """
 
     rgb: np.ndarray
@@ -53,6 +54,7 @@ class Frame:
     media_type: str
     linear: np.ndarray | None
     jpeg_quality: int | None
+    masked: bool = False
     unread_images: int = 0
 
     @property
@@ -134,9 +136,18 @@ def decode(source: bytes | Path, max_pixels: int = MAX_PIXELS) -> Frame:
 
 
 def pixel_digest(frame: Frame) -> str:
-    """SHA-256 of the decoded pixels and their shape: equal for files that differ in metadata only."""
-    digest = hashlib.sha256(repr(frame.rgb.shape).encode())
-    digest.update(np.ascontiguousarray(frame.rgb).data)
+    """SHA-256 of the decoded pixels and their shape: equal for files that differ in metadata only.
+
+    Of FITS the counts, as many different ones are displayed alike; and the mask where an alpha channel makes it, as
+    elsewhere it follows from the pixels.
+    """
+    pixels = frame.rgb if frame.linear is None else frame.linear
+    digest = hashlib.sha256(repr(pixels.shape).encode())
+    if frame.linear is not None:
+        digest.update(pixels.dtype.str.encode())
+    digest.update(np.ascontiguousarray(pixels).data)
+    if frame.masked:
+        digest.update(np.packbits(frame.valid).data)
     return digest.hexdigest()
 
 
@@ -207,7 +218,7 @@ def _decode_picture(data: bytes, media_type: str, max_pixels: int) -> Frame:
                 "(DEEPFIELD_MAX_PIXELS).",
             )
         quality = _jpeg_quality(image) if media_type == "image/jpeg" else None
-        masked = media_type == "image/png" and image.info.get(COVERAGE_CHUNK[0]) == COVERAGE_CHUNK[1]
+        composite = media_type == "image/png" and image.info.get(COVERAGE_CHUNK[0]) == COVERAGE_CHUNK[1]
         image.load()
         if media_type == "image/jpeg" and lacks_data(data, image):
             raise UndecodableError("corrupt", "The picture lacks the data of its lower part.")
@@ -220,13 +231,11 @@ def _decode_picture(data: bytes, media_type: str, max_pixels: int) -> Frame:
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError, MemoryError) as error:
         # Pillow reports damage by any of these, depending on the format
         raise UndecodableError("corrupt", f"The picture is cut short or damaged: {error}.") from error
-    if masked and alpha is not None:
-        valid = alpha == 255
-    else:
-        valid = valid_mask(rgb)
-        if alpha is not None:
-            valid &= alpha > 0
-    return Frame(rgb, valid, channels, "stretched", media_type, None, quality)
+    if alpha is None:
+        return Frame(rgb, valid_mask(rgb), channels, "stretched", media_type, None, quality)
+    opaque = alpha == 255 if composite else alpha > 0
+    valid = opaque if composite else valid_mask(rgb) & opaque
+    return Frame(rgb, valid, channels, "stretched", media_type, None, quality, masked=not opaque.all())
 
 
 def _to_rgb(image: Image.Image) -> tuple[np.ndarray, np.ndarray | None, int]:
@@ -279,6 +288,6 @@ def fits_frame(values: np.ndarray) -> Frame:
         raise no_pixel()
     if values.ndim == 3:
         rgb = np.stack([stretch(plane) for plane in values], axis=2)
-        return Frame(rgb, valid, 3, "linear", "image/fits", values.mean(axis=0), None)
+        return Frame(rgb, valid, 3, "linear", "image/fits", values, None)
     gray = stretch(values)
     return Frame(np.repeat(gray[..., None], 3, axis=2), valid, 1, "linear", "image/fits", values, None)

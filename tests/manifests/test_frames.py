@@ -1,6 +1,7 @@
 """Decoding: formats, depth, masks, damage."""
 
 import gzip
+import hashlib
 import io
 
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from manifests.frames import COVERAGE_CHUNK, UndecodableError, decode, pixel_digest, stretch
+from manifests.frames import COVERAGE_CHUNK, UndecodableError, decode, fits_frame, pixel_digest, stretch
 
 
 def encoded(array, kind, **options):
@@ -196,6 +197,30 @@ def test_the_pixel_digest_ignores_metadata():
     assert first != second
     assert pixel_digest(decode(first)) == pixel_digest(decode(second))
     assert pixel_digest(decode(first)) != pixel_digest(decode(encoded(picture.transpose(1, 0, 2), "PNG")))
+
+
+def test_the_pixel_digest_of_an_ordinary_picture_is_that_of_its_pixels():
+    for data in (*PICTURES, encoded(np.dstack([sky(), np.full((96, 128), 255, np.uint8)]), "PNG")):
+        frame = decode(data)
+        assert pixel_digest(frame) == hashlib.sha256(b"(96, 128, 3)" + frame.rgb.tobytes()).hexdigest()
+
+
+def test_the_pixel_digest_tells_counts_apart_that_are_displayed_alike():
+    counts = np.random.default_rng(1).normal(10, 2, (80, 100)).astype(np.float32)
+    cube = np.stack([counts, counts + 1, counts + 2])
+    constant = np.full((80, 100), 7.0, np.float32)
+    swapped = cube[[1, 0, 2]]  # of the same mean
+    frames = [fits_frame(one) for one in (counts, 2.5 * counts, constant, constant + 2, cube, cube * 2, swapped)]
+    assert np.array_equal(frames[0].rgb, frames[1].rgb) and np.array_equal(frames[2].rgb, frames[3].rgb)
+    assert len({pixel_digest(frame) for frame in frames}) == len(frames)
+    assert pixel_digest(fits_frame(counts.copy())) == pixel_digest(frames[0])
+
+
+def test_the_pixel_digest_tells_masks_apart():
+    opaque = np.dstack([sky(), np.full((96, 128), 255, np.uint8)])
+    holed, other = opaque.copy(), opaque.copy()
+    holed[:10, :, 3], other[10:20, :, 3] = 0, 0
+    assert len({pixel_digest(decode(encoded(one, "PNG"))) for one in (opaque, holed, other)}) == 3
 
 
 def test_an_empty_field_is_not_stretched_to_white():
