@@ -22,6 +22,7 @@ MAX_PIXELS = 400_000_000
 _MAX_GZIP_RATIO = 200
 _PILLOW_FORMAT = {"image/jpeg": "JPEG", "image/png": "PNG", "image/tiff": "TIFF"}
 _PNG_END = b"IEND\xaeB`\x82"  # the last chunk's name and checksum; Pillow does not miss it
+_PNG_COLOUR_TYPE, _PNG_GRAY_ALPHA = 25, 4  # the place in the file, and the value, of the PNG specification, 11.2.1
 _BACKDROP_SAMPLES = 40_000  # pixels are enough for the colour of no-data
 _ROWS_AT_ONCE = 256  # of a FITS image: a frame of the largest camera takes a gigabyte otherwise
 
@@ -226,6 +227,8 @@ def _decode_picture(data: bytes, media_type: str, max_pixels: int) -> Frame:
             raise UndecodableError("corrupt", "The picture is cut short: its last bytes are missing.")
         ImageOps.exif_transpose(image, in_place=True)
         rgb, alpha, channels = _to_rgb(image)
+        if media_type == "image/png" and data[_PNG_COLOUR_TYPE] == _PNG_GRAY_ALPHA:
+            channels = 1  # of 16 bits a channel Pillow makes RGBA
     except UndecodableError:
         raise
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError, MemoryError) as error:
@@ -246,6 +249,8 @@ def _to_rgb(image: Image.Image) -> tuple[np.ndarray, np.ndarray | None, int]:
         if image.mode == "F" and values.max(initial=0) <= 1.0:
             top = 1.0
         gray = (np.clip(np.nan_to_num(values) / top, 0, 1) * 255 + 0.5).astype(np.uint8)
+        if alpha is not None:  # Pillow compares the transparent level with 8 bits
+            alpha = np.where(values == image.info["transparency"], 0, 255).astype(np.uint8)
         return np.repeat(gray[..., None], 3, axis=2), alpha, 1
     channels = 1 if image.mode in ("1", "L", "LA") else 3
     return np.asarray(image if image.mode == "RGB" else image.convert("RGB")), alpha, channels

@@ -3,6 +3,8 @@
 import gzip
 import hashlib
 import io
+import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -53,6 +55,37 @@ def test_sixteen_bits_are_scaled():
     assert frame.rgb[0, 0, 0] == 0
     assert frame.rgb[-1, -1, 0] == 255
     assert abs(int(frame.rgb[32, 0, 1]) - 128) <= 1
+
+
+def sixteen_bit_png(pixels, *, colour_type, transparent=None):
+    """A PNG of 16 bits a channel, which Pillow does not write: uint16 (H, W) or (H, W, 2), gray and alpha."""
+
+    def chunk(name, body):
+        return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+
+    height, width = pixels.shape[:2]
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in pixels)
+    return b"".join(
+        [
+            b"\x89PNG\r\n\x1a\n",
+            chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 16, colour_type, 0, 0, 0)),
+            b"" if transparent is None else chunk(b"tRNS", struct.pack(">H", transparent)),
+            chunk(b"IDAT", zlib.compress(rows)),
+            chunk(b"IEND", b""),
+        ]
+    )
+
+
+def test_sixteen_bits_of_gray_with_alpha_are_gray_and_masked():
+    gray = np.linspace(2000, 65000, 64 * 64).astype(np.uint16).reshape(64, 64)
+    alpha = np.full((64, 64), 65535, np.uint16)
+    alpha[:9] = 0
+    frame = decode(sixteen_bit_png(np.dstack([gray, alpha]), colour_type=4))
+    assert frame.channels == 1 and np.array_equal(frame.valid, alpha > 0)
+    gray[40:50, 10:20] = 1000  # which in 8 bits is the level of others too
+    gray[:2, :2] = 1001
+    frame = decode(sixteen_bit_png(gray, colour_type=0, transparent=1000))
+    assert frame.channels == 1 and np.array_equal(frame.valid, gray != 1000)
 
 
 def test_transparent_pixels_hold_no_data():
