@@ -44,10 +44,19 @@ def trail_length(view: Canvas) -> float:
     ridge = cv2.morphologyEx(gray, cv2.MORPH_TOPHAT, np.ones((7, 7), np.uint8))
     counts = histogram(ridge, valid)
     cut = max(_TRAIL_MIN_DN, histogram_quantile(counts, 1.0 - _TRAIL_MAX_SHARE))
-    lit = ((ridge > cut) & valid).view(np.uint8)
-    side = max(gray.shape)
+    return longest_streak((ridge > cut) & valid)
+
+
+def longest_streak(lit: np.ndarray) -> float:
+    """Length of the longest straight run of lit pixels of a bool mask (H, W), in its longer side.
+
+    0 where none is a fifth of that long.
+    """
+    side = max(lit.shape)
     shortest = _TRAIL_MIN_LENGTH * side
-    lines = cv2.HoughLinesP(lit, 1, np.pi / 180, int(0.6 * shortest), minLineLength=shortest, maxLineGap=4)
+    lines = cv2.HoughLinesP(
+        lit.view(np.uint8), 1, np.pi / 180, int(0.6 * shortest), minLineLength=shortest, maxLineGap=4
+    )
     if lines is None:
         return 0.0
     x0, y0, x1, y1 = lines.reshape(-1, 4).T.astype(np.float64)

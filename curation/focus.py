@@ -35,15 +35,26 @@ def star_fwhm(view: Canvas, y: np.ndarray, x: np.ndarray) -> float | None:
     reach = np.arange(-_REACH_PX, _REACH_PX + 1)
     boxes = view.small_gray[y[:, None, None] + reach[None, :, None], x[:, None, None] + reach[None, None, :]]
     boxes = boxes.astype(np.float32)
+    width_px = median_width(boxes, _MIN_HEIGHT_DN, _MIN_STARS)
+    return None if width_px is None else width_px * view.factor
+
+
+def median_width(boxes: np.ndarray, least: float, fewest: int) -> float | None:
+    """Median full width at half maximum of the peaks in the middle of float32 boxes (n, side, side), in pixels.
+
+    Peaks less high than `least` above the median of the box's rim, and those with light above the half height on it,
+    do not count; None where fewer than `fewest` do.
+    """
     rim = np.concatenate([boxes[:, 0], boxes[:, -1], boxes[:, 1:-1, 0], boxes[:, 1:-1, -1]], axis=1)
     sky = np.median(rim, axis=1)
-    top = boxes[:, _REACH_PX, _REACH_PX]
+    middle = boxes.shape[1] // 2
+    top = boxes[:, middle, middle]
     half = (top + sky) / 2
-    alone = (top - sky >= _MIN_HEIGHT_DN) & (rim.max(axis=1) < half)
-    if alone.sum() < _MIN_STARS:
+    alone = (top - sky >= least) & (rim.max(axis=1) < half)
+    if alone.sum() < fewest:
         return None
     areas = areas_above(boxes[alone], half[alone])
-    return float(2.0 * np.sqrt(np.median(areas) / np.pi) * view.factor)
+    return float(2.0 * np.sqrt(np.median(areas) / np.pi))
 
 
 def edge_sharpness(view: Canvas) -> float | None:

@@ -37,10 +37,11 @@ _INNER_REPEATS = 2
 # missing is no matter at all, as a turned chip in its north-up box lacks a third of it.
 _EXCUSED = ("void_line_length",)
 _RULES_ONLY = ("coverage", "valid_rectangle_fraction", "border_fraction")
+_OF_COUNTS = ("noise_counts", "dynamic_range_counts")
 LEARNT_FROM = tuple(
     column.name
     for column in schema.MEASURES
-    if column.name in MEASURE_NAMES and column.dtype == "float64" and column.name not in _RULES_ONLY
+    if column.name in MEASURE_NAMES and column.dtype == "float64" and column.name not in _RULES_ONLY + _OF_COUNTS
 )
 
 

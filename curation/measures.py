@@ -1,6 +1,6 @@
 """What is measured of one frame: numbers with units over the valid area only, made in one pass, without a verdict."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import cv2
 import numpy as np
@@ -8,6 +8,7 @@ import numpy as np
 from curation import artefacts, focus, layout, signal, texture
 from curation.canvas import canvas
 from curation.colour import colour, is_gray
+from curation.counts import measure_counts
 from manifests.frames import Frame
 
 # Raise it whenever a measurement, a fingerprint, the decoder or the no-data mask changes: frames measured under another
@@ -30,6 +31,7 @@ class Measures:
     valid_rectangle_fraction: float | None = None
     void_line_length: float | None = None
     noise_sigma_dn: float | None = None
+    noise_counts: float | None = None
     noise_coarse_dn: float | None = None
     chroma_noise_dn: float | None = None
     channel_noise_correlation: float | None = None
@@ -46,6 +48,7 @@ class Measures:
     median_level_dn: float | None = None
     p999_level_dn: float | None = None
     dynamic_range_dn: float | None = None
+    dynamic_range_counts: float | None = None
     level_skewness: float | None = None
     peaks_per_mpx: float | None = None
     round_peak_share: float | None = None
@@ -82,7 +85,8 @@ MEASURE_NAMES = tuple(field.name for field in fields(Measures))
 def measure(frame: Frame) -> Measures:
     """Measure a frame. Values under the no-data mask have no influence on the result.
 
-    The noise from pixel to pixel, and what rests on it, is None for JPEGs below quality 75.
+    The noise from pixel to pixel, and what rests on it, is None for JPEGs below quality 75. Of counts everything is
+    measured on their display but what `counts.Counts` has.
     """
     pixels = cv2.countNonZero(frame.valid.view(np.uint8))
     coverage = pixels / frame.valid.size
@@ -99,7 +103,7 @@ def measure(frame: Frame) -> Measures:
     edge, axis_share = layout.edges(view)
     run, letters = layout.text(view)
     fine, middle, coarse = texture.octave_contrasts(view)
-    return Measures(
+    shown = Measures(
         coverage=coverage,
         valid_rectangle_fraction=layout.valid_rectangle_fraction(view),
         void_line_length=layout.void_line_length(view),
@@ -110,7 +114,7 @@ def measure(frame: Frame) -> Measures:
         detail_ratio=None if noise is None or halved is None else noise / max(halved, _NOISE_FLOOR_DN),
         edge_sharpness=focus.edge_sharpness(view),
         star_fwhm_px=focus.star_fwhm(view, stars.y, stars.x),
-        signal_to_noise=_signal_to_noise(frame, noise, light.median, light.p999),
+        signal_to_noise=None if noise is None else (light.p999 - light.median) / max(noise, _NOISE_FLOOR_DN),
         signal_to_grain=texture.signal_to_grain(view, light.p999 - light.median),
         signal_fraction=signal.signal_fraction(view),
         clipped_fraction=clipped.all_channels,
@@ -149,21 +153,11 @@ def measure(frame: Frame) -> Measures:
         texture_8px=middle,
         texture_16px=coarse,
     )
+    if frame.linear is None:
+        return shown
+    return replace(shown, **vars(measure_counts(frame.linear, frame.valid, frame.saturated_at)))
 
 
 def as_row(measures: Measures) -> dict[str, float | bool | None]:
     """The measures as columns of a manifest row."""
     return vars(measures).copy()
-
-
-def _signal_to_noise(frame: Frame, noise: float | None, median: float, top: float) -> float | None:
-    """Height of the 99.9th percentile above the median in units of the noise: of counts where there are counts."""
-    if frame.linear is not None:
-        counts = frame.linear if frame.linear.ndim == 2 else frame.linear.mean(axis=0)
-        sigma = signal.noise_sigma(counts, frame.valid)
-        counts = counts[frame.valid]
-        if not sigma:
-            return None
-        low, high = np.percentile(counts, [50.0, 99.9])
-        return float((high - low) / sigma)
-    return None if noise is None else (top - median) / max(noise, _NOISE_FLOOR_DN)

@@ -168,7 +168,7 @@ def peaks(view: Canvas) -> Peaks:
     cut = max(_PEAK_SIGMA * scatter, _PEAK_MIN_DN)
     y, x, dips = extrema(bumps, np.float32(cut), view.inner)
     both = len(y) + dips
-    round_ones = _are_round(fine, y, x)
+    round_ones = are_round(fine, y, x)
     return Peaks(
         per_mpx=len(y) / area * 1e6,
         round_share=float(round_ones.mean()) if len(y) >= 10 else None,
@@ -187,7 +187,7 @@ def _blurred_wide(gray: np.ndarray) -> np.ndarray:
     return cv2.resize(cv2.GaussianBlur(small, (0, 0), 0.9), (width, height), interpolation=cv2.INTER_LINEAR)
 
 
-def _are_round(smooth: np.ndarray, y: np.ndarray, x: np.ndarray) -> np.ndarray:
+def are_round(smooth: np.ndarray, y: np.ndarray, x: np.ndarray) -> np.ndarray:
     """Which peaks' curvatures are both downward and differ by less than 2.2 times (Lowe 2004, section 4.1)."""
     centre = smooth[y, x]
     d_xx = smooth[y, x + 1] + smooth[y, x - 1] - 2 * centre

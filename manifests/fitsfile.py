@@ -53,6 +53,12 @@ class Science:
         self.shape = shape[1:] if self._lone_plane else shape
         self._hdu, self._weight, self._quality = hdu, weight, quality
 
+    @property
+    def saturated_at(self) -> float | None:
+        """The count from which on pixels are saturated, by the keyword SATURATE; None where it gives none."""
+        value = self.header.get("SATURATE", self.primary.get("SATURATE"))
+        return float(value) if isinstance(value, int | float) and value > 1 else None
+
     def rows(self, start: int, stop: int) -> np.ndarray:
         """Rows from `start` to `stop`, counted from the bottom, float32 (..., rows, W).
 

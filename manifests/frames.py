@@ -44,8 +44,9 @@ class Frame:
 
     `rgb` is uint8 (H, W, 3), display values; `valid` is bool (H, W), False where there is no data.
     `masked` says whether an alpha channel makes some of it no-data. `linear` holds the counts of a FITS image as
-    float32, (H, W) or (3, H, W), NaN where there are none, else None; `unread_images` is how many other images of
-    counts its file has, such as those of a camera's other chips.
+    float32, (H, W) or (3, H, W), NaN where there are none, else None; `saturated_at` is the count from which on its
+    file calls them saturated, and `unread_images` how many other images of counts that has, such as those of a
+    camera's other chips.
     """
 
     rgb: np.ndarray
@@ -57,6 +58,7 @@ class Frame:
     jpeg_quality: int | None
     masked: bool = False
     unread_images: int = 0
+    saturated_at: float | None = None
 
     @property
     def height(self) -> int:
@@ -274,7 +276,7 @@ def _decode_fits(source: bytes | Path, max_pixels: int) -> Frame:
         for block in science.blocks():
             values[..., row : row + block.shape[-2], :] = block
             row += block.shape[-2]
-        return replace(fits_frame(values), unread_images=science.unread_images)
+        return replace(fits_frame(values), unread_images=science.unread_images, saturated_at=science.saturated_at)
 
 
 def fits_frame(values: np.ndarray) -> Frame:

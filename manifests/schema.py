@@ -108,7 +108,8 @@ FRAME = (
     _count("channels", "", "1 for grayscale files, 3 for colour"),
     _text(
         "domain",
-        "stretched (display values) or linear (FITS counts; measurements in DN are of their stretch for display)",
+        "stretched (display values) or linear (FITS counts; of these what is said to be of counts is, all else is of "
+        "their stretch for display)",
     ),
     _count(
         "unread_images",
@@ -152,6 +153,12 @@ MEASURES = (
         _IMMERKAER,
     ),
     _number(
+        "noise_counts",
+        "count",
+        "Noise of the counts in the file's own unit, by the same median; null where not linear",
+        _IMMERKAER,
+    ),
+    _number(
         "noise_coarse_dn",
         "DN",
         "The same after averaging 4 x 4 pixels: noise correlated by drizzling or enlarging",
@@ -184,14 +191,15 @@ MEASURES = (
     _number(
         "star_fwhm_px",
         "px",
-        "Median full width at half maximum of the round peaks that are neither clipped nor crowded; null below 10",
-        "own, curation/focus.py",
+        "Median full width at half maximum of the round peaks that are neither clipped nor crowded; null below 10; of "
+        "the counts where linear",
+        "own, curation/focus.py and counts.py",
     ),
     _number(
         "signal_to_noise",
         "",
         "99.9th percentile above the median over the noise: of luminance, or of counts where linear",
-        "own, curation/measures.py, of Immerkaer's estimate",
+        "own, curation/measures.py and counts.py, of Immerkaer's estimate",
     ),
     _number(
         "signal_to_grain",
@@ -209,20 +217,21 @@ MEASURES = (
     _number(
         "clipped_fraction",
         "",
-        "Share of valid pixels, at half size, with all three channels at 240 or above",
-        "own, curation/signal.py",
+        "Share of valid pixels, at half size, with all three channels at 240 or above; of counts those of all planes "
+        "that SATURATE or a plateau far above the sky calls saturated",
+        "own, curation/signal.py and counts.py",
     ),
     _number(
         "clipped_blob_fraction",
         "",
-        "Largest connected clipped blob over the valid area, at half size",
-        "own, curation/signal.py",
+        "Largest connected blob of such pixels over the valid area",
+        "own, curation/signal.py and counts.py",
     ),
     _number(
         "channel_clipped_fraction",
         "",
-        "Share of valid pixels, at half size, with any channel at 240 or above",
-        "own, curation/signal.py",
+        "Share of valid pixels, at half size, with any channel at 240 or above; of counts those saturated in any plane",
+        "own, curation/signal.py and counts.py",
     ),
     _number(
         "black_fraction",
@@ -233,6 +242,12 @@ MEASURES = (
     _number("median_level_dn", "DN", "Median luminance", "a quantile"),
     _number("p999_level_dn", "DN", "99.9th percentile of the luminance", "a quantile"),
     _number("dynamic_range_dn", "DN", "99th less 1st percentile of the luminance", "quantiles"),
+    _number(
+        "dynamic_range_counts",
+        "count",
+        "99th less 1st percentile of the counts in the file's own unit; null where not linear",
+        "quantiles",
+    ),
     _number(
         "level_skewness",
         "",
@@ -297,7 +312,8 @@ MEASURES = (
     _number(
         "speckle_per_mpx",
         "1/Mpx",
-        "Single pixels far above all eight neighbours in a channel: hot pixels, tracks of cosmic rays",
+        "Single pixels far above all eight neighbours in a channel: hot pixels, tracks of cosmic rays; of counts all "
+        "pixels that are sharper than stars",
         "after van Dokkum 2001, PASP 113, 1420",
     ),
     _number(
