@@ -66,11 +66,13 @@ def test_counts_are_held_against_thresholds_of_their_own(path):
         for domain in ("any", "stretched", "linear")
     }
     assert all(domains.values())
-    # what means the same in both: how much is data, and whether there is colour
-    assert domains["any"] == {"coverage", "void_line_length", "chroma_p99_dn", "hue_spread", "colour_rank"}
-    colour = {"chroma_p99_dn": 90.0, "hue_spread": 0.5, "colour_rank": 0.5, "coverage": 1.0, "void_line_length": 0.0}
-    # a fine exposure, which as a preview would be noisy, empty, burnt out and full of lines
-    counts = {"noise_sigma_dn": 40.0, "signal_fraction": 0.001, "clipped_fraction": 0.4, "line_length": 900.0}
+    # what means the same in both: how much is data
+    assert domains["any"] == {"coverage", "void_line_length"}
+    assert {"chroma_p99_dn", "hue_spread", "colour_rank"} <= domains["stretched"]
+    # counts of one filter have no colour
+    colour = {"chroma_p99_dn": 0.0, "hue_spread": 0.0, "colour_rank": 0.0, "coverage": 1.0, "void_line_length": 0.0}
+    # a fine exposure, which as a preview would be noisy, empty, black and full of lines
+    counts = {"noise_sigma_dn": 40.0, "signal_fraction": 0.001, "black_fraction": 0.95, "line_length": 900.0}
     fine = colour | counts | {"signal_to_noise": 30.0, "level_skewness": 1.0, "domain": "linear"}
     assert rule_on(policy, fine).verdict == "accept"
     assert rule_on(policy, fine | {"signal_to_noise": 8.0}).reasons == ("noisy",)

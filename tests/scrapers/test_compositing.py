@@ -209,7 +209,9 @@ def test_composites_are_curated_beside_the_archive_s_pictures(
         assert set(twins["access_format"]) == {"image/jpeg", "image/png"}
         kept = ours[ours["duplicate_of"].isna()]
         assert set(twins["duplicate_of"]) == {kept["image_id"].item()} and kept["verdict"].item() == "accept"
-        assert files["reasons"].str.contains("no_colour").all()
+        # one filter has no colour to have, which is no fault of counts
+        assert not files["reasons"].fillna("").str.contains("colour|single_filter").any()
+        assert set(files["verdict"]) == {"accept"}
 
 
 def test_a_picture_with_a_half_that_two_filters_saw_gives_way_to_what_knows_it(
