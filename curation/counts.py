@@ -21,11 +21,11 @@ _ROWS_AT_ONCE = 512
 _BRIGHT_SIGMA, _FLAT_SIGMA = 20.0, 0.5
 _SHARP_SIGMA, _SHARP_RATIO, _SHARP_CONTRAST = 8.0, 5.0, 0.25
 _SHARP_REACH_PX: Final = 7  # of the medians
-_PEAK_SIGMA, _STAR_SIGMA = 6.0, 20.0
+_PEAK_SIGMA, _STAR_SIGMA = 6.0, 10.0
 _STAR_REACH_PX: Final = 15  # half the side of the box around a star: blurred ones are wide
-_FEWEST_STARS, _MOST_STARS = 10, 100
+_FEWEST_STARS, _MOST_STARS = 5, 100
 _TRAIL_SIDE_PX = 384
-_TRAIL_SIGMA, _TRAIL_CAP, _TRAIL_FLOOR, _TRAIL_SOFT = 4.0, 8.0, 1.0, 3.0
+_TRAIL_SIGMA, _TRAIL_CAP, _TRAIL_FLOOR, _TRAIL_SOFT = 3.0, 8.0, 1.0, 3.0
 
 
 def _line(degrees: float) -> np.ndarray:
@@ -130,10 +130,10 @@ def sharp(plane: np.ndarray, valid: np.ndarray, sigma: float) -> np.ndarray:
 
 
 def star_fwhm(plane: np.ndarray, valid: np.ndarray, sigma: float) -> float | None:
-    """Median full width at half maximum of the stars of a plane, in native pixels; None below ten.
+    """Median full width at half maximum of the stars of a plane, in native pixels; None below five.
 
     Stars are round maxima of a difference of Gaussians (1.2 and 4 px) by six times its noise, in a box of 31 x 31
-    pixels without saturated ones, that stand twenty times the noise above its rim and have none as bright on it. The
+    pixels without saturated ones, that stand ten times the noise above its rim and have none as bright on it. The
     first 100 in order of brightness speak for all.
     """
     fine = cv2.GaussianBlur(plane, (0, 0), 1.2)
@@ -158,7 +158,7 @@ def trail_length(plane: np.ndarray, valid: np.ndarray, sigma: float) -> float:
     """Length of the longest straight bright streak, in sides of the frame (the longer one); 0 where there is none.
 
     As `artefacts.trail_length`, of the inverse hyperbolic sine of counts over noise, where the mean of a ridge along 31
-    px in some direction, each counted up to eight times the scatter, is above four times it: a faint trail counts as
+    px in some direction, each counted up to eight times the scatter, is above three times it: a faint trail counts as
     much as a burnt one, and stars, which are short, do not.
     """
     height, width = valid.shape

@@ -192,7 +192,7 @@ MEASURES = (
         "star_fwhm_px",
         "px",
         "Median full width at half maximum of the round peaks that are neither clipped nor crowded; null below 10; of "
-        "the counts where linear",
+        "counts, below 5",
         "own, curation/focus.py and counts.py",
     ),
     _number(
