@@ -9,7 +9,7 @@ import pandas as pd
 
 from curation.labelled import Labelled
 from curation.learning import Aims, folds, learn, shares
-from curation.policy import VERDICTS, Calibration, Policy, Rate, rule_on
+from curation.policy import VERDICTS, Calibration, Policy, Rate, Rule, rule_on
 from curation.rates import Share
 from curation.rulefit import rated
 
@@ -70,6 +70,7 @@ def calibrate(
     """Learn a policy called `name` with the rules of `base`, and try the procedure on held-out groups.
 
     Everything is learnt anew within each part of a trial, thresholds included. `model` names the classifier's file.
+    Rules on counts keep their thresholds, and get the rates that these have on labelled FITS.
     """
     frames = labelled.frames
     trials = []
@@ -86,9 +87,22 @@ def calibrate(
                 on_progress("try", 5 * repeat + part + 1, 5 * repeats)
         trials.append(Trial(verdict, score, tuple(values)))
     policy = learn(base, frames, aims, model)
-    rules = rated(policy.rules, frames, frames["label"], labelled.name, on)
+    rules = _rated(policy.rules, labelled, on)
     done = Calibrated(replace(policy, name=name, rules=rules), labelled, aims, tuple(trials))
     return replace(done, policy=_dated(done, on))
+
+
+def _rated(rules: tuple[Rule, ...], labelled: Labelled, on: date) -> tuple[Rule, ...]:
+    """The rules with their rates: those on counts by the labelled FITS where there are enough, others by pictures."""
+    by_pictures = rated(rules, labelled.frames, labelled.frames["label"], labelled.name, on)
+    if labelled.counts is None:
+        return by_pictures
+    frames = labelled.counts.frames
+    by_counts = rated(rules, frames, frames["label"], labelled.counts.name, on)
+    return tuple(
+        counts if counts.domain == "linear" else pictures
+        for counts, pictures in zip(by_counts, by_pictures, strict=True)
+    )
 
 
 def _dated(done: Calibrated, on: date) -> Policy:

@@ -88,6 +88,10 @@ def calibrate(
         list[str] | None,
         typer.Option(help="Label of frames that may be accepted or doubted, not rejected; partial by default."),
     ] = None,
+    counts: Annotated[
+        Path | None,
+        typer.Option(help="Folder labelled alike whose FITS files rate the rules on counts; by default the same one."),
+    ] = None,
     policy: Annotated[
         Path | None, typer.Option(help="Policy whose rules get new thresholds; Deepfield's own rules by default.")
     ] = None,
@@ -122,11 +126,11 @@ def calibrate(
     place = out or settings.home / "policy.toml"
     with _bars() as show_progress:
         if folder is None:
-            if asked:
-                raise UsageError("--good, --drop and --spare are for a labelled folder: name one.")
+            if asked or counts:
+                raise UsageError("--good, --drop, --spare and --counts are for a labelled folder: name one.")
             labelled = from_decisions(settings, open_database(settings.database))
         else:
-            labelled = from_folder(folder, words, asked, settings, show_progress)
+            labelled = from_folder(folder, words, asked, settings, show_progress, counts=counts)
         done = learn_and_try(
             labelled,
             base,
@@ -171,6 +175,8 @@ def _print_calibration(done: "Calibrated") -> None:
     typer.echo(f"  frames to drop that are accepted  {done.share('accept', label='drop')}")
     typer.echo(f"  good frames that are rejected     {done.share('reject', label='keep')}")
     typer.echo(f"  all frames that go to review      {done.share('review')}")
+    if done.labelled.counts is not None:
+        typer.echo(f"{len(done.labelled.counts.frames)} labelled FITS rate the rules on counts")
 
 
 def _print_summary(summary: "CurateSummary", as_json: bool) -> None:

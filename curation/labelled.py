@@ -1,7 +1,7 @@
 """Labelled frames to learn a policy from: a folder with an index, or what reviewers decided."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -18,6 +18,7 @@ from manifests.settings import Settings
 from manifests.snapshots import read_snapshot, resolve
 
 FEWEST = 20  # of each kind, and groups of each: below, five parts cannot each have some
+FEWEST_COUNTS = 10  # FITS files of each kind: below, rates say nothing
 
 
 @dataclass(frozen=True)
@@ -41,11 +42,13 @@ class Labelled:
     """Measured frames: the manifest columns of Frame and Measurements, and `source`, `path`, `given`, `label`, `group`.
 
     `given` is the label as it was given, `label` its meaning: keep, spare or drop. Frames of one group show the same
-    thing and never stand on both sides of a trial.
+    thing and never stand on both sides of a trial. These are stretched pictures; `counts` are FITS that were labelled
+    too, where there are enough of them to rate the rules on counts.
     """
 
     name: str
     frames: pd.DataFrame
+    counts: "Labelled | None" = None
 
 
 def from_folder(
@@ -54,16 +57,58 @@ def from_folder(
     asked: tuple[str, ...],
     settings: Settings,
     on_progress: Callable[[str, int, int], None] | None = None,
+    *,
+    counts: Path | None = None,
 ) -> Labelled:
-    """Read `index.csv` (file, label, and `group` where there is one) and measure the stretched frames it names.
+    """Read `index.csv` (file, label, and `group` where there is one) and measure the frames it names.
 
     Measurements are kept with those of the dataset, so that a frame is measured once. `asked` are labels that must
-    occur.
+    occur. The FITS that rate the rules on counts are those of the folder `counts`, by default of the same.
 
     Raises:
         UsageError: the index is missing, lacks a column or a label, or names a file that is not there.
         DeepfieldError: there are too few frames of a kind.
     """
+    frames = _measured(folder, words, asked, settings, on_progress)
+    if counts is None:
+        return _checked(folder.resolve().name, frames)
+    rated = _counts(counts.resolve().name, _measured(counts, words, (), settings, on_progress))
+    if rated is None:
+        raise DeepfieldError(
+            f"Rating the rules on counts needs at least {FEWEST_COUNTS} good FITS files and as many to drop, and "
+            f"{counts} has fewer: label more."
+        )
+    return replace(_checked(folder.resolve().name, frames), counts=rated)
+
+
+def from_decisions(settings: Settings, engine: Engine) -> Labelled:
+    """What reviewers accepted and rejected, with the measurements of the newest snapshot; duplicates are left out.
+
+    Raises:
+        DeepfieldError: there is no snapshot, it was measured by another version, or too little was decided.
+    """
+    rows = read_snapshot(settings.manifest_dir, resolve(settings.manifest_dir, None))
+    said = effective(history(engine))
+    rows = rows[rows["image_id"].isin(list(said)) & rows["duplicate_of"].isna()].copy()
+    if (rows["measure_version"] != MEASURE_VERSION).any():
+        raise DeepfieldError(
+            "The newest snapshot was measured by another version of Deepfield: run `deepfield curate` first."
+        )
+    rows["given"] = [said[image_id].action for image_id in rows["image_id"]]
+    rows["label"] = [Words().meaning(label) for label in rows["given"]]
+    rows["source"], rows["group"] = rows["source_name"], rows["group_id"]
+    blobs = BlobStore(settings.blobs_dir)
+    rows["path"] = [blobs.path(image_id) for image_id in rows["image_id"]]
+    return _checked("decisions", rows)
+
+
+def _measured(
+    folder: Path,
+    words: Words,
+    asked: tuple[str, ...],
+    settings: Settings,
+    on_progress: Callable[[str, int, int], None] | None,
+) -> pd.DataFrame:
     index = _read_index(folder / "index.csv", asked)
     index["label"] = [words.meaning(label) for label in index["given"]]
     index = index[index["label"].notna()]
@@ -86,29 +131,7 @@ def from_folder(
             max_pixels=settings.max_pixels,
             on_progress=on_progress,
         )
-    frames = index.merge(read_measures(settings.measures_dir), on="image_id")
-    return _checked(folder.resolve().name, frames)
-
-
-def from_decisions(settings: Settings, engine: Engine) -> Labelled:
-    """What reviewers accepted and rejected, with the measurements of the newest snapshot; duplicates are left out.
-
-    Raises:
-        DeepfieldError: there is no snapshot, it was measured by another version, or too little was decided.
-    """
-    rows = read_snapshot(settings.manifest_dir, resolve(settings.manifest_dir, None))
-    said = effective(history(engine))
-    rows = rows[rows["image_id"].isin(list(said)) & rows["duplicate_of"].isna()].copy()
-    if (rows["measure_version"] != MEASURE_VERSION).any():
-        raise DeepfieldError(
-            "The newest snapshot was measured by another version of Deepfield: run `deepfield curate` first."
-        )
-    rows["given"] = [said[image_id].action for image_id in rows["image_id"]]
-    rows["label"] = [Words().meaning(label) for label in rows["given"]]
-    rows["source"], rows["group"] = rows["source_name"], rows["group_id"]
-    blobs = BlobStore(settings.blobs_dir)
-    rows["path"] = [blobs.path(image_id) for image_id in rows["image_id"]]
-    return _checked("decisions", rows)
+    return index.merge(read_measures(settings.measures_dir), on="image_id")
 
 
 def _read_index(path: Path, asked: tuple[str, ...]) -> pd.DataFrame:
@@ -136,7 +159,7 @@ def _read_index(path: Path, asked: tuple[str, ...]) -> pd.DataFrame:
 
 
 def _checked(name: str, frames: pd.DataFrame) -> Labelled:
-    """The stretched frames that have valid pixels; their name says how many these are."""
+    """The stretched frames that have valid pixels, and the FITS; their name says how many these are."""
     usable = frames[(frames["domain"] == "stretched") & frames["median_level_dn"].notna()].reset_index(drop=True)
     for label, what in (("keep", "good frames"), ("drop", "frames to drop")):
         chosen = usable[usable["label"] == label]
@@ -145,4 +168,13 @@ def _checked(name: str, frames: pd.DataFrame) -> Labelled:
                 f"Calibration needs at least {FEWEST} {what} of {FEWEST} groups among the stretched pictures, and "
                 f"there are {len(chosen)} of {chosen['group'].nunique()}: label more, or look at your labels' names."
             )
-    return Labelled(f"{name}-{len(usable)}", usable)
+    return Labelled(f"{name}-{len(usable)}", usable, _counts(name, frames))
+
+
+def _counts(name: str, frames: pd.DataFrame) -> Labelled | None:
+    """The FITS that have valid pixels, where they are enough."""
+    usable = frames[(frames["domain"] == "linear") & frames["median_level_dn"].notna()].reset_index(drop=True)
+    kinds = usable["label"].value_counts()
+    if min(kinds.get("keep", 0), kinds.get("drop", 0)) < FEWEST_COUNTS:
+        return None
+    return Labelled(f"{name}-fits-{len(usable)}", usable)

@@ -8,6 +8,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 import pytest
+from astropy.io import fits
 from drawn_measures import labelled_rows
 from drawn_skies import encoded, page, sky
 from typer.testing import CliRunner
@@ -16,9 +17,9 @@ from curation import learning
 from curation.calibrate import calibrate
 from curation.calibration_report import reliability
 from curation.cli import curate_app
-from curation.labelled import FEWEST, Labelled, Words, from_folder
+from curation.labelled import FEWEST, FEWEST_COUNTS, Labelled, Words, from_folder
 from curation.learning import Aims
-from curation.policy import Calibration, Policy, Rate, Rule, load_policy, rule_on
+from curation.policy import RULES_ONLY, Calibration, Policy, Rate, Rule, load_policy, load_rules, rule_on
 from curation.policy_text import to_toml, write_policy
 from curation.rates import Share, errors_allowed
 from curation.rulefit import fit_rules, rate, rated
@@ -158,6 +159,52 @@ def test_frames_that_were_too_large_are_measured_under_a_higher_limit(folder, ho
     assert from_folder(folder, Words(), (), home).name == "labelled-40"
 
 
+@pytest.fixture
+def labelled_fits(tmp_path):
+    """Ten exposures of stars, and ten of the same with hot pixels, as a labelled folder."""
+    place = tmp_path / "exposures"
+    place.mkdir()
+    rows = []
+    for number in range(FEWEST_COUNTS):
+        rng = np.random.default_rng(number)
+        counts = sky(number, 120, 160, noise=0).mean(axis=2) * 10 + rng.normal(0, 5, (120, 160))
+        hot = counts.copy()
+        hot.ravel()[rng.choice(hot.size, hot.size // 50, replace=False)] += 5000
+        for label, values in (("good", counts), ("bad", hot)):
+            fits.PrimaryHDU(values.astype(np.float32)).writeto(place / f"{label}{number}.fits")
+            rows.append({"file": f"{label}{number}.fits", "label": label, "group": str(number)})
+    pd.DataFrame(rows).to_csv(place / "index.csv", index=False)
+    return place
+
+
+def test_rules_on_counts_are_rated_on_labelled_fits(call, folder, labelled_fits, tmp_path, monkeypatch):
+    monkeypatch.setattr("curation.calibrate.calibrate", partial(calibrate, repeats=1))
+    out, report = tmp_path / "own.toml", tmp_path / "report.html"
+    result = call(folder, "--counts", labelled_fits, "--out", out, "--report", report)
+    assert result.exit_code == 0, result.output
+    assert "40 labelled frames" in result.output and "20 labelled FITS rate" in result.output
+    shipped = {(rule.measure, rule.domain): rule for rule in load_rules(RULES_ONLY).rules}
+    rules = {(rule.measure, rule.domain): rule for rule in load_policy(out).rules}
+    hot = rules["speckle_per_mpx", "linear"]
+    assert hot.calibration is not None and hot.calibration.frames == "exposures-fits-20"
+    assert hot.calibration.review == Rate(1.0, 1.0)
+    # thresholds on counts stay, and what no file lies beyond keeps its rates
+    assert hot == replace(shipped["speckle_per_mpx", "linear"], calibration=hot.calibration)
+    assert rules["star_fwhm_px", "linear"] == shipped["star_fwhm_px", "linear"]
+    assert rules["signal_to_grain", "stretched"].calibration.frames == "labelled-40"
+
+
+def test_fits_may_be_labelled_beside_pictures_and_few_change_nothing(folder, labelled_fits, home):
+    index = pd.concat([pd.read_csv(place / "index.csv", dtype=str) for place in (folder, labelled_fits)])
+    for path in labelled_fits.glob("*.fits"):
+        path.rename(folder / path.name)
+    index.to_csv(folder / "index.csv", index=False)
+    both = from_folder(folder, Words(), (), home)
+    assert both.name == "labelled-40" and both.counts is not None and both.counts.name == "labelled-fits-20"
+    index[:-1].to_csv(folder / "index.csv", index=False)
+    assert from_folder(folder, Words(), (), home).counts is None
+
+
 def test_mistakes_are_one_sentence(call, folder, tmp_path):
     index = folder / "index.csv"
     good = index.read_text()
@@ -173,6 +220,8 @@ def test_mistakes_are_one_sentence(call, folder, tmp_path):
         ((folder,), one_class, DeepfieldError, f"at least {FEWEST} frames to drop"),
         ((), good, DeepfieldError, "snapshot"),
         (("--good", "fine"), good, UsageError, "labelled folder"),
+        (("--counts", folder), good, UsageError, "labelled folder"),
+        ((folder, "--counts", folder), good, DeepfieldError, "10 good FITS files"),
     ]
     for arguments, text, kind, says in cases:
         index.write_text(text)
