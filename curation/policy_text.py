@@ -15,7 +15,7 @@ _HEAD = """\
 # `review` a frame is doubtful, above `reject` it is rejected, and what rules reject must be above `review` too.
 # `audit_rate` of the sure verdicts people look at all the same; about `second_opinion_rate` of the decided frames a
 # second person is asked. A rule with a `domain` speaks only of frames of that kind: stretched (display values) or
-# linear (FITS counts).
+# linear (FITS counts). Colour is asked of the former alone: counts of one filter have none to have.
 # What each measurement is and its unit: manifests/schema.py.
 #
 # Rates of a rule say how each threshold alone finds frames to drop among those it was calibrated on, without a
