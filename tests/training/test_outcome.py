@@ -4,7 +4,7 @@ from tiny import tiny_config, tiny_pack
 
 from flows.retrain import settle
 from manifests.errors import DeepfieldError
-from training.evaluate import Metric, evaluate
+from training.evaluate import Metric, evaluate, measure
 from training.loop import train
 from training.outcome import enter, headline
 from training.registry import list_models, read_meta, read_metrics
@@ -31,15 +31,18 @@ def test_scores_are_computed_on_the_gpu_where_there_is_one(pack, tmp_path, monke
     run = train(tiny_config("superres"), pack, tmp_path / "run").run_dir
     devices = []
 
-    def computed_here(model, pack, split, *, device, **others):
-        devices.append(device.type)
-        return evaluate(model, pack, split, **others)
+    def computed_here(compute):
+        def called(model, pack, split, *, device, **others):
+            devices.append(device.type)
+            return compute(model, pack, split, **others)
 
-    for module in ("training.outcome", "flows.retrain"):
-        monkeypatch.setattr(f"{module}.evaluate", computed_here)
+        return called
+
+    monkeypatch.setattr("training.outcome.measure", computed_here(measure))
+    monkeypatch.setattr("flows.retrain.evaluate", computed_here(evaluate))
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     challenger = enter(run, pack, tmp_path / "models", "superres")
-    settle("superres", "v1", challenger, pack, tmp_path / "models")
+    settle("superres", "superres@v1", challenger, pack, tmp_path / "models")
     assert devices == ["cuda", "cuda"]
 
 
