@@ -111,8 +111,14 @@ def test_candidates_are_exactly_the_near_pairs(entries, symmetry):
 
 def test_pairs_of_all_sources_are_united_in_one_order_and_once():
     groups = together([["b", "a"], ["d", "c", "c"], ["e", "e"], ["f"]])
-    assert groups == {("a", "b"): (False,), ("c", "d"): (False,)}
-    assert united({("a", "b"): (True,)}, groups) == {("a", "b"): (False, True), ("c", "d"): (False,)}
+    assert groups == {("a", "b"): (False, True), ("c", "d"): (False, True)}
+    near = {("c", "e"): (True,), ("a", "b"): (True,), ("a", "c"): (False,)}
+    assert list(united({("c", "e"): (False,)}, near, groups).items()) == [
+        (("a", "b"), (False, True)),
+        (("a", "c"), (False,)),
+        (("c", "d"), (False, True)),
+        (("c", "e"), (False, True)),
+    ]
 
 
 def test_a_crowd_that_shares_a_hash_is_compared_with_one_of_them():
