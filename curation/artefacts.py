@@ -129,8 +129,11 @@ def _line_means(plane: np.ndarray, valid: np.ndarray, axis: int) -> np.ndarray:
     """Means of the valid pixels along an axis of a uint8 plane, float32; NaN for short columns and rows."""
     if valid.all():
         return cv2.reduce(plane, axis, cv2.REDUCE_AVG, dtype=cv2.CV_32F).ravel()
-    known = valid.sum(axis=axis)
-    means = np.where(valid, plane, 0).sum(axis=axis) / np.maximum(known, 1)
+    within = valid.view(np.uint8)
+    known, total = (
+        cv2.reduce(one, axis, cv2.REDUCE_SUM, dtype=cv2.CV_32S).ravel() for one in (within, cv2.multiply(plane, within))
+    )
+    means = total / np.maximum(known, 1)
     return np.where(known >= max(1.0, _WHOLE_LINE * known.max()), means, np.nan).astype(np.float32)
 
 

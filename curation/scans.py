@@ -154,19 +154,29 @@ def step_profiles_within(gray, mask, most, fewest):  # type: ignore[no-untyped-d
     NaN for a column or row that has less than `fewest` times as many of them as the one that has most.
     """
     height, width = gray.shape
-    total_across, known_across = np.zeros(max(0, width - 1), np.int64), np.zeros(max(0, width - 1), np.int64)
-    total_down, known_down = np.zeros(max(0, height - 1), np.int64), np.zeros(max(0, height - 1), np.int64)
+    total_across, known_across = np.zeros(max(0, width - 1), np.int32), np.zeros(max(0, width - 1), np.int32)
+    total_down, known_down = np.zeros(max(0, height - 1), np.int32), np.zeros(max(0, height - 1), np.int32)
+    line, both = np.empty(width, np.uint8), np.empty(width, np.uint8)
+    limit = np.uint8(most)
     for y in range(height):
+        row, known = gray[y], mask[y]
+        # bytes stay bytes, here as in step_profiles
+        for x in range(width - 1):
+            step = min(np.uint8(max(row[x], row[x + 1]) - min(row[x], row[x + 1])), limit)
+            both[x] = np.uint8(known[x] & known[x + 1])
+            line[x] = step if both[x] else np.uint8(0)
+        for x in range(width - 1):
+            total_across[x] = np.int32(total_across[x] + line[x])
+            known_across[x] = np.int32(known_across[x] + both[x])
+    for y in range(height - 1):
+        row, below, known, known_below = gray[y], gray[y + 1], mask[y], mask[y + 1]
+        total, number = np.int32(0), np.int32(0)
         for x in range(width):
-            if not mask[y, x]:
-                continue
-            level = np.int64(gray[y, x])
-            if x < width - 1 and mask[y, x + 1]:
-                total_across[x] += min(abs(level - gray[y, x + 1]), most)
-                known_across[x] += 1
-            if y < height - 1 and mask[y + 1, x]:
-                total_down[y] += min(abs(level - gray[y + 1, x]), most)
-                known_down[y] += 1
+            step = min(np.uint8(max(row[x], below[x]) - min(row[x], below[x])), limit)
+            pair = np.uint8(known[x] & known_below[x])
+            total = np.int32(total + (step if pair else np.uint8(0)))
+            number = np.int32(number + pair)
+        total_down[y], known_down[y] = total, number
     return _means(total_across, known_across, fewest), _means(total_down, known_down, fewest)
 
 

@@ -48,10 +48,7 @@ def octave_contrasts(view: Canvas) -> tuple[float | None, ...]:
         if octave >= _OCTAVES[0]:
             enlarge = partial(cv2.pyrUp, dstsize=level.shape[::-1])
             band = cv2.subtract(level, _averaged(enlarge, coarser, known_coarser)[0])
-            spread = float(cv2.meanStdDev(band)[1][0, 0])
-            if known is not None:
-                spread = math.sqrt(np.cov(band.ravel(), aweights=known.ravel(), ddof=0))
-            contrast.append(spread + _CONTRAST_FLOOR_DN)
+            contrast.append(_spread(band, known) + _CONTRAST_FLOOR_DN)
         level, known = coarser, known_coarser
     return tuple(math.log(finer / next_one) for finer, next_one in pairwise(contrast))
 
@@ -66,4 +63,16 @@ def _averaged(
     if known is None:
         return smooth(plane), None
     weight = smooth(known)
-    return smooth(plane * known) / np.maximum(weight, 1e-6), weight
+    return cv2.divide(smooth(cv2.multiply(plane, known)), cv2.max(weight, 1e-6)), weight
+
+
+def _spread(band: np.ndarray, known: np.ndarray | None) -> float:
+    """Standard deviation of a float32 plane, each pixel counting for as much as it is known; all alike where None.
+
+    Sums of products, as a library for matrices would start threads of its own in every process that measures.
+    """
+    if known is None:
+        return float(cv2.meanStdDev(band)[1][0, 0])
+    weighted = cv2.multiply(band, known)
+    total, first, second = (cv2.sumElems(one)[0] for one in (known, weighted, cv2.multiply(weighted, band)))
+    return math.sqrt(max(0.0, second / total - (first / total) ** 2))
