@@ -63,7 +63,7 @@ def _averaged(
     if known is None:
         return smooth(plane), None
     weight = smooth(known)
-    return cv2.divide(smooth(cv2.multiply(plane, known)), cv2.max(weight, 1e-6)), weight
+    return cv2.divide(smooth(cv2.multiply(plane, known)), np.maximum(weight, 1e-6)), weight
 
 
 def _spread(band: np.ndarray, known: np.ndarray | None) -> float:
