@@ -353,6 +353,7 @@ def _duplicates(
                 _pipeline(row.rendering),
                 row.image_id in unused,
                 None if pd.isna(row.edge_sharpness) else float(row.edge_sharpness),
+                int(row.width_px * row.height_px),
             )
         )
     pixels_of = dict(zip(decoded["image_id"], decoded["pixel_sha256"], strict=True))

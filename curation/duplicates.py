@@ -22,7 +22,8 @@ class Candidate:
     """What the keep policy looks at: verdict so far, letters, whether made of counts, valid area, loss, sharpness.
 
     `lettered` says that the frame bears writing. `pipeline` is the version of the rendering, higher for newer.
-    `unused` says that the frame is in no split. `sharpness` is the measurement edge_sharpness.
+    `unused` says that the frame is in no split. `sharpness` is the measurement edge_sharpness. `all_pixels`
+    counts those without data too.
     """
 
     image_id: str
@@ -34,6 +35,7 @@ class Candidate:
     pipeline: int = 0
     unused: bool = False
     sharpness: float | None = None
+    all_pixels: int | None = None
 
     def keep_order(self, sampling: "Sampling") -> tuple[bool, int, bool, bool, int, int, int, float, int, str]:
         """Smaller is kept: no letters, better verdict, in use, of counts, wider, finer, more valid pixels, less loss,
@@ -59,11 +61,13 @@ class Sampling:
 
     `fineness` grows by 1 as a pixel spans a tenth less; a picture that was made by enlarging, as its softness shows,
     has less than its coarser twin. `extent` is the natural logarithm of the sky that it shows over that which the
-    widest of its twins does.
+    widest of its twins does, `frame` the same of whole frames, with what holds no data: lossy copies of one picture
+    differ in what of a void is known for one.
     """
 
     fineness: int = 0
     extent: float = 0.0
+    frame: float = 0.0
 
     @property
     def missing(self) -> int:
@@ -72,7 +76,7 @@ class Sampling:
 
     def stands_for(self, other: "Sampling") -> bool:
         """Whether the picture shows 0.6 of the sky that a twin shows, or more."""
-        return self.extent - other.extent >= math.log(_MOST_OF_SKY)
+        return max(self.extent - other.extent, self.frame - other.frame) >= math.log(_MOST_OF_SKY)
 
 
 @dataclass(frozen=True)
@@ -144,6 +148,10 @@ def _sampling(partners: Mapping[str, Mapping[str, float]], pictures: Mapping[str
         extents = {
             picture: math.log(max(1, pictures[picture].valid_pixels)) - 2.0 * sizes[picture] for picture in sizes
         }
+        frames = {
+            picture: math.log(max(1, pictures[picture].all_pixels or pictures[picture].valid_pixels)) - 2.0 * size
+            for picture, size in sizes.items()
+        }
         widest = max(extents.values())
         fineness = {picture: round(size / math.log(_SCALE_STEP)) for picture, size in sizes.items()}
         for picture in sizes:
@@ -152,7 +160,9 @@ def _sampling(partners: Mapping[str, Mapping[str, float]], pictures: Mapping[str
                 for twin in partners[picture]
                 if fineness[twin] < fineness[picture] and _enlarged(pictures[picture], pictures[twin])
             ]
-            found[picture] = Sampling(min([fineness[picture], *outdone]), extents[picture] - widest)
+            found[picture] = Sampling(
+                min([fineness[picture], *outdone]), extents[picture] - widest, frames[picture] - max(frames.values())
+            )
     return found
 
 

@@ -50,6 +50,11 @@ def test_a_close_up_does_not_stand_for_the_sky_that_it_leaves_out():
     assert set(resolve(frames, {"a": "A", "b": "B"}, {("A", "B"): 2.0})) == {"a"}
 
 
+def test_a_lossy_copy_whose_void_is_not_known_for_one_is_a_copy_all_the_same():
+    frames = [replace(one("a", valid=50), all_pixels=100), replace(one("b", "review", valid=100), all_pixels=100)]
+    assert set(resolve(frames, {"a": "A", "b": "B"}, [("A", "B")])) == {"b"}
+
+
 def test_an_enlarged_copy_does_not_push_out_its_original():
     for softened, kept in ((0.6, "a"), (0.9, "b")):
         frames = [replace(one("a", valid=100), sharpness=0.9), replace(one("b", valid=400), sharpness=0.9 * softened)]
