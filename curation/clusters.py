@@ -8,6 +8,7 @@ from collections.abc import Mapping, Set
 
 from curation.judge import Judgement
 from curation.neighbours import BOTH, Found, Pair
+from curation.pairs import Sided
 from manifests.splits import components
 
 
@@ -24,7 +25,7 @@ def against_kept(same_rendering: Set[Pair], kept: Set[str]) -> Found:
     return {pair: sides for pair, sides in found.items() if pair not in same_rendering}
 
 
-def remembered(known: Mapping[tuple[Pair, bool], Judgement], present: Mapping[str, object]) -> Found:
+def remembered(known: Mapping[Sided, Judgement], present: Mapping[str, object]) -> Found:
     """Pairs of present pictures that were judged to be related: more pictures are no reason to forget them."""
     found: dict[Pair, tuple[bool, ...]] = {}
     for (pair, side), judgement in sorted(known.items()):

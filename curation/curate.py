@@ -26,7 +26,7 @@ from curation.measuring import (
     settled,
 )
 from curation.neighbours import Found, alike, near_hashes, together, united
-from curation.pairs import Pair, judge_all, read_judgements
+from curation.pairs import Pair, Sided, best_known, judge_all, read_judgements
 from curation.policy import Policy, Ruling, rule_on
 from curation.relations import relations_of
 from curation.review.decisions import Decision, effective, history
@@ -91,7 +91,7 @@ class DryRun:
     changes: tuple[Change, ...]
 
 
-Judge = Callable[[Found], dict[Pair, Judgement]]
+_Judge = Callable[[Found], dict[Pair, Judgement]]
 """Looks at pairs, or recalls what was found of them."""
 
 
@@ -164,14 +164,15 @@ def build_snapshot(
     frames = _frames(engine, settings.measures_dir)
     if frames.empty:
         raise DeepfieldError("No scraped image is in the blob store: scrape again or restore the folder blobs.")
-    wanted = _pairs_to_judge(frames, settings.measures_dir)
+    known = read_judgements(settings.measures_dir)
+    wanted = _pairs_to_judge(frames, settings.measures_dir, known)
     paths = {row.pixel_sha256: blobs.path(row.image_id) for row in frames[::-1].itertuples() if row.pixel_sha256}
 
     def load(pixels: str, mirrored: bool) -> Features | None:
         return extract(decode(paths[pixels], settings.max_pixels), mirrored)
 
     def judge(pairs: Found) -> dict[Pair, Judgement]:
-        return judge_all(pairs, load, measures_dir=settings.measures_dir, on_progress=on_progress)
+        return judge_all(pairs, known, load, measures_dir=settings.measures_dir, on_progress=on_progress)
 
     decisions = effective(history(engine))
     rows = _rows(frames, policy, wanted, judge, decisions, _previous(settings.manifest_dir))
@@ -200,15 +201,11 @@ def dry_run(*, settings: Settings, engine: Engine, policy: Policy) -> DryRun:
             "No frame is measured by this version of Deepfield yet, so there is nothing to try the policy on: run "
             "`deepfield curate` without --dry-run first."
         )
-    wanted = _pairs_to_judge(frames, settings.measures_dir)
     known = read_judgements(settings.measures_dir)
+    wanted = _pairs_to_judge(frames, settings.measures_dir, known)
 
     def recall(pairs: Found) -> dict[Pair, Judgement]:
-        return {
-            pair: max(found, key=lambda judgement: judgement.inliers)
-            for pair, sides in pairs.items()
-            if (found := [known[pair, side] for side in sides if (pair, side) in known])
-        }
+        return best_known(pairs, known)
 
     rows = _rows(frames, policy, wanted, recall, effective(history(engine)), _previous(settings.manifest_dir))
     both = rows.merge(old[["image_id", "verdict"]], on="image_id", suffixes=("", "_before"))
@@ -228,7 +225,7 @@ def _frames(engine: Engine, measures_dir: Path) -> pd.DataFrame:
     return known.merge(measures, on="image_id", how="inner").sort_values("image_id", ignore_index=True)
 
 
-def _pairs_to_judge(frames: pd.DataFrame, measures_dir: Path) -> Found:
+def _pairs_to_judge(frames: pd.DataFrame, measures_dir: Path, known: Mapping[Sided, Judgement]) -> Found:
     """Candidate pairs of pixel hashes: near hashes, features in common, overlapping footprints, one release or name of
     an archive, and what is known to be related."""
     decoded = frames[frames["pixel_sha256"].notna()]
@@ -238,8 +235,7 @@ def _pairs_to_judge(frames: pd.DataFrame, measures_dir: Path) -> Found:
     groups = [[pixels[a], pixels[b]] for a, b in field_edges(decoded)]
     named = [*bonds_by(decoded, "release_id"), *alias_bonds(decoded)]
     groups += [[pixels[image_id] for image_id in ids] for ids in named if len(ids) <= _NAMED_PAIRS]
-    known = remembered(read_judgements(measures_dir), prints)
-    return united(near_hashes(prints), alike(described), together(groups), known)
+    return united(near_hashes(prints), alike(described), together(groups), remembered(known, prints))
 
 
 def _relations(judged: Mapping[Pair, Judgement], frames: pd.DataFrame) -> _Relations:
@@ -267,7 +263,7 @@ def _rows(
     frames: pd.DataFrame,
     policy: Policy,
     wanted: Found,
-    judge: Judge,
+    judge: _Judge,
     decisions: Mapping[str, Decision],
     previous: Mapping[str, Assignment],
 ) -> pd.DataFrame:

@@ -18,6 +18,8 @@ from manifests.parquet import read_parquet, write_parquet
 from manifests.seals import intact_parts, seal
 
 Pair = tuple[str, str]
+Sided = tuple[Pair, bool]
+"""A pair with its mirroring."""
 Load = Callable[[str, bool], Features | None]
 """Features of the picture of that pixel hash, mirrored left to right where asked."""
 
@@ -33,13 +35,18 @@ _COLUMNS = {
 
 
 def judge_all(
-    wanted: Mapping[Pair, Sequence[bool]], load: Load, *, measures_dir: Path, on_progress: Progress | None = None
+    wanted: Mapping[Pair, Sequence[bool]],
+    known: dict[Sided, Judgement],
+    load: Load,
+    *,
+    measures_dir: Path,
+    on_progress: Progress | None = None,
 ) -> dict[Pair, Judgement]:
     """Judge pairs of pixel hashes, each with the mirrorings to try, and return the best judgement of each.
 
-    Pairs judged before are read back; new ones are written every 256, so that a kill loses no more than these.
+    Pairs that are `known`, from `read_judgements`, are not judged again; new ones join them, and are written every 256,
+    so that a kill loses no more than these.
     """
-    known = read_judgements(measures_dir)
     todo = [(pair, side) for pair, sides in sorted(wanted.items()) for side in sides if (pair, side) not in known]
     cache = _FeatureCache(load)
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
@@ -53,13 +60,19 @@ def judge_all(
             known |= found
             if on_progress:
                 on_progress("compare", start + len(block), len(todo))
+    return best_known(wanted, known)
+
+
+def best_known(wanted: Mapping[Pair, Sequence[bool]], known: Mapping[Sided, Judgement]) -> dict[Pair, Judgement]:
+    """The best judgement of each pair that is known in any of the mirrorings."""
     return {
-        pair: max((known[pair, side] for side in sides), key=lambda judgement: judgement.inliers)
+        pair: max(found, key=lambda judgement: judgement.inliers)
         for pair, sides in wanted.items()
+        if (found := [known[pair, side] for side in sides if (pair, side) in known])
     }
 
 
-def read_judgements(measures_dir: Path) -> dict[tuple[Pair, bool], Judgement]:
+def read_judgements(measures_dir: Path) -> dict[Sided, Judgement]:
     """All pairs judged under the present versions, with their mirroring."""
     parts = [read_parquet(part.with_suffix(".parquet")) for part in intact_parts(_folder(measures_dir))]
     return {
@@ -72,7 +85,7 @@ def read_judgements(measures_dir: Path) -> dict[tuple[Pair, bool], Judgement]:
 
 
 class _FeatureCache:
-    """The features used last, at most 750 of them."""
+    """The features used last, as many as are kept at most."""
 
     def __init__(self, load: Load) -> None:
         self._load = load
@@ -96,7 +109,7 @@ def _judge(a: Features | None, b: Features | None) -> Judgement:
     return NO_MATCH if a is None or b is None else judge(a, b)
 
 
-def _write(found: Mapping[tuple[Pair, bool], Judgement], measures_dir: Path) -> None:
+def _write(found: Mapping[Sided, Judgement], measures_dir: Path) -> None:
     rows = pd.DataFrame(
         [(a, b, side, *(getattr(j, name) for name in _FIELDS)) for ((a, b), side), j in found.items()],
         columns=list(_COLUMNS),
