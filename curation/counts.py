@@ -13,9 +13,8 @@ from curation.canvas import shrink
 from curation.focus import median_width
 from curation.scans import extrema, whole_blocks
 from curation.shapes import shapes
-from curation.signal import are_round, noise_sigma
+from curation.signal import MAD_TO_SIGMA, are_round, noise_sigma
 
-_MAD_TO_SIGMA = 0.6744897501960817
 _SKY_SHARE = 0.25  # what lies lowest is sky, also where most of a frame is burnt or nebula
 _ROWS_AT_ONCE = 512
 _BRIGHT_SIGMA, _FLAT_SIGMA = 20.0, 0.5
@@ -117,7 +116,7 @@ def sharp(plane: np.ndarray, valid: np.ndarray, sigma: float) -> np.ndarray:
 
     def sharper(counts: np.ndarray, known: np.ndarray) -> np.ndarray:
         smooth = cv2.medianBlur(counts, 5)
-        around = cv2.medianBlur(np.abs(counts - smooth), 5) / _MAD_TO_SIGMA
+        around = cv2.medianBlur(np.abs(counts - smooth), 5) / MAD_TO_SIGMA
         noise = np.maximum(around, sigma)
         fine = cv2.medianBlur(counts, 3)
         # the 7 x 7 median of L.A.Cosmic; of floats OpenCV has no such one
@@ -143,7 +142,7 @@ def star_fwhm(plane: np.ndarray, valid: np.ndarray, sigma: float) -> float | Non
     inner[:, :_STAR_REACH_PX], inner[:, -_STAR_REACH_PX:] = False, False
     if not inner.any():
         return None
-    scatter = float(np.median(np.abs(bumps[inner]))) / _MAD_TO_SIGMA
+    scatter = float(np.median(np.abs(bumps[inner]))) / MAD_TO_SIGMA
     y, x, _ = extrema(bumps, np.float32(_PEAK_SIGMA * scatter), inner)
     round_ones = are_round(fine, y, x)
     y, x = y[round_ones], x[round_ones]
@@ -174,7 +173,7 @@ def trail_length(plane: np.ndarray, valid: np.ndarray, sigma: float) -> float:
     level = _TRAIL_SOFT * np.arcsinh((small - _sky(small, known)) * (factor / (_TRAIL_SOFT * sigma)))
     ridge = cv2.morphologyEx(level.astype(np.float32), cv2.MORPH_TOPHAT, np.ones((7, 7), np.uint8))
     middle = float(np.median(ridge[known]))
-    scatter = float(np.median(np.abs(ridge[known] - middle))) / _MAD_TO_SIGMA
+    scatter = float(np.median(np.abs(ridge[known] - middle))) / MAD_TO_SIGMA
     # in units of the scatter; what stands out more, as stars do, counts no more
     lit = np.clip((ridge - middle) / max(scatter, _TRAIL_FLOOR), 0.0, _TRAIL_CAP) * known
     along = np.max([cv2.filter2D(lit, cv2.CV_32F, kernel) for kernel in _LINES], axis=0)

@@ -145,14 +145,10 @@ def _sampling(partners: Mapping[str, Mapping[str, float]], pictures: Mapping[str
             for twin in sorted(partners[picture].keys() - sizes.keys()):
                 sizes[twin] = sizes[picture] + partners[picture][twin]
                 waiting.append(twin)
-        extents = {
-            picture: math.log(max(1, pictures[picture].valid_pixels)) - 2.0 * sizes[picture] for picture in sizes
-        }
-        frames = {
-            picture: math.log(max(1, pictures[picture].all_pixels or pictures[picture].valid_pixels)) - 2.0 * size
-            for picture, size in sizes.items()
-        }
-        widest = max(extents.values())
+        extents = _over_widest(sizes, {picture: pictures[picture].valid_pixels for picture in sizes})
+        frames = _over_widest(
+            sizes, {picture: pictures[picture].all_pixels or pictures[picture].valid_pixels for picture in sizes}
+        )
         fineness = {picture: round(size / math.log(_SCALE_STEP)) for picture, size in sizes.items()}
         for picture in sizes:
             outdone = [
@@ -160,10 +156,15 @@ def _sampling(partners: Mapping[str, Mapping[str, float]], pictures: Mapping[str
                 for twin in partners[picture]
                 if fineness[twin] < fineness[picture] and _enlarged(pictures[picture], pictures[twin])
             ]
-            found[picture] = Sampling(
-                min([fineness[picture], *outdone]), extents[picture] - widest, frames[picture] - max(frames.values())
-            )
+            found[picture] = Sampling(min([fineness[picture], *outdone]), extents[picture], frames[picture])
     return found
+
+
+def _over_widest(sizes: Mapping[str, float], pixels: Mapping[str, int]) -> dict[str, float]:
+    """Logarithm of the sky under each picture's pixels over that of the widest, by the logarithms of their scales."""
+    sky = {picture: math.log(max(1, pixels[picture])) - 2.0 * size for picture, size in sizes.items()}
+    widest = max(sky.values())
+    return {picture: extent - widest for picture, extent in sky.items()}
 
 
 def _yields(frame: Candidate, kept: Candidate) -> bool:

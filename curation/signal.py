@@ -15,7 +15,7 @@ from manifests.compiled import compiled
 # Immerkaer 1996, "Fast noise variance estimation", CVIU 64, 300: the difference of two Laplacians, blind to planes.
 _IMMERKAER = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
 _IMMERKAER_GAIN = 6.0  # root of the sum of the squared weights
-_MAD_TO_SIGMA = 0.6744897501960817
+MAD_TO_SIGMA = 0.6744897501960817
 # outside this range the local mean says that noise was cut off at black or white
 _NOISE_RANGE = (4, 248)
 _CLIPPED_DN = 240  # enlarging, palettes and JPEG leave what was clipped at 243 to 255
@@ -77,7 +77,7 @@ def noise_sigma(plane: np.ndarray, valid: np.ndarray) -> float | None:
         response = cv2.filter2D(np.where(valid, plane, 0).astype(np.float32), cv2.CV_32F, _IMMERKAER)
         response = np.abs(response[shrink(valid, 1)])
         median = float(np.median(response)) if response.size >= _MIN_SAMPLES else None
-    return None if median is None else median / (_IMMERKAER_GAIN * _MAD_TO_SIGMA)
+    return None if median is None else median / (_IMMERKAER_GAIN * MAD_TO_SIGMA)
 
 
 def coarse_noise_sigma(view: Canvas, factor: int) -> float | None:
@@ -164,7 +164,7 @@ def peaks(view: Canvas) -> Peaks:
         return Peaks(0.0, None, None, np.empty(0, np.intp), np.empty(0, np.intp))
     step = max(1, int(math.sqrt(area / _SAMPLES)))
     sample = bumps[::step, ::step][view.inner[::step, ::step]]
-    scatter = float(np.median(np.abs(sample))) / _MAD_TO_SIGMA
+    scatter = float(np.median(np.abs(sample))) / MAD_TO_SIGMA
     cut = max(_PEAK_SIGMA * scatter, _PEAK_MIN_DN)
     y, x, dips = extrema(bumps, np.float32(cut), view.inner)
     both = len(y) + dips

@@ -90,9 +90,9 @@ def _reigning(models_dir: Path, config: TrainConfig) -> str | None:
 
 def _last_learnt(models_dir: Path, task: Task, reigning: str | None) -> str | None:
     """The snapshot of the one in use or, where that came with the package, of the last that did not beat it."""
-    own = [model for model in list_models(models_dir) if model.name == task or model.reference == reigning]
-    known = [model.snapshot_id for model in own if model.reference == reigning] or [model.snapshot_id for model in own]
-    return known[-1] if known else None
+    models = list_models(models_dir)
+    known = [model for model in models if model.reference == reigning] or [m for m in models if m.name == task]
+    return known[-1].snapshot_id if known else None
 
 
 def _accepted(settings: Settings, snapshot_id: str) -> set[str]:

@@ -52,10 +52,7 @@ def _void(sure: np.ndarray, possible: np.ndarray, gaps: bool) -> np.ndarray:
     # an opened patch has nine pixels, so that 16 bits number them all
     count, labels, boxes, _ = cv2.connectedComponentsWithStats(core, connectivity=4, ltype=cv2.CV_16U)
     area = boxes[:, cv2.CC_STAT_AREA]
-    on_border = np.zeros(count, bool)
-    for line in (labels[0], labels[-1], labels[:, 0], labels[:, -1]):
-        on_border[line] = True
-    large = on_border & (area >= _MIN_AREA * core.size)
+    large = on_border(labels, count) & (area >= _MIN_AREA * core.size)
     # clipped sky has a thousand small patches: most are dismissed by their area, as one that is long has some
     long = gaps & (area > _GAP_LENGTH * max(core.shape) - 1)
     keep = np.zeros_like(core)
@@ -71,6 +68,14 @@ def _void(sure: np.ndarray, possible: np.ndarray, gaps: bool) -> np.ndarray:
         return np.zeros_like(sure)
     grown = cv2.dilate(keep, np.ones((5, 5), np.uint8))
     return cv2.resize(grown, (width, height), interpolation=cv2.INTER_NEAREST) & possible
+
+
+def on_border(labels: np.ndarray, count: int) -> np.ndarray:
+    """Which of `count` components, numbered in a plane of labels (H, W), touch its border, bool (count,)."""
+    touching = np.zeros(count, bool)
+    for line in (labels[0], labels[-1], labels[:, 0], labels[:, -1]):
+        touching[line] = True
+    return touching
 
 
 def _slivers(sure: np.ndarray, possible: np.ndarray) -> np.ndarray:

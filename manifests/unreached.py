@@ -5,6 +5,8 @@ from collections.abc import Iterable
 import cv2
 import numpy as np
 
+from manifests.nodata import on_border
+
 _WORK_SIDE = 512
 _MIN_AREA = 0.004  # of the frame, as of other no-data
 # Counts have noise, so that hardly any is 0 exactly. Where more are, as where single photons were counted, zeros are
@@ -46,10 +48,7 @@ def _regions(zeros: np.ndarray, size: np.ndarray) -> np.ndarray:
     solid = cv2.morphologyEx((zeros == size).view(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
     _, labels, boxes, _ = cv2.connectedComponentsWithStats(solid, connectivity=4)
     large = boxes[:, cv2.CC_STAT_AREA] >= _MIN_AREA * solid.size
-    on_border = np.zeros(len(boxes), bool)
-    for line in (labels[0], labels[-1], labels[:, 0], labels[:, -1]):
-        on_border[line] = True
-    found = (large & on_border)[labels] & (solid != 0)
+    found = (large & on_border(labels, len(boxes)))[labels] & (solid != 0)
     # as far as opening may have cut, and the cells that the outline crosses
     grown = cv2.dilate(found.view(np.uint8), np.ones((5, 5), np.uint8)) != 0
     elsewhere = zeros.sum() - zeros[grown].sum()

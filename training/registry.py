@@ -33,6 +33,7 @@ from training.loop import Start
 from training.palettes import FILE as PALETTES
 from training.palettes import load_palettes, parse_palettes, save_palettes
 from training.run_folder import WEIGHTS, read_run
+from training.scores import scale_in
 
 FORMAT = 1
 LOG = "training.csv"
@@ -142,7 +143,7 @@ def register(
         version = _take_version(draft, models_dir / name, describe)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
-    brought = {name, f"{name}_x{getattr(config.generator, 'scale', None)}"} & shipped.shipped().keys()
+    brought = {name, f"{name}_x{scale_in(config.generator)}"} & shipped.shipped().keys()
     if champion(models_dir, name) is None and not brought:
         promote(models_dir, name, version)
     return version
