@@ -7,7 +7,14 @@ import cv2
 import numpy as np
 
 from curation.canvas import Canvas, histogram, histogram_quantile, reduce, sparse_step
-from curation.scans import lone_pixels, paired_differences, products_within, step_profiles, step_profiles_within
+from curation.scans import (
+    line_sums,
+    lone_pixels,
+    paired_differences,
+    products_within,
+    step_profiles,
+    step_profiles_within,
+)
 
 _SPECKLE_SIGMA, _SPECKLE_MIN_DN = 8.0, 24.0
 _TRAIL_SIDE_PX = 384
@@ -93,10 +100,10 @@ def stripes(view: Canvas) -> float:
     not matter.
     """
     median = int(histogram_quantile(histogram(view.small_gray, view.small_valid), 0.5))
-    _, dimmed = cv2.threshold(view.small_gray, median, 0, cv2.THRESH_TRUNC)
     found = [0.0]
-    for axis in (0, 1):
-        profile = _line_means(dimmed, view.inner, axis)
+    for total, known in line_sums(view.small_gray, view.inner, median):
+        whole = known >= max(1.0, _WHOLE_LINE * known.max())
+        profile = np.where(whole, total / np.maximum(known, 1), np.nan).astype(np.float32)
         away = np.abs(profile[1:-1] - (profile[2:] + profile[:-2]) / 2)
         away = away[np.isfinite(away)]
         if len(away):
@@ -123,18 +130,6 @@ def _steps(gray: np.ndarray, valid: np.ndarray, most: int) -> tuple[np.ndarray, 
     if valid.all():
         return step_profiles(gray, most)
     return step_profiles_within(gray, valid, most, _WHOLE_LINE)
-
-
-def _line_means(plane: np.ndarray, valid: np.ndarray, axis: int) -> np.ndarray:
-    """Means of the valid pixels along an axis of a uint8 plane, float32; NaN for short columns and rows."""
-    if valid.all():
-        return cv2.reduce(plane, axis, cv2.REDUCE_AVG, dtype=cv2.CV_32F).ravel()
-    within = valid.view(np.uint8)
-    known, total = (
-        cv2.reduce(one, axis, cv2.REDUCE_SUM, dtype=cv2.CV_32S).ravel() for one in (within, cv2.multiply(plane, within))
-    )
-    means = total / np.maximum(known, 1)
-    return np.where(known >= max(1.0, _WHOLE_LINE * known.max()), means, np.nan).astype(np.float32)
 
 
 def channel_noise_correlation(view: Canvas) -> float | None:

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from curation.scans import level_counts, whole_blocks
+from curation.scans import halved, level_counts, quartered, whole_blocks
 from manifests.frames import Frame, luma, on_backdrop
 from manifests.planes import extremes
 
 _LONGEST_PX = 640
-_COARSE_PX = 4  # of the half-size picture
+_COARSE_PX = 4  # of the half-size picture, as `quartered` has it
 
 
 @dataclass(frozen=True)
@@ -22,8 +22,9 @@ class Canvas:
     `valid` is bool. `small`, `small_gray`, `small_valid` are averages over blocks of `factor` pixels, so that the
     longer side has at most 640, with blocks that are not valid throughout painted like that, so that no value that was
     there before can leak; `inner` is `small_valid` less a rim of six pixels. `half`, `half_gray`, `half_valid` are the
-    same of 2 x 2 pixels, `half_bands` its red, green and blue, `half_darkest` and `half_brightest` the least and the
-    largest of these, `small_brightest` that at working size. `coarse` and `coarse_valid` are averages of 8 x 8 pixels.
+    same of 2 x 2 pixels, `half_bands` its red, green and blue (3, h, w), `half_darkest` and `half_brightest` the least
+    and the largest of these, `small_brightest` that at working size. `coarse` and `coarse_valid` are averages of 8 x 8
+    pixels.
     """
 
     native: np.ndarray
@@ -36,7 +37,7 @@ class Canvas:
     half: np.ndarray
     half_gray: np.ndarray
     half_valid: np.ndarray
-    half_bands: tuple[np.ndarray, ...]
+    half_bands: np.ndarray
     half_darkest: np.ndarray
     half_brightest: np.ndarray
     coarse: np.ndarray
@@ -46,18 +47,17 @@ class Canvas:
 
 
 def canvas(frame: Frame) -> Canvas:
-    """Prepare the views of a frame that has at least one valid pixel."""
+    """Prepare the views of a frame that has at least one valid pixel, and 8 pixels a side."""
     factor = max(1, -(-max(frame.valid.shape) // _LONGEST_PX))
-    half, half_valid = _painted(frame, 2)
-    half_darkest, half_brightest = extremes(half)
-    half_gray = luma(half)
+    backdrop = np.zeros(3, np.uint8) if frame.backdrop is None else frame.backdrop
+    native = np.ascontiguousarray(frame.rgb)
+    half, half_bands, half_valid, half_gray, half_darkest, half_brightest = halved(native, frame.valid, backdrop)
     if factor == 2:
         small, small_valid, small_gray, small_brightest = half, half_valid, half_gray, half_brightest
     else:
         small, small_valid = _painted(frame, factor)
         small_gray = frame.gray if factor == 1 else luma(small)
         small_brightest = extremes(small)[1]
-    coarse, coarse_valid = reduce(half, half_valid, _COARSE_PX)
     return Canvas(
         native=frame.rgb,
         gray=frame.gray,
@@ -69,11 +69,11 @@ def canvas(frame: Frame) -> Canvas:
         half=half,
         half_gray=half_gray,
         half_valid=half_valid,
-        half_bands=tuple(cv2.split(half)),
+        half_bands=half_bands,
         half_darkest=half_darkest,
         half_brightest=half_brightest,
-        coarse=coarse,
-        coarse_valid=coarse_valid,
+        coarse=quartered(half),
+        coarse_valid=whole_blocks(half_valid, _COARSE_PX),
         factor=factor,
         small_brightest=small_brightest,
     )

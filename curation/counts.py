@@ -12,8 +12,8 @@ from curation.artefacts import longest_streak
 from curation.canvas import shrink
 from curation.focus import median_width
 from curation.scans import extrema, whole_blocks
-from curation.shapes import shapes
 from curation.signal import MAD_TO_SIGMA, are_round, noise_sigma
+from manifests.shapes import shapes
 
 _SKY_SHARE = 0.25  # what lies lowest is sky, also where most of a frame is burnt or nebula
 _ROWS_AT_ONCE = 512

@@ -6,8 +6,9 @@ import cv2
 import numpy as np
 
 from curation.canvas import Canvas, histogram, histogram_quantile, reduce, shrink
-from curation.scans import like_pixels, most_common_colour, slopes, whole_blocks
-from curation.shapes import largest_rectangle, rows_of_letters, ruled_pixels, shapes, straight_pixels
+from curation.drawn import largest_rectangle, rows_of_letters, ruled_pixels, straight_pixels
+from curation.scans import flat_pixels, most_common_colour, slopes, whole_blocks
+from manifests.shapes import shapes
 
 _DARK_DN = 12
 _LINE_STEP_DN = 14
@@ -29,8 +30,7 @@ def flat_fraction(view: Canvas) -> float:
     the sky there. Every second row and column is looked at.
     """
     lit = (view.small_brightest > _DARK_DN) & view.inner
-    kernel = np.ones((3, 3), np.uint8)
-    flat = like_pixels(cv2.dilate(view.small, kernel), cv2.erode(view.small, kernel), lit, 1)
+    flat = flat_pixels(np.ascontiguousarray(view.small), lit, 1)
     return flat / max(1, int(np.count_nonzero(view.inner[::2, ::2])))
 
 

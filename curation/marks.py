@@ -8,8 +8,8 @@ whatever is in the background. The sky seldom differs in long strokes or in rows
 import cv2
 import numpy as np
 
+from curation.drawn import rows_of_letters
 from curation.features import Features
-from curation.shapes import rows_of_letters
 
 _CONTRAST_DN = 28
 _FAINTER = 0.3  # of a mark's contrast: what has as much on the other picture is the sky, in another stretch

@@ -15,7 +15,7 @@ from manifests.frames import Frame
 # version are measured again.
 MEASURE_VERSION = "8"
 
-_MIN_VALID_PIXELS = 256
+_MIN_VALID_PIXELS, _MIN_SIDE_PX = 256, 8
 _NOISE_FLOOR_DN = 0.25  # of eight-bit data
 _TRUSTED_QUALITY = 75  # JPEGs below have lost the noise from pixel to pixel to their encoder
 
@@ -24,7 +24,7 @@ _TRUSTED_QUALITY = 75  # JPEGs below have lost the noise from pixel to pixel to 
 class Measures:
     """One value per column of the group Measurements in manifests/schema.py, which gives unit and meaning.
 
-    All but `coverage` are None where fewer than 256 pixels are valid.
+    All but `coverage` are None where fewer than 256 pixels are valid, and in strips of less than 8 pixels.
     """
 
     coverage: float
@@ -90,7 +90,7 @@ def measure(frame: Frame) -> Measures:
     """
     pixels = cv2.countNonZero(frame.valid.view(np.uint8))
     coverage = pixels / frame.valid.size
-    if pixels < _MIN_VALID_PIXELS:
+    if pixels < _MIN_VALID_PIXELS or min(frame.valid.shape) < _MIN_SIDE_PX:
         return Measures(coverage=coverage)
     view = canvas(frame)
     trusted = frame.jpeg_quality is None or frame.jpeg_quality >= _TRUSTED_QUALITY

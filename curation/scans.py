@@ -5,6 +5,7 @@ import numpy as np
 from numba import njit
 
 from manifests.compiled import compiled
+from manifests.planes import chosen, luma_of
 
 _REACH_PX = 3
 _BANDS, _BAND_PX = 6, 64
@@ -46,6 +47,71 @@ def whole_blocks(mask, factor):  # type: ignore[no-untyped-def]
                 known &= line[u]
             whole[y, x] = known
     return whole
+
+
+@compiled
+def halved(picture, mask, colour):  # type: ignore[no-untyped-def]
+    """A contiguous uint8 picture (H, W, 3) averaged over 2 x 2 pixels, and what is made of it.
+
+    Blocks that are not under the bool mask throughout get `colour`, uint8 (3,); cut-off ones are dropped. Returns the
+    picture (h, w, 3); its three channels, (3, h, w); which blocks are whole, bool (h, w); its luma, its least and its
+    largest channel, (h, w) each.
+    """
+    height, width = mask.shape[0] // 2, mask.shape[1] // 2
+    half, bands = np.empty((height, width, 3), np.uint8), np.empty((3, height, width), np.uint8)
+    whole, gray = np.empty((height, width), np.bool_), np.empty((height, width), np.uint8)
+    darkest, brightest = np.empty((height, width), np.uint8), np.empty((height, width), np.uint8)
+    rows, half_rows = picture.reshape(len(mask), 3 * mask.shape[1]), half.reshape(height, 3 * width)
+    sums, two = np.empty(6 * width, np.uint16), np.uint16(2)
+    for y in range(height):
+        above, below = rows[2 * y], rows[2 * y + 1]
+        for at in range(6 * width):
+            sums[at] = np.uint16(np.uint16(above[at]) + np.uint16(below[at]))
+        known, known_below, is_whole = mask[2 * y], mask[2 * y + 1], whole[y]
+        for x in range(width):
+            is_whole[x] = known[2 * x] & known[2 * x + 1] & known_below[2 * x] & known_below[2 * x + 1]
+        for band in range(3):
+            line, painted = bands[band, y], np.uint8(colour[band])
+            for x in range(width):
+                line[x] = np.uint8((sums[6 * x + band] + sums[6 * x + 3 + band] + two) >> two)
+            for x in range(width):
+                line[x] = chosen(is_whole[x], line[x], painted)
+        red, green, blue = bands[0, y], bands[1, y], bands[2, y]
+        light, low, high, row = gray[y], darkest[y], brightest[y], half_rows[y]
+        for x in range(width):
+            light[x] = luma_of(red[x], green[x], blue[x])
+        for x in range(width):
+            low[x] = min(red[x], green[x], blue[x])
+        for x in range(width):
+            high[x] = max(red[x], green[x], blue[x])
+        for x in range(width):
+            row[3 * x], row[3 * x + 1], row[3 * x + 2] = red[x], green[x], blue[x]
+    return half, bands, whole, gray, darkest, brightest
+
+
+@compiled
+def quartered(picture):  # type: ignore[no-untyped-def]
+    """A contiguous uint8 picture (H, W, 3) averaged over 4 x 4 pixels; cut-off blocks are dropped."""
+    height, width = picture.shape[0] // 4, picture.shape[1] // 4
+    quarter = np.empty((height, width, 3), np.uint8)
+    rows, quarter_rows = picture.reshape(len(picture), 3 * picture.shape[1]), quarter.reshape(height, 3 * width)
+    sums = np.empty(12 * width, np.uint16)
+    for y in range(height):
+        first, second, third, last, row = (
+            rows[4 * y],
+            rows[4 * y + 1],
+            rows[4 * y + 2],
+            rows[4 * y + 3],
+            quarter_rows[y],
+        )
+        for at in range(12 * width):
+            upper = np.uint16(np.uint16(first[at]) + np.uint16(second[at]))
+            sums[at] = np.uint16(upper + np.uint16(np.uint16(third[at]) + np.uint16(last[at])))
+        for x in range(width):
+            for at in range(12 * x, 12 * x + 3):
+                total = np.int32(sums[at]) + np.int32(sums[at + 3]) + np.int32(sums[at + 6]) + np.int32(sums[at + 9])
+                row[at - 9 * x] = (total + 7 + (total >> 4 & 1)) >> 4
+    return quarter
 
 
 @compiled
@@ -154,28 +220,39 @@ def step_profiles_within(gray, mask, most, fewest):  # type: ignore[no-untyped-d
     NaN for a column or row that has less than `fewest` times as many of them as the one that has most.
     """
     height, width = gray.shape
-    total_across, known_across = np.zeros(max(0, width - 1), np.int32), np.zeros(max(0, width - 1), np.int32)
+    columns = max(0, width - 1)
+    total_across, known_across = np.zeros(columns, np.int32), np.zeros(columns, np.int32)
     total_down, known_down = np.zeros(max(0, height - 1), np.int32), np.zeros(max(0, height - 1), np.int32)
-    line, both = np.empty(width, np.uint8), np.empty(width, np.uint8)
-    limit = np.uint8(most)
+    # sums of 256 bytes fit into 16 bits, of which the compiler takes twice as many at once
+    some_total, some_known = np.zeros(columns, np.uint16), np.zeros(columns, np.uint16)
+    line, both, nothing, limit = np.empty(width, np.uint8), np.empty(width, np.uint8), np.uint8(0), np.uint8(most)
     for y in range(height):
         row, known = gray[y], mask[y]
         # bytes stay bytes, here as in step_profiles
-        for x in range(width - 1):
+        for x in range(columns):
             step = min(np.uint8(max(row[x], row[x + 1]) - min(row[x], row[x + 1])), limit)
-            both[x] = np.uint8(known[x] & known[x + 1])
-            line[x] = step if both[x] else np.uint8(0)
-        for x in range(width - 1):
-            total_across[x] = np.int32(total_across[x] + line[x])
-            known_across[x] = np.int32(known_across[x] + both[x])
+            pair = known[x] & known[x + 1]
+            line[x], both[x] = chosen(pair, step, nothing), np.uint8(pair)
+        for x in range(columns):
+            some_total[x] = np.uint16(some_total[x] + np.uint16(line[x]))
+        for x in range(columns):
+            some_known[x] = np.uint16(some_known[x] + np.uint16(both[x]))
+        if y % 256 == 255 or y == height - 1:
+            for x in range(columns):
+                total_across[x] += np.int32(some_total[x])
+                known_across[x] += np.int32(some_known[x])
+            some_total[:], some_known[:] = 0, 0
     for y in range(height - 1):
         row, below, known, known_below = gray[y], gray[y + 1], mask[y], mask[y + 1]
-        total, number = np.int32(0), np.int32(0)
         for x in range(width):
             step = min(np.uint8(max(row[x], below[x]) - min(row[x], below[x])), limit)
-            pair = np.uint8(known[x] & known_below[x])
-            total = np.int32(total + (step if pair else np.uint8(0)))
-            number = np.int32(number + pair)
+            pair = known[x] & known_below[x]
+            line[x], both[x] = chosen(pair, step, nothing), np.uint8(pair)
+        total, number = np.int32(0), np.int32(0)
+        for x in range(width):
+            total = np.int32(total + np.int32(line[x]))
+        for x in range(width):
+            number = np.int32(number + np.int32(both[x]))
         total_down[y], known_down[y] = total, number
     return _means(total_across, known_across, fewest), _means(total_down, known_down, fewest)
 
@@ -190,6 +267,31 @@ def _means(totals, numbers, fewest):  # type: ignore[no-untyped-def]
         if numbers[at] and numbers[at] >= fewest * most:
             means[at] = totals[at] / numbers[at]
     return means
+
+
+@compiled
+def line_sums(plane, mask, most):  # type: ignore[no-untyped-def]
+    """Sums of the levels, `most` at the highest, of a uint8 plane (H, W) under a bool mask, and how many they are.
+
+    Returns them by column, int32 (2, W), and by row, int32 (2, H).
+    """
+    height, width = plane.shape
+    by_column, by_row = np.zeros((2, width), np.int32), np.zeros((2, height), np.int32)
+    totals, numbers = by_column
+    line, limit, nothing = np.empty(width, np.uint8), np.uint8(most), np.uint8(0)
+    for y in range(height):
+        row, known = plane[y], mask[y]
+        for x in range(width):
+            line[x] = chosen(known[x], min(row[x], limit), nothing)
+        for x in range(width):
+            totals[x] = np.int32(totals[x] + line[x])
+            numbers[x] = np.int32(numbers[x] + known[x])
+        total, number = np.int32(0), np.int32(0)
+        for x in range(width):
+            total = np.int32(total + line[x])
+            number = np.int32(number + known[x])
+        by_row[0, y], by_row[1, y] = total, number
+    return by_column, by_row
 
 
 @compiled
@@ -222,40 +324,42 @@ def lone_pixels(picture: np.ndarray, mask: np.ndarray, cut: int) -> tuple[int, i
     number = total = 0
     starts = np.linspace(0, height - _BAND_PX, _BANDS).astype(int) if height > _BANDS * _BAND_PX else [0]
     rows = _BAND_PX if len(starts) > 1 else height
-    flat = picture.reshape(height, 3 * width)
-    # few are above both neighbours in their row, and zeros are skipped eight at a time
-    above = np.zeros(-(-3 * width * rows // 8), np.uint64)
-    plane = above.view(np.uint8)[: 3 * width * rows].reshape(rows, 3 * width)
     for start in starts:
-        band = flat[start : start + rows]
-        beside = cv2.max(band[1:-1, :-6], band[1:-1, 6:])
-        cv2.threshold(cv2.subtract(band[1:-1, 3:-3], beside), cut, 0, cv2.THRESH_TOZERO, dst=plane[1:-1, 3:-3])
-        number += _lone(picture[start : start + rows], mask[start : start + rows], cut, above)
-        total += cv2.countNonZero(mask[start : start + rows].view(np.uint8))
+        band = np.s_[start : start + rows]
+        number += _lone(np.ascontiguousarray(picture[band]), mask[band], cut)
+        total += cv2.countNonZero(mask[band].view(np.uint8))
     return number, total
 
 
 @compiled
-def _lone(picture, mask, cut, above):  # type: ignore[no-untyped-def]
-    _, width, _ = picture.shape
-    found = above.view(np.uint8)
-    count, counted = 0, -1
-    for word in range(len(above)):
-        if above[word] == 0:
-            continue
-        for place in range(8 * word, 8 * word + 8):
-            pixel = place // 3
-            y, x = pixel // width, pixel % width
-            if found[place] == 0 or pixel == counted or not _is_whole(mask, y, x):
+def _lone(picture, mask, cut):  # type: ignore[no-untyped-def]
+    height, width, _ = picture.shape
+    rows, least = picture.reshape(height, 3 * width), np.uint8(min(cut, 255))
+    # few are above both neighbours in their row, and zeros are skipped eight at a time
+    words = np.zeros(-(-3 * width // 8), np.uint64)
+    above = words.view(np.uint8)
+    count = 0
+    for y in range(1, height - 1):
+        left, middle, right, found = rows[y, :-6], rows[y, 3:-3], rows[y, 6:], above[3 : 3 * width - 3]
+        for at in range(len(found)):
+            beside = max(left[at], right[at])
+            rise = np.uint8(max(middle[at], beside) - beside)
+            found[at] = np.uint8(max(rise, least) - least)
+        counted = -1
+        for word in range(len(words)):
+            if words[word] == 0:
                 continue
-            band = place % 3
-            level = np.int32(picture[y, x, band]) - cut
-            lone = True
-            for u in range(x - 1, x + 2):
-                lone &= level > picture[y - 1, u, band] and level > picture[y + 1, u, band]
-            if lone:
-                count += 1
-                counted = pixel
+            for place in range(8 * word, min(8 * word + 8, 3 * width)):
+                x, band = place // 3, place % 3
+                if above[place] == 0 or x == counted or not _is_whole(mask, y, x):
+                    continue
+                level = np.int32(picture[y, x, band]) - cut
+                lone = True
+                for u in range(x - 1, x + 2):
+                    lone &= level > picture[y - 1, u, band] and level > picture[y + 1, u, band]
+                if lone:
+                    count += 1
+                    counted = x
     return count
 
 
@@ -337,12 +441,15 @@ def extrema(bumps, cut, inner):  # type: ignore[no-untyped-def]
     They are above `cut` (minima below -cut), under the mask, not on the border, and no pixel within 3 px tops them.
     """
     height, width = bumps.shape
+    stands_out = np.empty(width, np.bool_)
     y_found, x_found = np.empty(height * width, np.int64), np.empty(height * width, np.int64)
     maxima = minima = 0
     for y in range(1, height - 1):
         row, known = bumps[y], inner[y]
+        for x in range(width):
+            stands_out[x] = known[x] & (abs(row[x]) > cut)
         for x in range(1, width - 1):
-            if not known[x] or abs(row[x]) <= cut:
+            if not stands_out[x]:
                 continue
             if row[x] > 0:
                 if not _is_topped(bumps, y, x, np.float32(1.0)):
@@ -356,6 +463,9 @@ def extrema(bumps, cut, inner):  # type: ignore[no-untyped-def]
 @compiled
 def _is_topped(bumps, y, x, sign):  # type: ignore[no-untyped-def]
     level = sign * bumps[y, x]
+    # on a slope one of the nearest tops it
+    if max(sign * bumps[y, x - 1], sign * bumps[y, x + 1], sign * bumps[y - 1, x], sign * bumps[y + 1, x]) > level:
+        return True
     for v in range(max(0, y - _REACH_PX), min(bumps.shape[0], y + _REACH_PX + 1)):
         for u in range(max(0, x - _REACH_PX), min(bumps.shape[1], x + _REACH_PX + 1)):
             if sign * bumps[v, u] > level:
@@ -367,32 +477,46 @@ def _is_topped(bumps, y, x, sign):  # type: ignore[no-untyped-def]
 def areas_above(boxes, levels):  # type: ignore[no-untyped-def]
     """Pixels of each of some float32 boxes (n, h, w) above its level, counted on a linear grid of half pixels."""
     number, height, width = boxes.shape
-    areas = np.zeros(number, np.float64)
+    areas = np.empty(number, np.float64)
+    finer = np.empty((height, 2 * width), np.float64)
     for at in range(number):
-        box = boxes[at]
+        # a half pixel's centre is a quarter of a pixel from the nearest one, three quarters from the next
+        for y in range(height):
+            row, fine = boxes[at, y], finer[y]
+            for x in range(width):
+                fine[2 * x] = 0.75 * row[x] + 0.25 * row[max(x - 1, 0)]
+                fine[2 * x + 1] = 0.75 * row[x] + 0.25 * row[min(x + 1, width - 1)]
+        above = np.int32(0)
         for v in range(2 * height):
-            # a half pixel's centre is a quarter of a pixel from the nearest one, three quarters from the next
-            y, y_next = v // 2, min(max(v // 2 + (1 if v % 2 else -1), 0), height - 1)
+            near, far = finer[v // 2], finer[min(max(v // 2 + (1 if v % 2 else -1), 0), height - 1)]
             for u in range(2 * width):
-                x, x_next = u // 2, min(max(u // 2 + (1 if u % 2 else -1), 0), width - 1)
-                near = 0.75 * box[y, x] + 0.25 * box[y, x_next]
-                far = 0.75 * box[y_next, x] + 0.25 * box[y_next, x_next]
-                areas[at] += 0.75 * near + 0.25 * far > levels[at]
-    return areas / 4.0
+                above = np.int32(above + np.int32(0.75 * near[u] + 0.25 * far[u] > levels[at]))
+        areas[at] = above / 4.0
+    return areas
 
 
 @compiled
-def like_pixels(one, other, mask, limit):  # type: ignore[no-untyped-def]
-    """How many pixels under the mask of two uint8 pictures (H, W, 3), `one` nowhere below `other`, differ by `limit`
-    at most in each channel; only every second row and column is looked at.
+def flat_pixels(picture, mask, limit):  # type: ignore[no-untyped-def]
+    """How many pixels under the mask of a contiguous uint8 picture (H, W, 3) differ in no channel by more than `limit`
+    among them and their eight neighbours; only every second row and column is looked at.
     """
     height, width = mask.shape
+    rows = picture.reshape(height, 3 * width)
+    high, low = np.empty(3 * width, np.uint8), np.empty(3 * width, np.uint8)
     count = 0
     for y in range(0, height, 2):
+        above, row, below, known = rows[max(0, y - 1)], rows[y], rows[min(height - 1, y + 1)], mask[y]
+        for at in range(3 * width):
+            high[at], low[at] = max(above[at], row[at], below[at]), min(above[at], row[at], below[at])
         for x in range(0, width, 2):
-            red = one[y, x, 0] - other[y, x, 0] <= limit
-            green = one[y, x, 1] - other[y, x, 1] <= limit
-            count += red & green & (one[y, x, 2] - other[y, x, 2] <= limit) & mask[y, x]
+            if not known[x]:
+                continue
+            left, middle, right = 3 * max(0, x - 1), 3 * x, 3 * min(width - 1, x + 1)
+            flat = True
+            for band in range(3):
+                most = max(high[left + band], high[middle + band], high[right + band])
+                flat &= most - min(low[left + band], low[middle + band], low[right + band]) <= limit
+            count += flat
     return count
 
 

@@ -1,7 +1,7 @@
 """How much light and how much noise: noise, clipping, levels and stars of a frame, over the valid area only."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import cv2
@@ -9,8 +9,8 @@ import numpy as np
 
 from curation.canvas import Canvas, histogram, histogram_quantile, reduce, shrink, sparse_step
 from curation.scans import difference_counts, extrema
-from curation.shapes import shapes
 from manifests.compiled import compiled
+from manifests.shapes import shapes
 
 # Immerkaer 1996, "Fast noise variance estimation", CVIU 64, 300: the difference of two Laplacians, blind to planes.
 _IMMERKAER = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
@@ -93,7 +93,7 @@ def chroma_noise_sigma(view: Canvas) -> float | None:
     return colour_noise(view.half_bands, view.half_valid)
 
 
-def colour_noise(bands: Sequence[np.ndarray], valid: np.ndarray) -> float | None:
+def colour_noise(bands: Iterable[np.ndarray], valid: np.ndarray) -> float | None:
     """Noise of R-G and B-G of three uint8 channels (H, W), added in quadrature, DN; None as of `noise_sigma`."""
     red, green, blue = bands
     parts = []

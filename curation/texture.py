@@ -50,7 +50,8 @@ def octave_contrasts(view: Canvas) -> tuple[float | None, ...]:
             band = cv2.subtract(level, _averaged(enlarge, coarser, known_coarser)[0])
             contrast.append(_spread(band, known) + _CONTRAST_FLOOR_DN)
         level, known = coarser, known_coarser
-    return tuple(math.log(finer / next_one) for finer, next_one in pairwise(contrast))
+    # OpenCV sums in an order that depends on where a plane lies in memory
+    return tuple(round(math.log(finer / next_one), 6) for finer, next_one in pairwise(contrast))
 
 
 def _averaged(

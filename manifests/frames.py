@@ -10,13 +10,14 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
+import simplejpeg
+from PIL import ExifTags, Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from manifests.fitsfile import UndecodableError, in_all_planes, no_pixel, open_science
 from manifests.jpegdata import lacks_data
 from manifests.media import describe, sniff
 from manifests.nodata import valid_mask
-from manifests.planes import channel_medians
+from manifests.planes import channel_medians, luma_within
 
 MAX_PIXELS = 400_000_000
 _MAX_GZIP_RATIO = 200
@@ -91,8 +92,10 @@ class Frame:
     @cached_property
     def gray(self) -> np.ndarray:
         """Luma (ITU-R BT.601) of `filled`, uint8 (H, W)."""
-        colour = None if self.backdrop is None else luma(self.backdrop.reshape(1, 1, 3)).ravel()
-        return on_backdrop(luma(self.rgb), self.valid, colour)
+        if self.backdrop is None:
+            return luma(self.rgb)
+        level = luma(self.backdrop.reshape(1, 1, 3))[0, 0]
+        return luma_within(np.ascontiguousarray(self.rgb), self.valid, level)
 
     @cached_property
     def box(self) -> tuple[slice, slice] | None:
@@ -222,6 +225,10 @@ def _decode_picture(data: bytes, media_type: str, max_pixels: int) -> Frame:
             )
         quality = _jpeg_quality(image) if media_type == "image/jpeg" else None
         composite = media_type == "image/png" and image.info.get(COVERAGE_CHUNK[0]) == COVERAGE_CHUNK[1]
+        if media_type == "image/jpeg":
+            plain = _plain_jpeg(data, image)
+            if plain is not None:
+                return Frame(plain, valid_mask(plain), 3, "stretched", media_type, None, quality)
         image.load()
         if media_type == "image/jpeg" and lacks_data(data, image):
             raise UndecodableError("corrupt", "The picture lacks the data of its lower part.")
@@ -241,6 +248,21 @@ def _decode_picture(data: bytes, media_type: str, max_pixels: int) -> Frame:
     opaque = alpha == 255 if composite else alpha > 0
     valid = opaque if composite else valid_mask(rgb) & opaque
     return Frame(rgb, valid, channels, "stretched", media_type, None, quality, masked=not opaque.all())
+
+
+def _plain_jpeg(data: bytes, image: Image.Image) -> np.ndarray | None:
+    """The pixels of an RGB JPEG, decoded straight into an array: a quarter less work than by way of Pillow.
+
+    None for one that is progressive or turned, and for one of which libjpeg as much as warns: Pillow and `lacks_data`
+    find out what it is worth.
+    """
+    turned = image.getexif().get(ExifTags.Base.Orientation, 1) != 1
+    if image.mode != "RGB" or turned or image.info.get("progressive"):
+        return None
+    try:
+        return simplejpeg.decode_jpeg(data)
+    except ValueError:
+        return None
 
 
 def _to_rgb(image: Image.Image) -> tuple[np.ndarray, np.ndarray | None, int]:

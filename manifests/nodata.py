@@ -1,9 +1,13 @@
 """Which pixels of a stretched picture hold no data: the white or black void around and between detector chips."""
 
+from collections.abc import Sequence
+from functools import reduce
+
 import cv2
 import numpy as np
 
-from manifests.planes import extremes
+from manifests.planes import enlarged_within, voidlike
+from manifests.shapes import find_shapes
 
 # Sure and possible levels of a void. HLA previews paint it 255, and JPEG rings around the edges of a chip by tens of
 # levels; black has no such room, as the sky beside it is nearly black too.
@@ -24,24 +28,23 @@ def valid_mask(rgb: np.ndarray) -> np.ndarray:
     few straight edges. Sky that was clipped to black is flat too, but its outline is ragged and stars dot it. White
     gaps between chips count as well where they are long and thin.
     """
-    darkest, brightest = extremes(np.ascontiguousarray(rgb))
-    least = _MIN_AREA / 4 * darkest.size
-    void = np.zeros_like(darkest)
-    white = _above(darkest, _WHITE - 1)
+    white, near_white, black = voidlike(np.ascontiguousarray(rgb), _WHITE, _NEAR_WHITE, _BLACK)
+    least = _MIN_AREA / 4 * white.size
+    voids = []
     if cv2.countNonZero(white) > least:
-        near_white = _above(darkest, _NEAR_WHITE - 1)
-        void |= _void(white, near_white, gaps=True)
-        void |= _slivers(white, near_white ^ void)  # what is void is near white
-    black = cv2.bitwise_not(_above(brightest, _BLACK))
+        voids.append(_void(white, near_white, gaps=True))
+        rest = near_white if voids[0] is None else cv2.bitwise_xor(near_white, voids[0])  # what is void is near white
+        voids.append(_slivers(white, rest))
     if cv2.countNonZero(black) > least:
-        void |= _void(black, black, gaps=False)
-    return void == 0
+        voids.append(_void(black, black, gaps=False))
+    found = [void for void in voids if void is not None]
+    return reduce(cv2.bitwise_or, found) == 0 if found else np.ones(white.shape, bool)
 
 
-def _void(sure: np.ndarray, possible: np.ndarray, gaps: bool) -> np.ndarray:
+def _void(sure: np.ndarray, possible: np.ndarray, gaps: bool) -> np.ndarray | None:
     """No-data among the possible pixels: components that hold sure ones and have the shape of a void.
 
-    Masks are uint8 (H, W), 0 or 255, here and below.
+    Masks are uint8 (H, W), 0 or 255, here and below; None where there is no such component.
     """
     height, width = sure.shape
     shrink = max(1, round(max(height, width) / _WORK_SIDE))
@@ -49,42 +52,28 @@ def _void(sure: np.ndarray, possible: np.ndarray, gaps: bool) -> np.ndarray:
     kernel = np.ones((3, 3), np.uint8)
     seeds = cv2.morphologyEx(_shrunk(sure, size), cv2.MORPH_OPEN, kernel)
     core = seeds if possible is sure else cv2.morphologyEx(_shrunk(possible, size), cv2.MORPH_OPEN, kernel)
-    # an opened patch has nine pixels, so that 16 bits number them all
-    count, labels, boxes, _ = cv2.connectedComponentsWithStats(core, connectivity=4, ltype=cv2.CV_16U)
-    area = boxes[:, cv2.CC_STAT_AREA]
-    large = on_border(labels, count) & (area >= _MIN_AREA * core.size)
+    found = find_shapes(core.view(bool), seeds.view(bool), 4)
+    area, seeded = found.table[:, 4], found.table[:, 5] > 0
+    large = found.on_border(core.shape) & (area >= _MIN_AREA * core.size)
     # clipped sky has a thousand small patches: most are dismissed by their area, as one that is long has some
     long = gaps & (area > _GAP_LENGTH * max(core.shape) - 1)
     keep = np.zeros_like(core)
-    for label in 1 + np.flatnonzero((large | long)[1:]):
-        x, y, w, h = boxes[label, : cv2.CC_STAT_AREA]
-        box = np.s_[y : y + h, x : x + w]
-        part = cv2.inRange(labels[box], int(label), int(label))
-        if not cv2.countNonZero(cv2.bitwise_and(part, seeds[box])):
-            continue
-        if (large[label] or _is_gap(part, core.shape)) and _has_straight_outline(part, core.shape):
-            keep[box] = cv2.bitwise_or(keep[box], part)
-    if not cv2.countNonZero(keep):
-        return np.zeros_like(sure)
-    grown = cv2.dilate(keep, np.ones((5, 5), np.uint8))
-    return cv2.resize(grown, (width, height), interpolation=cv2.INTER_NEAREST) & possible
+    for number in np.flatnonzero((large | long) & seeded).tolist():
+        part = found.cut(number)
+        outlines, links = cv2.findContours(part, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+        is_void = large[number] or _is_gap(outlines, core.shape)
+        if is_void and _has_straight_outline(part, outlines, links, core.shape):
+            found.paint(number, keep)
+    return enlarged_within(cv2.dilate(keep, np.ones((5, 5), np.uint8)), possible) if keep.any() else None
 
 
-def on_border(labels: np.ndarray, count: int) -> np.ndarray:
-    """Which of `count` components, numbered in a plane of labels (H, W), touch its border, bool (count,)."""
-    touching = np.zeros(count, bool)
-    for line in (labels[0], labels[-1], labels[:, 0], labels[:, -1]):
-        touching[line] = True
-    return touching
-
-
-def _slivers(sure: np.ndarray, possible: np.ndarray) -> np.ndarray:
+def _slivers(sure: np.ndarray, possible: np.ndarray) -> np.ndarray | None:
     """No-data too thin for `_void`: wedges along the border of a frame almost north-up, and narrow chip gaps."""
     height, width = sure.shape
     # a sliver is that long, and half of it is sure
-    if 2 * cv2.countNonZero(possible & sure) <= _SLIVER_LENGTH * max(height, width):
-        return np.zeros_like(sure)
-    void = np.zeros_like(sure)
+    if 2 * cv2.countNonZero(cv2.bitwise_and(possible, sure)) <= _SLIVER_LENGTH * max(height, width):
+        return None
+    void = None
     # outlines cost a fraction of labels, and few patches are that long
     outlines, links = cv2.findContours(possible, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
     for outline, (_, _, _, parent) in zip(outlines, links[0], strict=True):
@@ -94,7 +83,7 @@ def _slivers(sure: np.ndarray, possible: np.ndarray) -> np.ndarray:
         patch = possible[y : y + h, x : x + w].copy()
         area, _, _, _ = cv2.floodFill(patch, None, (outline[0, 0] - (x, y)).tolist(), 2, flags=8)
         part = patch == 2
-        if area > _SLIVER_AREA * sure.size or 2 * np.count_nonzero(sure[y : y + h, x : x + w][part]) < area:
+        if area > _SLIVER_AREA * sure.size or 2 * np.count_nonzero(part & (sure[y : y + h, x : x + w] != 0)) < area:
             continue
         along = (
             part[0].mean() if y == 0 else 0.0,
@@ -102,35 +91,33 @@ def _slivers(sure: np.ndarray, possible: np.ndarray) -> np.ndarray:
             part[:, 0].mean() if x == 0 else 0.0,
             part[:, -1].mean() if x + w == width else 0.0,
         )
-        _, sides, _ = cv2.minAreaRect(cv2.findNonZero(part.view(np.uint8)))
+        _, sides, _ = cv2.minAreaRect(outline)
         thin = min(sides) + 1 < _GAP_WIDTH * max(sides) and max(sides) > _GAP_LENGTH * max(height, width)
         # a wedge lies along the border from end to end; a gap fills the thin rectangle around it
         if max(along) > 0.8 or (thin and area > 0.5 * (sides[0] + 1) * (sides[1] + 1)):
+            void = np.zeros_like(sure) if void is None else void
             void[y : y + h, x : x + w][part] = 255
     return void
 
 
-def _above(plane: np.ndarray, level: int) -> np.ndarray:
-    """Where a uint8 plane is above a level, as uint8, 0 or 255."""
-    return cv2.threshold(plane, level, 255, cv2.THRESH_BINARY)[1]
-
-
 def _shrunk(flags: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    return _above(cv2.resize(flags, size, interpolation=cv2.INTER_AREA), int(0.9 * 255))
+    """Where nine tenths of what became a pixel are set, uint8, 0 or 1."""
+    return cv2.threshold(cv2.resize(flags, size, interpolation=cv2.INTER_AREA), int(0.9 * 255), 1, cv2.THRESH_BINARY)[1]
 
 
-def _is_gap(part: np.ndarray, shape: tuple[int, ...]) -> bool:
-    _, sides, _ = cv2.minAreaRect(cv2.findNonZero(part))
+def _is_gap(outlines: Sequence[np.ndarray], shape: tuple[int, ...]) -> bool:
+    _, sides, _ = cv2.minAreaRect(np.concatenate(outlines))
     side = max(shape)
     return max(sides) > _GAP_LENGTH * side and min(sides) < _GAP_WIDTH * side
 
 
-def _has_straight_outline(part: np.ndarray, shape: tuple[int, ...]) -> bool:
+def _has_straight_outline(
+    part: np.ndarray, contours: Sequence[np.ndarray], hierarchy: np.ndarray, shape: tuple[int, ...]
+) -> bool:
     """Whether a polygon of a few corners covers the component: chips have straight edges, clipped sky has not.
 
-    `part` is cut out of a frame of that shape, at working size.
+    `part` is cut out of a frame of that shape, at working size; its contours are as OpenCV gives them.
     """
-    contours, hierarchy = cv2.findContours(part, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
     outline = np.zeros_like(part)
     corners = 0
     # outer contours first: a hole drawn before them would be filled again

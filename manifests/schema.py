@@ -126,7 +126,8 @@ FRAME = (
 
 _IMMERKAER = "Immerkaer 1996, CVIU 64, 300, with the median for the mean"
 
-# All but `coverage` are null where fewer than 256 pixels are valid; no-data pixels have no influence on any of them.
+# All but `coverage` are null where fewer than 256 pixels are valid, and in strips of less than 8 pixels; no-data pixels
+# have no influence on any of them.
 MEASURES = (
     _number(
         "coverage",

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import cv2
 import numpy as np
 
-from manifests.nodata import on_border
+from manifests.shapes import find_shapes
 
 _WORK_SIDE = 512
 _MIN_AREA = 0.004  # of the frame, as of other no-data
@@ -46,11 +46,13 @@ class Unreached:
 def _regions(zeros: np.ndarray, size: np.ndarray) -> np.ndarray:
     """The cells in which zeros are no-data, bool, of how many zeros and how many pixels each cell has."""
     solid = cv2.morphologyEx((zeros == size).view(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
-    _, labels, boxes, _ = cv2.connectedComponentsWithStats(solid, connectivity=4)
-    large = boxes[:, cv2.CC_STAT_AREA] >= _MIN_AREA * solid.size
-    found = (large & on_border(labels, len(boxes)))[labels] & (solid != 0)
+    patches = find_shapes(solid.view(bool), solid.view(bool), 4)
+    found = np.zeros_like(solid)
+    large = patches.table[:, 4] >= _MIN_AREA * solid.size
+    for number in np.flatnonzero(large & patches.on_border(solid.shape)).tolist():
+        patches.paint(number, found)
     # as far as opening may have cut, and the cells that the outline crosses
-    grown = cv2.dilate(found.view(np.uint8), np.ones((5, 5), np.uint8)) != 0
+    grown = cv2.dilate(found, np.ones((5, 5), np.uint8)) != 0
     elsewhere = zeros.sum() - zeros[grown].sum()
     others = size.sum() - zeros[grown].sum()
     return grown if elsewhere <= _MOST_ELSEWHERE * others else np.zeros_like(grown)

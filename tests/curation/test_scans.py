@@ -6,24 +6,28 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from curation.drawn import rows_of_letters, ruled_pixels, straight_pixels
 from curation.scans import (
     areas_above,
     colour_sums,
     difference_counts,
     extrema,
+    flat_pixels,
+    halved,
     level_counts,
-    like_pixels,
+    line_sums,
     lone_pixels,
     most_common_colour,
     paired_differences,
     products_within,
+    quartered,
     slopes,
     steepness_counts,
     step_profiles,
     step_profiles_within,
     whole_blocks,
 )
-from curation.shapes import rows_of_letters, ruled_pixels, shapes, straight_pixels
+from manifests.shapes import shapes
 
 AXES = ((1, 0), (0, 1))
 some = settings(max_examples=60, deadline=None)
@@ -142,7 +146,7 @@ def test_extrema_are_the_pixels_that_no_neighbour_tops(seed, cut):
 
 @some
 @given(seed=st.integers(0, 2**32), height=st.integers(1, 30), width=st.integers(1, 40), swing=st.integers(2, 5))
-def test_like_pixels_and_the_most_common_colour_are_counted_under_the_mask(seed, height, width, swing):
+def test_flat_pixels_and_the_most_common_colour_are_counted_under_the_mask(seed, height, width, swing):
     rng = np.random.default_rng(seed)
     picture = rng.integers(0, swing, (height, width, 3), dtype=np.uint8)
     picture[rng.random((height, width)) < 0.8] = 1
@@ -150,7 +154,7 @@ def test_like_pixels_and_the_most_common_colour_are_counted_under_the_mask(seed,
     kernel = np.ones((3, 3), np.uint8)
     high, low = cv2.dilate(picture, kernel), cv2.erode(picture, kernel)
     flat = ((high - low).max(axis=2) <= 1) & mask
-    assert like_pixels(high, low, mask, 1) == np.count_nonzero(flat[::2, ::2])
+    assert flat_pixels(picture, mask, 1) == np.count_nonzero(flat[::2, ::2])
     codes = [tuple(colour) for colour in (picture[::4, ::4][mask[::4, ::4]] >> 3).tolist()]
     assert most_common_colour(picture, mask) == max((codes.count(code) for code in set(codes)), default=0)
 
@@ -170,6 +174,42 @@ def test_colours_are_summed_under_the_mask(seed, height, width):
     assert greenness == np.abs(2 * green - red - blue).sum()
     assert by_lightness[:, 0].tolist() == np.bincount(values.sum(axis=1) * 8 // 766, minlength=8).tolist()
     assert by_lightness[:, 1:].sum(axis=0).tolist() == (3 * values - values.sum(axis=1)[:, None]).sum(axis=0).tolist()
+
+
+@some
+@given(seed=st.integers(0, 2**32), height=st.integers(2, 30), width=st.integers(2, 40), share=st.floats(0.5, 1))
+def test_a_halved_picture_is_the_average_of_whole_blocks_and_painted_elsewhere(seed, height, width, share):
+    rng = np.random.default_rng(seed)
+    picture = rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
+    mask, colour = rng.random((height, width)) < share, rng.integers(0, 256, 3, dtype=np.uint8)
+    half, bands, whole, gray, darkest, brightest = halved(picture, mask, colour)
+    size = (width // 2, height // 2)
+    cut = picture[: 2 * size[1], : 2 * size[0]]
+    assert np.array_equal(whole, whole_blocks(mask, 2))
+    expected = np.where(whole[..., None], cv2.resize(cut, size, interpolation=cv2.INTER_AREA), colour)
+    assert np.array_equal(half, expected) and np.array_equal(bands, half.transpose(2, 0, 1))
+    assert np.array_equal(gray, cv2.cvtColor(half, cv2.COLOR_RGB2GRAY))
+    assert np.array_equal(darkest, half.min(axis=2)) and np.array_equal(brightest, half.max(axis=2))
+
+
+@some
+@given(seed=st.integers(0, 2**32), height=st.integers(4, 30), width=st.integers(4, 40))
+def test_a_quartered_picture_is_what_opencv_averages(seed, height, width):
+    picture = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    picture[: height // 2] &= 1  # many sums halfway between two levels
+    size = (width // 4, height // 4)
+    cut = picture[: 4 * size[1], : 4 * size[0]]
+    assert np.array_equal(quartered(picture), cv2.resize(cut, size, interpolation=cv2.INTER_AREA))
+
+
+@some
+@given(seed=st.integers(0, 2**32), height=st.integers(1, 30), width=st.integers(1, 40), most=st.integers(0, 255))
+def test_lines_are_summed_up_to_a_level_under_the_mask(seed, height, width, most):
+    rng = np.random.default_rng(seed)
+    plane, mask = rng.integers(0, 256, (height, width), dtype=np.uint8), rng.random((height, width)) < 0.7
+    for axis, (totals, numbers) in enumerate(line_sums(plane, mask, most)):
+        assert totals.tolist() == (np.minimum(plane, most).astype(int) * mask).sum(axis=axis).tolist()
+        assert numbers.tolist() == mask.sum(axis=axis).tolist()
 
 
 def test_rows_of_letters_stand_on_one_line_and_are_of_one_height():

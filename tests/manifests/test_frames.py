@@ -11,7 +11,7 @@ import pytest
 from astropy.io import fits
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import ExifTags, Image
 from PIL.PngImagePlugin import PngInfo
 
 from manifests.frames import COVERAGE_CHUNK, UndecodableError, decode, fits_frame, pixel_digest, stretch
@@ -41,6 +41,27 @@ def test_lossless_formats_come_back_exactly(kind):
 def test_jpeg_quality_is_read_from_the_tables(quality):
     frame = decode(encoded(sky(), "JPEG", quality=quality))
     assert abs(frame.jpeg_quality - quality) <= 1
+
+
+@pytest.mark.parametrize("subsampling", ["4:4:4", "4:2:2", "4:2:0"])
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"restart_marker_rows": 1}])
+def test_a_jpeg_has_the_pixels_that_pillow_gives_it(subsampling, options):
+    jpeg = encoded(sky(97, 131), "JPEG", quality=85, subsampling=subsampling, **options)
+    assert np.array_equal(decode(jpeg).rgb, np.asarray(Image.open(io.BytesIO(jpeg))))
+
+
+def test_a_jpeg_is_turned_as_its_exif_says():
+    turned = Image.Exif()
+    turned[ExifTags.Base.Orientation] = 6
+    plain, lying = (encoded(sky(), "JPEG", quality=85, exif=exif) for exif in (Image.Exif(), turned))
+    assert np.array_equal(decode(lying).rgb, np.rot90(decode(plain).rgb, -1))
+
+
+def test_a_jpeg_that_libjpeg_only_warns_of_is_still_read():
+    whole = encoded(sky(), "JPEG", quality=85, restart_marker_rows=1)
+    second = whole.index(b"\xff\xd1")
+    damaged = whole[: second - 8] + whole[second:]
+    assert decode(damaged).rgb.shape == decode(whole).rgb.shape
 
 
 def test_grayscale_files_have_one_channel():

@@ -1,4 +1,4 @@
-"""Compiled search for what is drawn: straight edges, connected shapes, rows of letters, rectangles."""
+"""Compiled search for what is drawn: straight edges, rows of letters, rectangles."""
 
 import numpy as np
 from numba import njit
@@ -65,89 +65,6 @@ def _of_run(begin, end, width, shortest, reach):  # type: ignore[no-untyped-def]
     if low > high:
         return 0
     return min(width - 1, high + reach) - max(0, low + reach - shortest + 1) + 1
-
-
-def shapes(mask: np.ndarray, core: np.ndarray, connectivity: int) -> np.ndarray:
-    """The connected shapes of a bool mask (H, W), int64 (n, 6): left, top, width, height, area, pixels of `core`.
-
-    `connectivity` is 4 or 8. Found by runs of each row, which are few, joined by union-find.
-    """
-    runs = _runs(mask, core)
-    _join(runs, 1 if connectivity == 8 else 0)
-    return _boxes(runs, len(runs))
-
-
-@compiled
-def _runs(mask, core):  # type: ignore[no-untyped-def]
-    """Of each run of a row: row, first and last column, itself as its parent, pixels of the core; int64 (n, 5)."""
-    height, width = mask.shape
-    runs = np.empty((height * ((width + 1) // 2), 5), np.int64)
-    number = 0
-    for y in range(height):
-        row, inner = mask[y], core[y]
-        inside = False
-        for x in range(width):
-            if row[x]:
-                if not inside:
-                    inside = True
-                    runs[number, 0], runs[number, 1], runs[number, 3], runs[number, 4] = y, x, number, 0
-                runs[number, 4] += inner[x]
-            elif inside:
-                inside = False
-                runs[number, 2] = x - 1
-                number += 1
-        if inside:
-            runs[number, 2] = width - 1
-            number += 1
-    return runs[:number]
-
-
-@compiled
-def _join(runs, reach):  # type: ignore[no-untyped-def]
-    """Give runs that touch a common root."""
-    above = 0
-    for run in range(len(runs)):
-        y, first, last = runs[run, 0], runs[run, 1], runs[run, 2]
-        while above < run and (runs[above, 0] < y - 1 or (runs[above, 0] == y - 1 and runs[above, 2] < first - reach)):
-            above += 1
-        touching = above
-        while touching < run and runs[touching, 0] == y - 1 and runs[touching, 1] <= last + reach:
-            one, other = _root(runs, touching), _root(runs, run)
-            runs[max(one, other), 3] = min(one, other)
-            touching += 1
-
-
-@compiled
-def _root(runs, run):  # type: ignore[no-untyped-def]
-    while runs[run, 3] != run:
-        runs[run, 3] = runs[runs[run, 3], 3]
-        run = runs[run, 3]
-    return run
-
-
-@compiled
-def _boxes(runs, number):  # type: ignore[no-untyped-def]
-    """Box, area and core of each shape, in the order of their first runs."""
-    index = np.empty(number, np.int64)
-    found = np.empty((number, 6), np.int64)
-    count = 0
-    for run in range(number):
-        y, first, last, parent, inside = runs[run]
-        if parent == run:
-            index[run] = count
-            found[count] = first, y, last, y, 0, 0
-            count += 1
-        else:
-            index[run] = index[_root(runs, run)]
-        shape = found[index[run]]
-        shape[0], shape[2] = min(shape[0], first), max(shape[2], last)
-        shape[3] = y
-        shape[4] += last - first + 1
-        shape[5] += inside
-    found = found[:count]
-    found[:, 2] += 1 - found[:, 0]
-    found[:, 3] += 1 - found[:, 1]
-    return found
 
 
 @compiled
