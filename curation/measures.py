@@ -13,7 +13,7 @@ from manifests.frames import Frame
 
 # Raise it whenever a measurement, a fingerprint, the decoder or the no-data mask changes: frames measured under another
 # version are measured again.
-MEASURE_VERSION = "8"
+MEASURE_VERSION = "9"
 
 _MIN_VALID_PIXELS, _MIN_SIDE_PX = 256, 8
 _NOISE_FLOOR_DN = 0.25  # of eight-bit data
