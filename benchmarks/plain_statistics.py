@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from sklearn.ensemble import GradientBoostingClassifier
 
-from curation.learning import SURE_OF_ACCEPTS, SURE_OF_REJECTS, Aims, folds
+from curation.learning import SURE, Aims, folds
 from curation.rates import errors_allowed
 from manifests.frames import decode
 
@@ -34,8 +34,8 @@ def verdicts(values: np.ndarray, frames: pd.DataFrame, aims: Aims, seed: int) ->
         for inner, outer in folds(some, seed):
             held[outer] = _fit(values[learnt][inner], some.iloc[inner]).predict_proba(values[learnt][outer])[:, 1]
         drop, keep = ((some["label"] == label).to_numpy() for label in ("drop", "keep"))
-        low = np.sort(held[drop])[errors_allowed(int(drop.sum()), aims.false_accepts, SURE_OF_ACCEPTS)]
-        high = np.sort(held[keep])[::-1][errors_allowed(int(keep.sum()), aims.false_rejects, SURE_OF_REJECTS)]
+        low = np.sort(held[drop])[errors_allowed(int(drop.sum()), aims.false_accepts, SURE)]
+        high = np.sort(held[keep])[::-1][errors_allowed(int(keep.sum()), aims.false_rejects, SURE)]
         score = _fit(values[learnt], some).predict_proba(values[tried])[:, 1]
         out[tried] = np.where(score < low, "accept", np.where(score > max(low, high), "reject", "review"))
     return out

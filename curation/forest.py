@@ -14,9 +14,13 @@ from typing import Any
 
 from manifests import schema
 
-FORMAT = 1
+FORMAT = 2
 _LEAF = -1
 _NUMERIC = {column.name for column in schema.MEASURES if column.dtype == "float64"}
+
+
+class OlderModelError(ValueError):
+    """The model is of an earlier format."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,7 @@ class Driver:
 class Opinion:
     """The calibrated score of a frame, 0 (keep) to 1 (drop), and what moved it up, strongest first.
 
-    `excused` is the score it would have, were the forest's excused measurements as they mostly are.
+    `excused` is the score by the trees that do not know the forest's excused measurements.
     """
 
     score: float
@@ -68,14 +72,15 @@ class Opinion:
 class Forest:
     """Trees whose mean share, as log odds, is brought to a probability by a line (Platt 1999): `slope`, `offset`.
 
-    `excused` are measures that may make a frame doubtful but never reject it. `measure_version` is that of the
-    measurements it learnt from.
+    `excused` are measures that may make a frame doubtful but never reject it: `blind` are trees that were grown
+    without them. `measure_version` is that of the measurements it learnt from.
     """
 
     measures: tuple[str, ...]
     usual: tuple[Usual, ...]
     excused: tuple[str, ...]
     trees: tuple[Tree, ...]
+    blind: tuple[Tree, ...]
     slope: float
     offset: float
     measure_version: str
@@ -90,12 +95,7 @@ class Forest:
         values = [_value(row.get(name), usual.missing) for name, usual in zip(self.measures, self.usual, strict=True)]
         pulls = [0.0] * len(values)
         share = sum(_walk(tree, values, pulls) for tree in self.trees) / len(self.trees)
-        held = [
-            u.missing if m in self.excused else v for m, u, v in zip(self.measures, self.usual, values, strict=True)
-        ]
-        excused = share
-        if held != values:
-            excused = sum(_walk(tree, held, [0.0] * len(held)) for tree in self.trees) / len(self.trees)
+        excused = sum(_walk(tree, values, [0.0] * len(values)) for tree in self.blind) / len(self.blind)
         order = sorted(range(len(values)), key=lambda position: (-pulls[position], self.measures[position]))
         drivers = tuple(
             Driver(self.measures[i], values[i], self.usual[i], pulls[i] / len(self.trees))
@@ -118,7 +118,9 @@ def log_odds(share: float) -> float:
 def to_json(forest: Forest) -> str:
     """The forest as JSON text, one measurement or tree a line."""
     usual = [json.dumps({"measure": m, **asdict(u)}) for m, u in zip(forest.measures, forest.usual, strict=True)]
-    trees = [json.dumps(asdict(tree), separators=(",", ":")) for tree in forest.trees]
+    trees, blind = (
+        [json.dumps(asdict(tree), separators=(",", ":")) for tree in grown] for grown in (forest.trees, forest.blind)
+    )
     head = {
         "format": FORMAT,
         "measure_version": forest.measure_version,
@@ -126,7 +128,7 @@ def to_json(forest: Forest) -> str:
         "offset": forest.offset,
         "excused": forest.excused,
     }
-    lists = {"measures": usual, "trees": trees}
+    lists = {"measures": usual, "trees": trees, "blind": blind}
     parts = [f'"{name}": {json.dumps(value)}' for name, value in head.items()]
     parts += [f'"{name}": [\n' + ",\n".join(lines) + "\n]" for name, lines in lists.items()]
     return "{\n" + ",\n".join(parts) + "\n}\n"
@@ -136,12 +138,15 @@ def from_json(text: str) -> Forest:
     """Read what `to_json` wrote.
 
     Raises:
+        OlderModelError: it is what an earlier version of Deepfield wrote.
         ValueError: it is not such a text; the message says what is wrong, for the middle of a sentence.
     """
     try:
         document = json.loads(text)
     except (json.JSONDecodeError, RecursionError):
         raise ValueError("it is not JSON") from None
+    if isinstance(document, dict) and document.get("format") in range(1, FORMAT):
+        raise OlderModelError(f"it is a model of format {document['format']}, and this is format {FORMAT}")
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise ValueError(f"it is no model of format {FORMAT}")
     try:
@@ -149,7 +154,7 @@ def from_json(text: str) -> Forest:
         usual = tuple(
             Usual(*(_finite(entry[key]) for key in ("low", "high", "missing"))) for entry in document["measures"]
         )
-        trees = tuple(_tree(entry, len(measures)) for entry in document["trees"])
+        trees, blind = (tuple(_tree(entry, len(measures)) for entry in document[name]) for name in ("trees", "blind"))
         slope, offset = _finite(document["slope"]), _finite(document["offset"])
         version = str(document["measure_version"])
         excused = tuple(str(name) for name in document["excused"])
@@ -158,9 +163,12 @@ def from_json(text: str) -> Forest:
     unknown = sorted((set(measures) - _NUMERIC) | (set(excused) - set(measures)))
     if unknown:
         raise ValueError(f"it asks for the unknown measurement {unknown[0]!r}")
-    if not trees or len(set(measures)) != len(measures):
+    if not trees or not blind or len(set(measures)) != len(measures):
         raise ValueError("it has no trees, or names a measurement twice")
-    return Forest(measures, usual, excused, trees, slope, offset, version)
+    unseen = {measures.index(name) for name in excused}
+    if any(unseen.intersection(tree.measure) for tree in blind):
+        raise ValueError("its blind trees know what is excused")
+    return Forest(measures, usual, excused, trees, blind, slope, offset, version)
 
 
 def _tree(entry: dict[str, Any], measures: int) -> Tree:

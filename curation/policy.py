@@ -16,7 +16,7 @@ from numbers import Real
 from pathlib import Path
 from typing import Any, Literal
 
-from curation.forest import Forest, Opinion, from_json
+from curation.forest import Forest, OlderModelError, Opinion, from_json
 from curation.measures import MEASURE_VERSION
 from manifests import schema
 from manifests.errors import UsageError
@@ -31,11 +31,12 @@ Side = Literal["above", "below"]
 _MEASURABLE = {c.name: c.unit for c in (*schema.FRAME, *schema.MEASURES) if c.dtype in ("float64", "int64")}
 _DOMAINS = ("any", "stretched", "linear")
 _TELLING = ("calibration", "meaning")  # of a rule, what changes no verdict
+_AGAIN = "Run `deepfield curate calibrate` again."
 _DRIVERS = 3  # as many measurements explain a score to a person
 
 
 class OutdatedError(UsageError):
-    """The policy's classifier knows measurements of another version than this."""
+    """The policy's classifier is of an earlier version of Deepfield, or knows measurements of another one."""
 
 
 @dataclass(frozen=True)
@@ -323,12 +324,14 @@ def _classifier(entry: dict[str, Any], path: Path) -> Classifier:
     text = _text(place, "classifier", "JSON")
     try:
         forest = from_json(text)
+    except OlderModelError as error:
+        raise OutdatedError(f"The classifier {place} is out of date: {error}. {_AGAIN}") from None
     except ValueError as error:
         raise UsageError(f"The classifier {place} cannot be used: {error}.") from error
     if forest.measure_version != MEASURE_VERSION:
         raise OutdatedError(
             f"The classifier {place} was calibrated on measurements of version {forest.measure_version}, and this is "
-            f"version {MEASURE_VERSION}: run `deepfield curate calibrate` again."
+            f"version {MEASURE_VERSION}. {_AGAIN}"
         )
     return Classifier(model, forest, review, reject, domain, calibration=calibration)
 

@@ -21,7 +21,7 @@ SEEN = {"domain": "stretched", "median_level_dn": 20.0, "noise_sigma_dn": 2.0}
 LIKE_GOOD = SEEN | {"line_length": 1.0}
 DOUBTFUL = SEEN | {"line_length": 12.0, "flat_fraction": 0.1}
 FLAT = SEEN | {"line_length": 12.0, "flat_fraction": 0.6}
-STRICT = replace(POLICY, classifier=replace(JUDGE, forest=replace(JUDGE.forest, excused=())))
+STRICT = replace(POLICY, classifier=replace(JUDGE, forest=replace(JUDGE.forest, excused=(), blind=JUDGE.forest.trees)))
 
 
 def test_a_score_like_good_frames_accepts_and_says_so():
@@ -99,11 +99,12 @@ def test_a_mistake_about_the_classifier_is_one_sentence(tmp_path, before, after,
     assert says in str(caught.value) and "\n" not in str(caught.value)
 
 
-def test_a_model_of_other_measurements_asks_to_be_calibrated_again(tmp_path):
+@pytest.mark.parametrize("change", [{"measure_version": "1"}, {"format": 1}])
+def test_a_model_of_an_earlier_version_asks_to_be_calibrated_again(tmp_path, change):
     write_policy(POLICY, tmp_path / "test.toml")
     model = tmp_path / "test_model.json"
-    model.write_text(to_json(replace(JUDGE.forest, measure_version="1")))
-    with pytest.raises(UsageError, match="run `deepfield curate calibrate` again"):
+    model.write_text(json.dumps(json.loads(to_json(JUDGE.forest)) | change))
+    with pytest.raises(UsageError, match="Run `deepfield curate calibrate` again"):
         load_policy(tmp_path / "test.toml")
     keep_policy(POLICY, tmp_path)
     assert policy_of(POLICY.digest, tmp_path).digest == POLICY.digest

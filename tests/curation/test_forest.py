@@ -14,11 +14,13 @@ from curation import learning
 from curation.forest import Forest, Tree, Usual, from_json, to_json
 
 TREE = Tree((0, -1, 1, -1, -1), (10.0, 0.0, 0.5, 0.0, 0.0), (2, 0, 4, 0, 0), (0.5, 0.1, 0.7, 0.4, 1.0))
+BLIND = Tree((0, -1, -1), (10.0, 0.0, 0.0), (2, 0, 0), (0.5, 0.1, 0.4))
 FOREST = Forest(
     ("line_length", "flat_fraction"),
     (Usual(0.0, 2.0, 1.0), Usual(0.0, 0.1, 0.0)),
     ("flat_fraction",),
     (TREE,),
+    (BLIND,),
     1.0,
     0.0,
     "0",
@@ -48,7 +50,7 @@ def trees(draw, depth: int = 4) -> Tree:
 @settings(max_examples=40, deadline=None)
 @given(st.lists(trees(), min_size=1, max_size=4), numbers, numbers)
 def test_a_forest_survives_its_text_and_scores_lie_between_nothing_and_one(grown, line, flat):
-    forest = Forest(FOREST.measures, FOREST.usual, FOREST.excused, tuple(grown), 1.3, -0.2, "7")
+    forest = Forest(FOREST.measures, FOREST.usual, FOREST.excused, tuple(grown), (BLIND,), 1.3, -0.2, "7")
     back = from_json(to_json(forest))
     assert back == forest and back.digest == forest.digest
     row = {"line_length": line, "flat_fraction": flat}
@@ -85,11 +87,22 @@ def test_plain_trees_say_what_the_library_says():
     assert np.abs(learning.shares(forest, rows) - expected).max() < 0.02
 
 
+def test_what_is_excused_has_no_part_in_the_blind_trees():
+    rows = labelled_rows(30, seed=4)
+    forest = learning.fit_forest(rows, seed=5)
+    others = rows.assign(**{name: rows[name].sample(frac=1, random_state=1).to_numpy() for name in forest.excused})
+    assert (learning.shares(forest, rows, excused=True) == learning.shares(forest, others, excused=True)).all()
+    for row, share in zip(others.to_dict("records"), learning.shares(forest, rows, excused=True), strict=True):
+        assert forest.opinion(row).excused == pytest.approx(forest.calibrated(share))
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"format": 2}, "format 1"),
+        ({"format": 1}, "format 2"),
         ({"trees": []}, "no trees"),
+        ({"blind": []}, "no trees"),
+        ({"blind": json.loads(to_json(FOREST))["trees"]}, "blind trees know"),
         ({"slope": "steep"}, "finite"),
         ({"excused": ["coverage"]}, "unknown measurement 'coverage'"),
         ({"measures": [{"measure": "a_size", "low": 0, "high": 1, "missing": 0}] * 2}, "unknown measurement 'a_size'"),
