@@ -60,12 +60,14 @@ class Driver:
 class Opinion:
     """The calibrated score of a frame, 0 (keep) to 1 (drop), and what moved it up, strongest first.
 
-    `excused` is the score by the trees that do not know the forest's excused measurements.
+    `excused` is the score by the trees that do not know the forest's excused measurements, `excused_drivers` what moved
+    that.
     """
 
     score: float
-    excused: float
     drivers: tuple[Driver, ...]
+    excused: float
+    excused_drivers: tuple[Driver, ...]
 
 
 @dataclass(frozen=True)
@@ -93,16 +95,17 @@ class Forest:
     def opinion(self, row: Mapping[str, Any]) -> Opinion:
         """Score a frame, given as the manifest columns of the group Measurements."""
         values = [_value(row.get(name), usual.missing) for name, usual in zip(self.measures, self.usual, strict=True)]
+        return Opinion(*self._said(self.trees, values), *self._said(self.blind, values))
+
+    def _said(self, trees: tuple[Tree, ...], values: list[float]) -> tuple[float, tuple[Driver, ...]]:
+        """The score by some of the trees, and what moved it."""
         pulls = [0.0] * len(values)
-        share = sum(_walk(tree, values, pulls) for tree in self.trees) / len(self.trees)
-        excused = sum(_walk(tree, values, [0.0] * len(values)) for tree in self.blind) / len(self.blind)
+        share = sum(_walk(tree, values, pulls) for tree in trees) / len(trees)
         order = sorted(range(len(values)), key=lambda position: (-pulls[position], self.measures[position]))
         drivers = tuple(
-            Driver(self.measures[i], values[i], self.usual[i], pulls[i] / len(self.trees))
-            for i in order
-            if pulls[i] > 0
+            Driver(self.measures[i], values[i], self.usual[i], pulls[i] / len(trees)) for i in order if pulls[i] > 0
         )
-        return Opinion(self.calibrated(share), self.calibrated(excused), drivers)
+        return self.calibrated(share), drivers
 
     def calibrated(self, share: float) -> float:
         """The probability, 0 to 1, that belongs to a mean share of the trees."""

@@ -121,9 +121,10 @@ class Classifier:
         return "; ".join([f"score {score:.2g} > {threshold:g} ({self.reason})", *self.moved_by(opinion)])
 
     def moved_by(self, opinion: Opinion) -> list[str]:
-        """What moved the score most, beside good frames' values."""
+        """What moved the score that decides most, beside good frames' values."""
         parts = []
-        for driver in opinion.drivers[:_DRIVERS]:
+        drivers = opinion.excused_drivers if self.rejects(opinion) else opinion.drivers
+        for driver in drivers[:_DRIVERS]:
             unit = _MEASURABLE[driver.measure]
             usual = f"{driver.usual.low:.3g} to {driver.usual.high:.3g}"
             parts.append(f"{driver.measure} {driver.value:.3g}{' ' + unit if unit else ''}, in good frames {usual}")

@@ -39,6 +39,9 @@ def test_a_doubtful_score_names_threshold_and_measurements_beside_good_ones():
 
 def test_what_the_forest_excuses_makes_doubtful_but_never_rejects():
     assert rule_on(POLICY, FLAT).verdict == "review"
+    assert "flat_fraction" in rule_on(POLICY, FLAT).values
+    odd = replace(POLICY, classifier=replace(JUDGE, reject=0.3))
+    assert "flat_fraction" not in rule_on(odd, FLAT).values and rule_on(odd, FLAT).verdict == "reject"
     ruling = rule_on(STRICT, FLAT)
     assert (ruling.verdict, ruling.doubt) == ("reject", 0.0) and ruling.values.startswith("score 1 > 0.9")
 
