@@ -12,7 +12,8 @@ _HEAD = """\
 # What counts as a good frame, written by `deepfield curate calibrate`. One rule is one measurement against two
 # thresholds: past `review` a person decides, past `reject` nobody need look. Rules that share a reason count as one
 # doubt; `doubts_to_reject` different doubts together reject. The classifier's score weighs all measurements: above its
-# `review` a frame is doubtful, above `reject` it is rejected, and what rules reject must be above `review` too.
+# `review` a frame is doubtful, above `reject` it is rejected, by trees that do not know what may make doubtful only
+# (`excused` in the model); and what rules reject must be above `review` too.
 # `audit_rate` of the sure verdicts people look at all the same; about `second_opinion_rate` of the decided frames a
 # second person is asked. A rule with a `domain` speaks only of frames of that kind: stretched (display values) or
 # linear (FITS counts). Colour is asked of the former alone: counts of one filter have none to have.
