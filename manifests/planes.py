@@ -6,7 +6,8 @@ from numba import njit
 from manifests.compiled import compiled
 
 # Rows are looped over in several short passes: the compiler takes 16 or 32 bytes at once in each, and none in one long
-# pass. A choice by a mask is made with bits, for the same reason.
+# pass. A choice by a mask is made with bits, for the same reason. `luma_of` and `chosen` become part of
+# curation/scans.py too: after changing them touch that file, as numba looks for changes in a function's own file alone.
 
 
 @compiled
