@@ -13,7 +13,8 @@ from manifests.errors import DeepfieldError
 
 DType = Literal["string", "int64", "float64", "bool"]
 
-SCHEMA_VERSION = 3
+# Raise it whenever a column comes, goes or changes its type: rows of other versions are completed when they are read.
+SCHEMA_VERSION = 4
 
 
 @dataclass(frozen=True)
