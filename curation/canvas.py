@@ -55,11 +55,12 @@ def canvas(frame: Frame) -> Canvas:
     if factor == 2:
         small, small_valid, small_gray, small_brightest = half, half_valid, half_gray, half_brightest
     else:
-        small, small_valid = _painted(frame, factor)
+        small, small_valid = reduce(native, frame.valid, factor)
+        small = on_backdrop(small, small_valid, frame.backdrop)
         small_gray = frame.gray if factor == 1 else luma(small)
         small_brightest = extremes(small)[1]
     return Canvas(
-        native=frame.rgb,
+        native=native,
         gray=frame.gray,
         valid=frame.valid,
         small=small,
@@ -77,12 +78,6 @@ def canvas(frame: Frame) -> Canvas:
         factor=factor,
         small_brightest=small_brightest,
     )
-
-
-def _painted(frame: Frame, factor: int) -> tuple[np.ndarray, np.ndarray]:
-    """The frame averaged over blocks of `factor` pixels, no-data painted, and which blocks are valid throughout."""
-    picture, valid = reduce(np.ascontiguousarray(frame.rgb), frame.valid, factor)
-    return on_backdrop(picture, valid, frame.backdrop), valid
 
 
 def reduce(picture: np.ndarray, valid: np.ndarray, factor: int) -> tuple[np.ndarray, np.ndarray]:

@@ -30,7 +30,7 @@ def flat_fraction(view: Canvas) -> float:
     the sky there. Every second row and column is looked at.
     """
     lit = (view.small_brightest > _DARK_DN) & view.inner
-    flat = flat_pixels(np.ascontiguousarray(view.small), lit, 1)
+    flat = flat_pixels(view.small, lit, 1)
     return flat / max(1, int(np.count_nonzero(view.inner[::2, ::2])))
 
 

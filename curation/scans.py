@@ -59,7 +59,7 @@ def halved(picture, mask, colour):  # type: ignore[no-untyped-def]
     """
     height, width = mask.shape[0] // 2, mask.shape[1] // 2
     half, bands = np.empty((height, width, 3), np.uint8), np.empty((3, height, width), np.uint8)
-    whole, gray = np.empty((height, width), np.bool_), np.empty((height, width), np.uint8)
+    whole, gray = whole_blocks(mask, 2), np.empty((height, width), np.uint8)
     darkest, brightest = np.empty((height, width), np.uint8), np.empty((height, width), np.uint8)
     rows, half_rows = picture.reshape(len(mask), 3 * mask.shape[1]), half.reshape(height, 3 * width)
     sums, two = np.empty(6 * width, np.uint16), np.uint16(2)
@@ -67,9 +67,7 @@ def halved(picture, mask, colour):  # type: ignore[no-untyped-def]
         above, below = rows[2 * y], rows[2 * y + 1]
         for at in range(6 * width):
             sums[at] = np.uint16(np.uint16(above[at]) + np.uint16(below[at]))
-        known, known_below, is_whole = mask[2 * y], mask[2 * y + 1], whole[y]
-        for x in range(width):
-            is_whole[x] = known[2 * x] & known[2 * x + 1] & known_below[2 * x] & known_below[2 * x + 1]
+        is_whole = whole[y]
         for band in range(3):
             line, painted = bands[band, y], np.uint8(colour[band])
             for x in range(width):
@@ -315,8 +313,8 @@ def steepness_counts(gray, mask, step):  # type: ignore[no-untyped-def]
 def lone_pixels(picture: np.ndarray, mask: np.ndarray, cut: int) -> tuple[int, int]:
     """Pixels of a uint8 picture (H, W, 3) more than `cut` above all their neighbours in a channel, and of how many.
 
-    All of the 3 x 3 pixels must be under the mask; those on the border are left out. Of tall pictures six bands of 64
-    rows are looked at.
+    The picture is contiguous. All of the 3 x 3 pixels must be under the mask; those on the border are left out. Of tall
+    pictures six bands of 64 rows are looked at.
     """
     height, width = mask.shape
     if min(height, width) < 3:
@@ -326,7 +324,7 @@ def lone_pixels(picture: np.ndarray, mask: np.ndarray, cut: int) -> tuple[int, i
     rows = _BAND_PX if len(starts) > 1 else height
     for start in starts:
         band = np.s_[start : start + rows]
-        number += _lone(np.ascontiguousarray(picture[band]), mask[band], cut)
+        number += _lone(picture[band], mask[band], cut)
         total += cv2.countNonZero(mask[band].view(np.uint8))
     return number, total
 
