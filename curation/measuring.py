@@ -1,13 +1,10 @@
 """Measuring many images: one row per image in Parquet parts that are added and never changed."""
 
-import ctypes
 import hashlib
 import os
-import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
@@ -15,18 +12,16 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-import cv2
 import pandas as pd
 
 from curation.cluster import connect, on_cluster
 from curation.descriptors import load_descriptors, write_descriptors
-from curation.features import Descriptors, describe
-from curation.fingerprints import Fingerprints, fingerprint
-from curation.measures import MEASURE_VERSION, as_row, measure
+from curation.features import Descriptors
+from curation.fingerprints import Fingerprints
+from curation.measured import Measured, begin_worker, measured
+from curation.measures import MEASURE_VERSION
 from manifests import schema
-from manifests.blobs import BlobStore
 from manifests.errors import DeepfieldError
-from manifests.frames import UndecodableError, decode
 from manifests.parquet import read_parquet, write_parquet
 from manifests.seals import intact_parts, seal
 
@@ -34,10 +29,6 @@ Progress = Callable[[str, int, int], None]
 """Called with what is being done, how many are done and how many there are."""
 
 BATCH = 64
-
-_Work = Callable[[list[str]], "BatchResult"]
-
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 
 _TEXT = ("image_id", "access_format", "domain", "pixel_sha256", "phash64", "phash256", "problem", "problem_text")
 _NUMBERS = tuple(column.name for column in (*schema.FRAME, *schema.MEASURES) if column.dtype in ("int64", "float64"))
@@ -59,24 +50,12 @@ class BatchResult:
 
 
 def measure_batch(image_ids: Sequence[str], *, blobs_dir: Path, measures_dir: Path, max_pixels: int) -> BatchResult:
-    """Measure images and write them as one new part.
+    """Measure images in this process and write them as one new part.
 
     A frame that cannot be decoded becomes a row that says why. The part is named by its images, so that a batch that is
     done twice, or by two processes at once, leaves one part.
     """
-    blobs = BlobStore(blobs_dir)
-    present = sorted({image_id for image_id in image_ids if image_id in blobs})
-    measured = [_measured(image_id, blobs.path(image_id), max_pixels) for image_id in present]
-    rows = [row for row, _ in measured]
-    if rows:
-        name = hashlib.sha256("\n".join(present).encode()).hexdigest()[:32]
-        part = _folder(measures_dir) / f"part-{name}"
-        described = {str(row["pixel_sha256"]): found for row, found in measured if found is not None}
-        write_descriptors(described, part.with_suffix(".npz"))
-        write_parquet(_table(rows), part.with_suffix(".parquet"))
-        seal(part)
-    undecodable = sum(row["problem"] is not None for row in rows)
-    return BatchResult(len(rows) - undecodable, undecodable, len(set(image_ids)) - len(rows))
+    return _kept(measured(image_ids, blobs_dir, max_pixels), measures_dir)
 
 
 def measure_all(
@@ -97,12 +76,15 @@ def measure_all(
         DeepfieldError: a process was killed, most likely for want of memory, or the cluster does not answer.
     """
     ids = sorted(set(image_ids))
-    # a worker of a cluster is in a folder of its own
-    work = partial(
-        measure_batch, blobs_dir=blobs_dir.absolute(), measures_dir=measures_dir.absolute(), max_pixels=max_pixels
-    )
+    if cluster is None:
+        results = _run(ids, batch, blobs_dir, measures_dir, max_pixels)
+    else:
+        # a worker of a cluster is in a folder of its own
+        there = blobs_dir.absolute(), measures_dir.absolute()
+        work = partial(measure_batch, blobs_dir=there[0], measures_dir=there[1], max_pixels=max_pixels)
+        results = _run_there(cluster, ids, batch, work)
     total, done = BatchResult(0, 0, 0), 0
-    for number, result in _run(ids, batch, work) if cluster is None else _run_there(cluster, ids, batch, work):
+    for number, result in results:
         total += result
         done += number
         if on_progress:
@@ -153,25 +135,33 @@ def parted(ids: list[str], most: int, workers: int) -> list[list[str]]:
     return [ids[start:end] for start, end in pairwise(bounds) if start < end]
 
 
-def _run_there(address: str, ids: list[str], batch: int, work: _Work) -> Iterator[tuple[int, BatchResult]]:
+def _run_there(
+    address: str, ids: list[str], batch: int, work: Callable[[list[str]], BatchResult]
+) -> Iterator[tuple[int, BatchResult]]:
     if ids:
         with connect(address) as client:
             yield from on_cluster(client, work, parted(ids, batch, sum(client.nthreads().values())))
 
 
-def _run(ids: list[str], batch: int, work: _Work) -> Iterator[tuple[int, BatchResult]]:
+def _run(
+    ids: list[str], batch: int, blobs_dir: Path, measures_dir: Path, max_pixels: int
+) -> Iterator[tuple[int, BatchResult]]:
     batches = parted(ids, batch, os.cpu_count() or 1)
     workers = min(len(batches), os.cpu_count() or 1)
     if workers < 2:
         for some in batches:
-            yield len(some), work(some)
+            yield (
+                len(some),
+                measure_batch(some, blobs_dir=blobs_dir, measures_dir=measures_dir, max_pixels=max_pixels),
+            )
         return
     # spawn: a fork of a process with threads, as a Prefect worker is, can hang
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_begin_worker) as pool:
-        futures = {pool.submit(work, some): len(some) for some in batches}
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=begin_worker) as pool:
+        futures = {pool.submit(measured, some, blobs_dir, max_pixels): len(some) for some in batches}
         try:
-            for future in as_completed(futures):
-                yield futures[future], future.result()
+            for future in as_completed(list(futures)):
+                # not kept in the future: all batches together may be large
+                yield futures.pop(future), _kept(future.result(), measures_dir)
         except BrokenProcessPool:
             raise DeepfieldError(
                 "A process that measured frames was killed, most likely for want of memory: what was finished is kept; "
@@ -181,49 +171,15 @@ def _run(ids: list[str], batch: int, work: _Work) -> Iterator[tuple[int, BatchRe
             pool.shutdown(cancel_futures=True)
 
 
-def _begin_worker() -> None:
-    cv2.setNumThreads(1)
-    _keep_freed_memory()
-    # Ctrl-C is for the parent, which lets the batches in flight end
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-def _keep_freed_memory() -> None:
-    """Let the C library keep what a picture's temporary planes took for the next ones, where it is glibc.
-
-    By default it gives each plane back to the system and asks for it again: a quarter of the time goes to page faults.
-    """
-    with suppress(OSError, AttributeError):
-        library = ctypes.CDLL(None)
-        library.mallopt(_M_MMAP_THRESHOLD, 32 * 2**20)
-        library.mallopt(_M_TRIM_THRESHOLD, 256 * 2**20)
-
-
-def _measured(image_id: str, path: Path, max_pixels: int) -> tuple[dict[str, Any], Descriptors | None]:
-    """The row of an image and its descriptors, from one decoding."""
-    row: dict[str, Any] = {"image_id": image_id, "size_bytes": path.stat().st_size, "problem": None}
-    try:
-        frame = decode(path, max_pixels)
-    except UndecodableError as error:
-        return row | {"problem": error.reason, "problem_text": str(error)}, None
-    prints = fingerprint(frame)
-    row = (
-        row
-        | {
-            "access_format": frame.media_type,
-            "width_px": frame.width,
-            "height_px": frame.height,
-            "channels": frame.channels,
-            "domain": frame.domain,
-            "unread_images": frame.unread_images,
-            "jpeg_quality": frame.jpeg_quality,
-            "pixel_sha256": prints.pixel_sha256,
-            "phash64": _join(prints.phash64),
-            "phash256": _join(prints.phash256),
-        }
-        | as_row(measure(frame))
-    )
-    return row, describe(frame)
+def _kept(batch: Measured, measures_dir: Path) -> BatchResult:
+    if batch.rows:
+        name = hashlib.sha256("\n".join(str(row["image_id"]) for row in batch.rows).encode()).hexdigest()[:32]
+        part = _folder(measures_dir) / f"part-{name}"
+        write_descriptors(batch.descriptors, part.with_suffix(".npz"))
+        write_parquet(_table(batch.rows), part.with_suffix(".parquet"))
+        seal(part)
+    undecodable = sum(row["problem"] is not None for row in batch.rows)
+    return BatchResult(len(batch.rows) - undecodable, undecodable, batch.missing)
 
 
 def _table(rows: list[dict[str, Any]]) -> pd.DataFrame:
@@ -239,10 +195,6 @@ def _table(rows: list[dict[str, Any]]) -> pd.DataFrame:
 
 def _folder(measures_dir: Path) -> Path:
     return measures_dir / f"frames-v{MEASURE_VERSION}"
-
-
-def _join(hashes: tuple[str, ...] | None) -> str | None:
-    return None if hashes is None else ",".join(hashes)
 
 
 def _split(text: str | None) -> tuple[str, ...] | None:
