@@ -12,6 +12,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from curation.cluster import connect, on_cluster
@@ -28,7 +29,7 @@ from manifests.seals import intact_parts, seal
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how many are done and how many there are."""
 
-BATCH = 64
+BATCH = 128
 
 _TEXT = ("image_id", "access_format", "domain", "pixel_sha256", "phash64", "phash256", "problem", "problem_text")
 _NUMBERS = tuple(column.name for column in (*schema.FRAME, *schema.MEASURES) if column.dtype in ("int64", "float64"))
@@ -183,14 +184,14 @@ def _kept(batch: Measured, measures_dir: Path) -> BatchResult:
 
 
 def _table(rows: list[dict[str, Any]]) -> pd.DataFrame:
-    frame = pd.DataFrame(rows, columns=[*_TEXT, *_NUMBERS, *_FLAGS])
+    columns: dict[str, Any] = {}
     for name in _TEXT:
-        frame[name] = frame[name].astype(object).where(frame[name].notna(), None)
+        columns[name] = np.array([row.get(name) for row in rows], object)
     for name in _NUMBERS:
-        frame[name] = frame[name].astype("float64")
+        columns[name] = np.array([row.get(name) for row in rows], np.float64)
     for name in _FLAGS:
-        frame[name] = frame[name].astype("boolean")
-    return frame
+        columns[name] = pd.array([row.get(name) for row in rows], "boolean")
+    return pd.DataFrame(columns)
 
 
 def _folder(measures_dir: Path) -> Path:
