@@ -1,30 +1,48 @@
 """Measures all blobs of a folder as `deepfield curate` does, and says how long it took and with how much memory.
 
-    python benchmarks/measure_blobs.py FOLDER
+    python benchmarks/measure_blobs.py FOLDER [--no-features]
 
+With --no-features the local features, by which crops are found, are left out: what is left are measurements and hashes.
 A script of its own, which imports no more than it needs: each process that measures imports it again, as it does
 the `deepfield` program, which imports what a command needs when it is asked for.
 """
 
+import argparse
 import json
 import resource
-import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from curation import measured
 from manifests.blobs import BlobStore
 
+with_features = measured.measured
 
-def main(home: Path) -> None:
+
+def main() -> None:
     """Print seconds and megabytes as one line of JSON."""
-    from curation.measuring import measure_all  # noqa: PLC0415
+    from curation import measuring  # noqa: PLC0415
 
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("home", type=Path, metavar="FOLDER", help="holds a blob store, and gets the measurements")
+    parser.add_argument("--no-features", action="store_true", help="leave local features out")
+    options = parser.parse_args()
+    home = options.home
+    if options.no_features:
+        measuring.measured = without_features
     blobs = BlobStore(home / "blobs")
     ids = [path.name for path in blobs.root.glob("??/??/*")]
-    wall, cpu = timed(lambda: measure_all(ids, blobs_dir=blobs.root, measures_dir=home / "measures", max_pixels=10**8))
+    places = {"blobs_dir": blobs.root, "measures_dir": home / "measures"}
+    wall, cpu = timed(lambda: measuring.measure_all(ids, **places, max_pixels=10**8))
     worker_mb = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
     print(json.dumps({"wall_s": wall, "cpu_s": cpu, "parent_mb": own_peak_mb(), "worker_mb": worker_mb}))
+
+
+def without_features(image_ids: Sequence[str], blobs_dir: Path, max_pixels: int) -> measured.Measured:
+    """What a process measures of a batch, but for the local features."""
+    measured.describe = lambda frame: None
+    return with_features(image_ids, blobs_dir, max_pixels)
 
 
 def own_peak_mb() -> float:
@@ -47,4 +65,4 @@ def cpu_s() -> float:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main()

@@ -3,9 +3,10 @@
     python benchmarks/measuring_rate.py [--files N] [--memory N]
 
 JPEGs of the synthetic sky, 1024 x 768 pixels, are measured as `deepfield curate` does it, with one process per core:
-decoding, the no-data mask, all measurements, all fingerprints, and the local features by which crops are found. The
-peers get the same files and as many processes: CleanVision's checks, imagededup's PHash and its search. Seconds are of
-the wall clock and of CPU, all processes together; where other work shares the machine, only the latter can be compared.
+decoding, the no-data mask, all measurements and all fingerprints, which is what the peers' work is like; then once more
+with the local features by which crops are found. The peers get the same files and as many processes: CleanVision's
+checks, imagededup's PHash and its search. Seconds are of the wall clock and of CPU, all processes together; where other
+work shares the machine, only the latter can be compared.
 Then the same number of frames once more and four times as many, each in a process of its own: the peak memory of any of
 its processes must not grow with the frames. The peers are `pip install -e '.[peers]'`; without one of them their line
 is left out.
@@ -56,15 +57,18 @@ def print_rates(place: Path, number: int) -> None:
     write_files(files, number)
     print(f"{number} JPEGs of {SIZE[0]}x{SIZE[1]}, {os.cpu_count()} cores")
     in_own_process(files.with_name("first"), files, 8)  # compiled code is kept on disk from here on
-    ours = in_own_process(files.with_name("home"), files, number)
-    print_rate("Deepfield", number, ours["wall_s"], ours["cpu_s"])
+    hashed = in_own_process(files.with_name("hashed"), files, number, "--no-features")
+    print_rate("Deepfield, measurements and hashes", number, hashed["wall_s"], hashed["cpu_s"])
+    described = in_own_process(files.with_name("described"), files, number)
+    print_rate("Deepfield with local features", number, described["wall_s"], described["cpu_s"])
     missing = [name for name in PEERS if importlib.util.find_spec(name) is None]
     if missing:
         print(f"{' and '.join(missing)} not installed: no peer to compare with")
         return
     wall, cpu = timed(lambda: peers(files))
     print_rate("CleanVision plus imagededup", number, wall, cpu)
-    print(f"Deepfield over the peers: {wall / ours['wall_s']:.2f} by the clock, {cpu / ours['cpu_s']:.2f} by CPU")
+    for what, ours in (("measurements and hashes", hashed), ("with local features", described)):
+        print(f"{what} over the peers: {wall / ours['wall_s']:.2f} by the clock, {cpu / ours['cpu_s']:.2f} by CPU")
 
 
 def print_memory(place: Path, number: int) -> None:
@@ -96,13 +100,13 @@ def write_files(folder: Path, number: int) -> None:
         cut.save(folder / f"{index:05d}.jpg", quality=90)
 
 
-def in_own_process(home: Path, files: Path, number: int) -> dict[str, float]:
+def in_own_process(home: Path, files: Path, number: int, *options: str) -> dict[str, float]:
     """Measure the first files in a new process, whose memory and CPU are its own."""
     blobs = BlobStore(home / "blobs")
     for path in sorted(files.iterdir())[:number]:
         blobs.put(path.read_bytes())
     done = subprocess.run(
-        [sys.executable, str(Path(__file__).with_name("measure_blobs.py")), str(home)],
+        [sys.executable, str(Path(__file__).with_name("measure_blobs.py")), str(home), *options],
         env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])},
         stdout=subprocess.PIPE,
         text=True,
