@@ -8,12 +8,15 @@ import numpy as np
 
 from curation.canvas import Canvas, histogram, histogram_quantile, reduce, sparse_step
 from curation.scans import (
+    largest_jump,
     line_sums,
     lone_pixels,
     paired_differences,
+    phase_medians,
     products_within,
     step_profiles,
     step_profiles_within,
+    typical_bend,
 )
 
 _SPECKLE_SIGMA, _SPECKLE_MIN_DN = 8.0, 24.0
@@ -25,7 +28,7 @@ _BLOCK_MAX_STEP_DN = 12
 _STEP_MAX_DN = 24
 _SEAM_REACH_PX = 4
 _WHOLE_LINE = 0.25  # of the longest valid row or column: the mean of a shorter one is mostly chance
-_GRAIN_RANGE, _GRAIN_SAMPLES = (6, 246), 20_000
+_GRAIN_RANGE, _GRAIN_SAMPLES = (6, 246), 10_000
 
 
 def speckle(view: Canvas, noise: float | None) -> float:
@@ -78,37 +81,22 @@ def blockiness(view: Canvas) -> float | None:
     """
     found = []
     for profile in _steps(view.gray, view.valid, _BLOCK_MAX_STEP_DN):
-        whole = len(profile) // _BLOCK_PX * _BLOCK_PX
-        ordered = np.sort(profile[:whole].reshape(-1, _BLOCK_PX), axis=0)  # what is not known comes last
-        number = np.count_nonzero(np.isfinite(ordered), axis=0)
-        if number.min() < 4:
-            return None
-        phase = np.arange(_BLOCK_PX)
-        # two in the middle of an even number
-        phases = ((ordered[(number - 1) // 2, phase] + ordered[number // 2, phase]) / 2).tolist()
-        elsewhere = statistics.median(phases)
+        phases = phase_medians(profile, _BLOCK_PX).tolist()
+        elsewhere = statistics.median(phases) if phases else 0.0
         if elsewhere <= 0:
             return None
         found.append(max(phases) / elsewhere)
     return math.fsum(found) / 2
 
 
-def stripes(view: Canvas) -> float:
+def stripes(view: Canvas, median_dn: float) -> float:
     """Banding: typical difference of the mean luminance of a row or column from its two neighbours', DN.
 
-    The larger of rows and columns, of their valid parts; light above the median counts as the median, so that stars do
-    not matter.
+    The larger of rows and columns, of their valid parts; light above the median level (DN) counts as that, so that
+    stars do not matter.
     """
-    median = int(histogram_quantile(histogram(view.small_gray, view.small_valid), 0.5))
-    found = [0.0]
-    for total, known in line_sums(view.small_gray, view.inner, median):
-        whole = known >= max(1.0, _WHOLE_LINE * known.max())
-        profile = np.where(whole, total / np.maximum(known, 1), np.nan).astype(np.float32)
-        away = np.abs(profile[1:-1] - (profile[2:] + profile[:-2]) / 2)
-        away = away[np.isfinite(away)]
-        if len(away):
-            found.append(float(np.median(away)))
-    return max(found)
+    sums = line_sums(view.small_gray, view.inner, int(median_dn))
+    return max(typical_bend(total, known, _WHOLE_LINE) for total, known in sums)
 
 
 def seam(view: Canvas) -> float:
@@ -117,12 +105,7 @@ def seam(view: Canvas) -> float:
     Panels of a collage, chip seams and frames within the frame have one; steps count up to 24 DN a pixel. Whole means
     its valid part, of at least a quarter of the longest.
     """
-    found = 0.0
-    for profile in _steps(view.small_gray, view.inner, _STEP_MAX_DN):
-        beside = np.maximum(profile[2 * _SEAM_REACH_PX :], profile[: -2 * _SEAM_REACH_PX])
-        jumps = profile[_SEAM_REACH_PX:-_SEAM_REACH_PX][: len(beside)] - beside
-        found = max(found, float(jumps[np.isfinite(jumps)].max(initial=0.0)))
-    return found
+    return max(largest_jump(one, _SEAM_REACH_PX) for one in _steps(view.small_gray, view.inner, _STEP_MAX_DN))
 
 
 def _steps(gray: np.ndarray, valid: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from curation.scans import halved, level_counts, quartered, whole_blocks
+from curation.scans import halved, level_counts, quantile_of_counts, quartered, whole_blocks
 from manifests.frames import Frame, luma, on_backdrop
 from manifests.planes import extremes
 
@@ -115,5 +115,4 @@ def histogram(plane: np.ndarray, mask: np.ndarray) -> np.ndarray:
 
 def histogram_quantile(counts: np.ndarray, share: float) -> float:
     """Level below which `share` of the counts lie; 0 where there are none."""
-    cumulative = counts.cumsum()
-    return float(np.searchsorted(cumulative, share * cumulative[-1])) if cumulative[-1] else 0.0
+    return float(quantile_of_counts(counts, share))

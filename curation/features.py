@@ -66,7 +66,9 @@ def describe(frame: Frame) -> Descriptors | None:
         return None
     known = frame.valid[frame.box]
     size = _size(known, _SEARCH_SIDE_PX)
-    gray, valid = cv2.GaussianBlur(gray_portrait(frame, size), (5, 5), _SEARCH_BLUR_PX), _resized_mask(known, size)
+    # less than twice as large, so that two neighbours each way see all of it
+    gray = cv2.resize(gray_portrait(frame, size), size, interpolation=cv2.INTER_LINEAR)
+    gray, valid = cv2.GaussianBlur(gray, (5, 5), _SEARCH_BLUR_PX), _resized_mask(known, size)
     orb = cv2.ORB.create(
         nfeatures=_SEARCHED,
         scaleFactor=_SEARCH_LEVEL_STEP,

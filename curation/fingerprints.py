@@ -34,7 +34,9 @@ def fingerprint(frame: Frame) -> Fingerprints:
     """
     if frame.box is None:
         return Fingerprints(pixel_digest(frame), None, None)
-    square = gray_portrait(frame, (_SIDE_PX, _SIDE_PX))
+    gray = gray_portrait(frame, (_SIDE_PX, _SIDE_PX))
+    way = cv2.INTER_AREA if max(gray.shape) > _SIDE_PX else cv2.INTER_LINEAR
+    square = cv2.resize(gray, (_SIDE_PX, _SIDE_PX), interpolation=way)
     halved = cv2.resize(square, (_SIDE_PX // 2, _SIDE_PX // 2), interpolation=cv2.INTER_AREA)
     return Fingerprints(pixel_digest(frame), _hashes(halved, 8), _hashes(square, 16))
 
@@ -53,7 +55,9 @@ def _hashes(square: np.ndarray, side: int) -> tuple[str, ...]:
         for _ in range(SYMMETRIES // 2):
             turned.append(view)
             view = sign[:, None] * view.T  # noqa: PLW2901
-    medians = np.median(np.reshape(turned, (SYMMETRIES, -1)), axis=1)
+    middle = side * side // 2
+    parted = np.partition(np.reshape(turned, (SYMMETRIES, -1)), (middle - 1, middle), axis=1)
+    medians = (parted[:, middle - 1] + parted[:, middle]) / 2.0
     return tuple(str(imagehash.ImageHash(view > median)) for view, median in zip(turned, medians, strict=True))
 
 

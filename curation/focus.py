@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 
 from curation.canvas import Canvas, histogram_quantile, sparse_step
-from curation.scans import areas_above, steepness_counts
+from curation.scans import areas_above, boxes_around, half_heights, steepness_counts
 
 _REACH_PX: Final = 7  # half the side of the box around a star
 _MIN_STARS, _MAX_STARS = 10, 100
@@ -23,18 +23,9 @@ def star_fwhm(view: Canvas, y: np.ndarray, x: np.ndarray) -> float | None:
     box of 15 x 15 working pixels. Height counts from the median of the box's rim; clipped, faint and crowded peaks
     (light above the half height on the rim) are left out. The first 100 stars in order of brightness speak for all.
     """
-    height, width = view.small_gray.shape
-    inside = (y >= _REACH_PX) & (x >= _REACH_PX) & (y < height - _REACH_PX) & (x < width - _REACH_PX)
-    y, x = y[inside], x[inside]
-    level = view.small_gray[y, x]
-    y, x = y[level <= _MAX_LEVEL_DN], x[level <= _MAX_LEVEL_DN]
-    brightest = np.argsort(-view.small_gray[y, x].astype(np.int16), kind="stable")[:_MAX_STARS]
-    y, x = y[brightest], x[brightest]
     if len(y) < _MIN_STARS:
         return None
-    reach = np.arange(-_REACH_PX, _REACH_PX + 1)
-    boxes = view.small_gray[y[:, None, None] + reach[None, :, None], x[:, None, None] + reach[None, None, :]]
-    boxes = boxes.astype(np.float32)
+    boxes = boxes_around(view.small_gray, y, x, _REACH_PX, _MAX_LEVEL_DN, _MAX_STARS)
     width_px = median_width(boxes, _MIN_HEIGHT_DN, _MIN_STARS)
     return None if width_px is None else width_px * view.factor
 
@@ -45,12 +36,8 @@ def median_width(boxes: np.ndarray, least: float, fewest: int) -> float | None:
     Peaks less high than `least` above the median of the box's rim, and those with light above the half height on it,
     do not count; None where fewer than `fewest` do.
     """
-    rim = np.concatenate([boxes[:, 0], boxes[:, -1], boxes[:, 1:-1, 0], boxes[:, 1:-1, -1]], axis=1)
-    sky = np.median(rim, axis=1)
-    middle = boxes.shape[1] // 2
-    top = boxes[:, middle, middle]
-    half = (top + sky) / 2
-    alone = (top - sky >= least) & (rim.max(axis=1) < half)
+    half = half_heights(boxes, least)
+    alone = np.isfinite(half)
     if alone.sum() < fewest:
         return None
     areas = areas_above(boxes[alone], half[alone])

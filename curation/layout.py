@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 
 from curation.canvas import Canvas, histogram, histogram_quantile, reduce, shrink
-from curation.drawn import largest_rectangle, rows_of_letters, ruled_pixels, straight_pixels
-from curation.scans import flat_pixels, most_common_colour, slopes, whole_blocks
+from curation.drawn import are_letters, largest_rectangle, letter_planes, outlined_pixels, rows_of_letters, ruled_pixels
+from curation.scans import even_rows, flat_pixels, most_common_colour, slopes, whole_blocks
 from manifests.shapes import shapes
 
 _DARK_DN = 12
@@ -16,6 +16,7 @@ _STRONG_EDGE_DN = 12.0
 _AXIS_RAD = 0.06
 _BORDER_SPREAD_DN = 6
 _TEXT_HEIGHTS_PX = (5, 48)
+_BRIGHT_DN, _DARK_LETTER_DN = (120, 200), (135, 55)  # a letter, and its flat top
 _TEXT_MAX_PARTS = 4000
 _WORD = 4
 _PAGE_SHARE = 0.03
@@ -29,15 +30,14 @@ def flat_fraction(view: Canvas) -> float:
     A detector always leaves noise on light; drawings and captions do not. Black is left out, because previews clip
     the sky there. Every second row and column is looked at.
     """
-    lit = (view.small_brightest > _DARK_DN) & view.inner
-    flat = flat_pixels(view.small, lit, 1)
-    return flat / max(1, int(np.count_nonzero(view.inner[::2, ::2])))
+    flat, known = flat_pixels(view.small, view.small_brightest, view.inner, _DARK_DN, 1)
+    return flat / max(1, known)
 
 
 def mode_fraction(view: Canvas) -> float:
     """Share of the valid area in its most common lit colour, colours rounded to 8 DN; every fourth row and column."""
-    lit = (view.small_brightest > _DARK_DN) & view.small_valid
-    return most_common_colour(view.small, lit) / max(1, np.count_nonzero(view.small_valid[::4, ::4]))
+    most, known = most_common_colour(view.small, view.small_brightest, view.small_valid, _DARK_DN)
+    return most / max(1, known)
 
 
 def line_length(view: Canvas) -> float:
@@ -46,7 +46,7 @@ def line_length(view: Canvas) -> float:
     An edge is a step of more than 14 DN of one sign. Panels, boxes, axes and captions have them; stars do not.
     """
     total = 0.0
-    turned = cv2.transpose(view.small_gray), cv2.transpose(view.inner.view(np.uint8)).view(bool)
+    turned = cv2.transpose(view.small_gray), _turned(view.inner)
     for gray, inner in ((view.small_gray, view.inner), turned):
         total += ruled_pixels(gray, inner, _LINE_STEP_DN, _shortest_line(gray.shape[1])) / gray.shape[1]
     return total
@@ -78,7 +78,8 @@ def border_fraction(view: Canvas) -> float:
         (view.small, view.small_valid),
         (view.small.transpose(1, 0, 2), view.small_valid.T),
     ):
-        depth += max(_margin(picture, valid), _margin(picture[::-1], valid[::-1])) / len(valid)
+        margins = (even_rows(picture[::way], valid[::way], _BORDER_SPREAD_DN) for way in (1, -1))
+        depth += max(margins) / len(valid)
     return depth
 
 
@@ -90,12 +91,8 @@ def void_line_length(view: Canvas) -> float:
     if view.small_valid.all():
         return 0.0
     total = 0.0
-    for valid in (view.small_valid, view.small_valid.T):
-        outline = np.ascontiguousarray(valid[1:] != valid[:-1])
-        shortest = _shortest_line(outline.shape[1])
-        # bridged gaps are four pixels wide at most: a row with fewer pixels than this has no such run
-        outline = outline[np.count_nonzero(outline, axis=1) >= shortest // 5]
-        total += straight_pixels(outline, shortest) / outline.shape[1]
+    for valid in (view.small_valid, _turned(view.small_valid)):
+        total += outlined_pixels(valid, _shortest_line(valid.shape[1])) / valid.shape[1]
     return total
 
 
@@ -130,13 +127,19 @@ def text(view: Canvas) -> tuple[int, int]:
     height.
     """
     valid, gray = shrink(view.small_valid, 1), view.small_gray
-    found = [_rows_of_letters((gray >= 120) & valid, (gray >= 200) & valid)]
+    bright, core, dark, dark_core, light = letter_planes(gray, valid, _BRIGHT_DN, _DARK_LETTER_DN)
+    found = [_rows_of_letters(bright, core)]
     # dark letters need light around them
-    if np.count_nonzero((gray > 135) & valid) > _PAGE_SHARE * gray.size:
-        found.append(_rows_of_letters((gray <= 135) & valid, (gray <= 55) & valid))
+    if light > _PAGE_SHARE * gray.size:
+        found.append(_rows_of_letters(dark, dark_core))
     if not view.small_valid.all():
         found.append(_rows_of_letters(view.small_valid, view.small_valid))
     return max(run for run, _ in found), sum(letters for _, letters in found)
+
+
+def _turned(mask: np.ndarray) -> np.ndarray:
+    """Its columns as rows, contiguous."""
+    return cv2.transpose(mask.view(np.uint8)).view(bool)
 
 
 def _shortest_line(side_px: int) -> int:
@@ -148,26 +151,9 @@ def _rows_of_letters(shape: np.ndarray, top: np.ndarray) -> tuple[int, int]:
     """Length of the longest row, and the number of letters in rows of four and more."""
     if not top.any():
         return 0, 0
-    x, y, width, height, area, core = shapes(shape, top & shape, 8).T
-    is_letter = (
-        (height >= _TEXT_HEIGHTS_PX[0])
-        & (height <= _TEXT_HEIGHTS_PX[1])
-        & (width <= 1.8 * height)
-        & (core >= 0.35 * area)
-        & (area <= 0.9 * height * width)
-    )
-    letters = np.flatnonzero(is_letter)
+    letters = shapes(shape, top, 8)
+    letters = letters[are_letters(letters, *_TEXT_HEIGHTS_PX)]
     if not 3 <= len(letters) <= _TEXT_MAX_PARTS:
         return min(len(letters), 2), 0
-    letters = letters[np.lexsort((y[letters], x[letters]))]
-    ends, base = x[letters] + width[letters], y[letters] + height[letters]
-    return rows_of_letters(x[letters], ends, base, height[letters], _WORD)
-
-
-def _margin(picture: np.ndarray, valid: np.ndarray) -> int:
-    """Number of one-coloured rows before the first that is not."""
-    for number, (line, known) in enumerate(zip(picture, valid, strict=True)):
-        values = line[known].astype(np.int16)
-        if len(values) and (2 * len(values) < len(known) or np.ptp(values, axis=0).max() > _BORDER_SPREAD_DN):
-            return number
-    return len(picture)
+    x, y, width, height, _, _ = letters[np.lexsort((letters[:, 1], letters[:, 0]))].T
+    return rows_of_letters(x, x + width, y + height, height, _WORD)

@@ -13,7 +13,7 @@ from manifests.frames import Frame
 
 # Raise it whenever a measurement, a fingerprint, the decoder or the no-data mask changes: frames measured under another
 # version are measured again.
-MEASURE_VERSION = "9"
+MEASURE_VERSION = "10"
 
 _MIN_VALID_PIXELS, _MIN_SIDE_PX = 256, 8
 _NOISE_FLOOR_DN = 0.25  # of eight-bit data
@@ -138,7 +138,7 @@ def measure(frame: Frame) -> Measures:
         speckle_per_mpx=artefacts.speckle(view, noise),
         trail_length=artefacts.trail_length(view),
         blockiness=artefacts.blockiness(view),
-        stripe_dn=artefacts.stripes(view),
+        stripe_dn=artefacts.stripes(view, light.median),
         seam_dn=artefacts.seam(view),
         flat_fraction=layout.flat_fraction(view),
         mode_fraction=layout.mode_fraction(view),

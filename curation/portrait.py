@@ -1,9 +1,8 @@
 """The picture that fingerprints and features see: cut to the valid bounding box, no-data in the median colour."""
 
-import cv2
 import numpy as np
 
-from manifests.frames import Frame
+from manifests.frames import Frame, halved
 
 
 def portrait(frame: Frame) -> tuple[np.ndarray, np.ndarray] | None:
@@ -16,13 +15,17 @@ def portrait(frame: Frame) -> tuple[np.ndarray, np.ndarray] | None:
 
 
 def gray_portrait(frame: Frame, size: tuple[int, int]) -> np.ndarray:
-    """The luminance of the same, resized to `size` (width, height), uint8.
+    """The luminance of the same, uint8, halved while it is twice as large as `size` (width, height) or more.
 
-    Much larger ones start from the frame at half size: the average is the same but for its rounding.
+    To be resized to that: the average is the same but for its rounding, and costs a fraction.
     """
     gray = frame.gray[frame.box]
-    height, width = gray.shape
-    if width >= 2 * size[0] and height >= 2 * size[1]:
+    if _is_twice(gray, size):
         gray = frame.half_gray
-    smaller = size[0] < gray.shape[1] or size[1] < gray.shape[0]
-    return cv2.resize(gray, size, interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR)
+    while _is_twice(gray, size):
+        gray = halved(gray)
+    return gray
+
+
+def _is_twice(gray: np.ndarray, size: tuple[int, int]) -> bool:
+    return gray.shape[1] >= 2 * size[0] and gray.shape[0] >= 2 * size[1]

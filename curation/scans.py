@@ -1,14 +1,15 @@
 """Compiled passes over a picture that the measurements share: level counts, second differences, slopes, peaks."""
 
-import cv2
 import numpy as np
 from numba import njit
 
 from manifests.compiled import compiled
 from manifests.planes import chosen, luma_of
+from manifests.words import first_set, without_first
 
 _REACH_PX = 3
 _BANDS, _BAND_PX = 6, 64
+_PARTS = 64  # of a level
 
 
 @compiled
@@ -21,6 +22,37 @@ def level_counts(plane, mask):  # type: ignore[no-untyped-def]
         for x in range(width):
             counts[x & 3, plane[y, x]] += mask[y, x]
     return counts.sum(axis=0)
+
+
+@compiled
+def quantile_of_counts(counts, share):  # type: ignore[no-untyped-def]
+    """The first place at which counts (n,), added up, are `share` of all; 0 where there are none."""
+    total = 0.0
+    for number in counts:
+        total += number
+    below, place = 0.0, 0
+    if total:
+        below = counts[0]
+        while below < share * total and place < len(counts) - 1:
+            place += 1
+            below += counts[place]
+    return place
+
+
+@compiled
+def skewness_of_counts(counts):  # type: ignore[no-untyped-def]
+    """Skewness of whole numbers from 0, given how often each occurs, which one does; 0 where all are the same."""
+    total = mean = 0.0
+    for value in range(len(counts)):
+        total += counts[value]
+        mean += counts[value] * value
+    mean /= total
+    second = third = 0.0
+    for value in range(len(counts)):
+        away = value - mean
+        second += counts[value] * away**2
+        third += counts[value] * away**3
+    return (third / total) / (second / total) ** 1.5 if second > 0 else 0.0
 
 
 @compiled
@@ -293,6 +325,104 @@ def line_sums(plane, mask, most):  # type: ignore[no-untyped-def]
 
 
 @compiled
+def clip_counts(darkest, brightest, mask, clipped, black):  # type: ignore[no-untyped-def]
+    """How many pixels have all channels, any channel at `clipped` or above, all at `black` or below, and how many are.
+
+    Given are the least and the largest channel, uint8 (H, W) each; only pixels under a bool mask count.
+    """
+    height, width = mask.shape
+    every = some = dark = known = 0
+    for y in range(height):
+        low, high, row = darkest[y], brightest[y], mask[y]
+        all_here = any_here = dark_here = known_here = np.int32(0)
+        for x in range(width):
+            all_here = np.int32(all_here + (row[x] & (low[x] >= clipped)))
+            any_here = np.int32(any_here + (row[x] & (high[x] >= clipped)))
+            dark_here = np.int32(dark_here + (row[x] & (high[x] <= black)))
+            known_here = np.int32(known_here + row[x])
+        every, some, dark = every + int(all_here), some + int(any_here), dark + int(dark_here)
+        known += int(known_here)
+    return every, some, dark, known
+
+
+@compiled
+def typical_bend(totals, numbers, fewest):  # type: ignore[no-untyped-def]
+    """Median difference of the means of a line of sums, (n,), from the mean of their two neighbours.
+
+    Means of less than `fewest` times as many as the one of most are not known; 0 where no three neighbours are.
+    """
+    means = _means(totals, numbers, fewest)
+    bends = np.empty(len(means), np.float64)
+    number = 0
+    for at in range(1, len(means) - 1):
+        bend = abs(means[at] - (means[at - 1] + means[at + 1]) / 2)
+        if not np.isnan(bend):
+            bends[number] = bend
+            number += 1
+    return np.median(bends[:number]) if number else 0.0
+
+
+@compiled
+def phase_medians(profile, period):  # type: ignore[no-untyped-def]
+    """Medians of every `period`th value of a profile (n,), by where they begin, float64 (period,).
+
+    NaN is not a value; empty where a phase has less than four. A rest that is no whole period is left out.
+    """
+    whole = len(profile) // period
+    medians, values = np.empty(period, np.float64), np.empty(whole, np.float64)
+    for phase in range(period):
+        number = 0
+        for at in range(whole):
+            value = profile[at * period + phase]
+            if not np.isnan(value):
+                values[number] = value
+                number += 1
+        if number < 4:
+            return medians[:0]
+        medians[phase] = np.median(values[:number])
+    return medians
+
+
+@compiled
+def largest_jump(profile, reach):  # type: ignore[no-untyped-def]
+    """By how much a value of a profile (n,) exceeds both of those `reach` away, at most; 0 where none does."""
+    largest = 0.0
+    for at in range(reach, len(profile) - reach):
+        # of NaN no comparison is true
+        jump = profile[at] - max(profile[at - reach], profile[at + reach])
+        if jump > largest and not np.isnan(profile[at - reach]) and not np.isnan(profile[at + reach]):
+            largest = jump
+    return largest
+
+
+@compiled
+def even_rows(picture, mask, spread):  # type: ignore[no-untyped-def]
+    """How many rows of a uint8 picture (H, W, 3) come before the first that is not of one colour.
+
+    Of one colour is a row without a pixel under the mask, and one that has half of its pixels there, whose channels
+    each differ by at most `spread`.
+    """
+    height, width = mask.shape
+    low, high = np.empty(3, np.uint8), np.empty(3, np.uint8)
+    for y in range(height):
+        low[:], high[:] = 255, 0
+        number = 0
+        for x in range(width):
+            if mask[y, x]:
+                number += 1
+                for band in range(3):
+                    low[band] = min(low[band], picture[y, x, band])
+                    high[band] = max(high[band], picture[y, x, band])
+        if number:
+            uneven = 2 * number < width
+            for band in range(3):
+                uneven |= np.int32(high[band]) - np.int32(low[band]) > spread
+            if uneven:
+                return y
+    return height
+
+
+@compiled
 def steepness_counts(gray, mask, step):  # type: ignore[no-untyped-def]
     """Counts of the larger of the two central differences of a uint8 plane (H, W) over two pixels, int64 (256,).
 
@@ -310,22 +440,27 @@ def steepness_counts(gray, mask, step):  # type: ignore[no-untyped-def]
     return counts.sum(axis=0)
 
 
-def lone_pixels(picture: np.ndarray, mask: np.ndarray, cut: int) -> tuple[int, int]:
+@compiled
+def lone_pixels(picture, mask, cut):  # type: ignore[no-untyped-def]
     """Pixels of a uint8 picture (H, W, 3) more than `cut` above all their neighbours in a channel, and of how many.
 
     The picture is contiguous. All of the 3 x 3 pixels must be under the mask; those on the border are left out. Of tall
     pictures six bands of 64 rows are looked at.
     """
     height, width = mask.shape
-    if min(height, width) < 3:
-        return 0, 0
     number = total = 0
-    starts = np.linspace(0, height - _BAND_PX, _BANDS).astype(int) if height > _BANDS * _BAND_PX else [0]
-    rows = _BAND_PX if len(starts) > 1 else height
-    for start in starts:
-        band = np.s_[start : start + rows]
-        number += _lone(picture[band], mask[band], cut)
-        total += cv2.countNonZero(mask[band].view(np.uint8))
+    if min(height, width) < 3:
+        return number, total
+    bands, rows = (_BANDS, _BAND_PX) if height > _BANDS * _BAND_PX else (1, height)
+    for band in range(bands):
+        start = band * (height - rows) // max(1, bands - 1)
+        known = mask[start : start + rows]
+        number += _lone(picture[start : start + rows], known, cut)
+        for y in range(rows):
+            row, here = known[y], np.int32(0)
+            for x in range(width):
+                here = np.int32(here + row[x])
+            total += int(here)
     return number, total
 
 
@@ -382,18 +517,21 @@ def _second_difference(plane, y, x):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def most_common_colour(picture, mask):  # type: ignore[no-untyped-def]
+def most_common_colour(picture, brightest, mask, dark):  # type: ignore[no-untyped-def]
     """How many pixels under the mask of a uint8 picture (H, W, 3) have its most common colour, rounded to 8 DN.
 
-    Only every fourth row and column is looked at.
+    Those count whose `brightest` channel (H, W) is above `dark`. Only every fourth row and column is looked at; returns
+    too how many of these are under the mask.
     """
     counts = np.zeros(1 << 15, np.int32)
     height, width = mask.shape
+    number = 0
     for y in range(0, height, 4):
         for x in range(0, width, 4):
             red, green, blue = (np.int64(picture[y, x, 0]), np.int64(picture[y, x, 1]), np.int64(picture[y, x, 2]))
-            counts[(red >> 3) << 10 | (green >> 3) << 5 | blue >> 3] += mask[y, x]
-    return counts.max()
+            counts[(red >> 3) << 10 | (green >> 3) << 5 | blue >> 3] += mask[y, x] & (brightest[y, x] > dark)
+            number += mask[y, x]
+    return counts.max(), number
 
 
 @compiled
@@ -433,28 +571,180 @@ def colour_sums(picture, mask, bins):  # type: ignore[no-untyped-def]
 
 
 @compiled
+def known_means(plane, mask, side):  # type: ignore[no-untyped-def]
+    """Means of a uint8 plane (H, W) under a bool mask over blocks of `side` x `side` pixels, and the shares under it.
+
+    Float32 (h, w) each; blocks with nothing under it are 0, cut-off ones are dropped.
+    """
+    height, width = plane.shape[0] // side, plane.shape[1] // side
+    means, shares = np.empty((height, width), np.float32), np.empty((height, width), np.float32)
+    sums, numbers = np.empty(plane.shape[1], np.int32), np.empty(plane.shape[1], np.int32)
+    for y in range(height):
+        sums[:], numbers[:] = 0, 0
+        for v in range(side * y, side * y + side):
+            row, known = plane[v], mask[v]
+            for x in range(len(sums)):
+                sums[x] = np.int32(sums[x] + np.int32(chosen(known[x], row[x], np.uint8(0))))
+            for x in range(len(sums)):
+                numbers[x] = np.int32(numbers[x] + known[x])
+        for x in range(width):
+            total = number = np.int32(0)
+            for u in range(side * x, side * x + side):
+                total, number = np.int32(total + sums[u]), np.int32(number + numbers[u])
+            means[y, x] = np.float32(total) / np.float32(max(int(number), 1))
+            shares[y, x] = np.float32(number) / np.float32(side * side)
+    return means, shares
+
+
+@compiled
+def block_means(plane, side):  # type: ignore[no-untyped-def]
+    """Means of blocks of `side` x `side` pixels of a uint8 plane (H, W), float32 (h, w); cut-off ones are dropped."""
+    height, width = plane.shape[0] // side, plane.shape[1] // side
+    means = np.empty((height, width), np.float32)
+    sums = np.empty(plane.shape[1], np.int32)
+    for y in range(height):
+        sums[:] = 0
+        for v in range(side * y, side * y + side):
+            row = plane[v]
+            for x in range(len(sums)):
+                sums[x] = np.int32(sums[x] + np.int32(row[x]))
+        for x in range(width):
+            total = np.int32(0)
+            for u in range(side * x, side * x + side):
+                total = np.int32(total + sums[u])
+            means[y, x] = np.float32(total) / np.float32(side * side)
+    return means
+
+
+@compiled
+def blurred_above(gray, taps, coarse, side):  # type: ignore[no-untyped-def]
+    """A uint8 plane (H, W) blurred, and what that is above a coarser one, float32 (H, W) each.
+
+    `taps` are the weights, float32 (4,), of a pixel and of those 1, 2 and 3 away, along both axes; beyond its border
+    the plane is mirrored. `coarse`, float32 (h, w), has a value for each block of `side` pixels, and is interpolated.
+    """
+    height, width = gray.shape
+    blurred, above = np.empty((height, width), np.float32), np.empty((height, width), np.float32)
+    sums, line = np.empty((3, width), np.uint16), np.empty(width + 6, np.float32)
+    # as views, or the compiler does not see that it can take many pixels at once
+    left3, left2, left1, inside = line[:-6], line[1:-5], line[2:-4], line[3:-3]
+    right1, right2, right3 = line[4:-2], line[5:-1], line[6:]
+    centre, near, middle, far = taps[0], taps[1], taps[2], taps[3]
+    left, right, share = np.empty(width, np.int32), np.empty(width, np.int32), np.empty(width, np.float32)
+    for x in range(width):
+        left[x], right[x], share[x] = _between(x, side, coarse.shape[1])
+    widened = np.empty((len(coarse), width), np.float32)
+    for y in range(len(coarse)):
+        values, wide = coarse[y], widened[y]
+        for x in range(width):
+            wide[x] = values[left[x]] + share[x] * (values[right[x]] - values[left[x]])
+    for y in range(height):
+        row = gray[y]
+        for away in range(1, 4):
+            one, other, pair = gray[_mirrored(y - away, height)], gray[_mirrored(y + away, height)], sums[away - 1]
+            for x in range(width):
+                pair[x] = np.uint16(np.uint16(one[x]) + np.uint16(other[x]))
+        first, second, third = sums[0], sums[1], sums[2]
+        for x in range(width):
+            nearest = centre * np.float32(row[x]) + near * np.float32(first[x])
+            inside[x] = nearest + middle * np.float32(second[x]) + far * np.float32(third[x])
+        for away in range(1, 4):
+            line[3 - away] = line[3 + _mirrored(-away, width)]
+            line[width + 2 + away] = line[3 + _mirrored(width - 1 + away, width)]
+        smooth = blurred[y]
+        for x in range(width):
+            nearest = centre * inside[x] + near * (left1[x] + right1[x])
+            smooth[x] = nearest + middle * (left2[x] + right2[x]) + far * (left3[x] + right3[x])
+        upper, lower, part = _between(y, side, len(coarse))
+        over, under, rise = widened[upper], widened[lower], above[y]
+        for x in range(width):
+            rise[x] = smooth[x] - (over[x] + part * (under[x] - over[x]))
+    return blurred, above
+
+
+@njit(inline="always")
+def _mirrored(place, length):  # type: ignore[no-untyped-def]
+    """The place that one up to `length` - 1 beyond the border is mirrored to, the border itself not doubled."""
+    return min(abs(place), 2 * (length - 1) - abs(place))
+
+
+@compiled
+def _between(place, side, number):  # type: ignore[no-untyped-def]
+    """The two of `number` blocks of `side` pixels between whose centres a pixel is, and how far it is to the second."""
+    at = min(max((place - (side - 1) / 2) / side, 0.0), number - 1.0)
+    first = min(int(at), max(0, number - 2))
+    return first, min(first + 1, number - 1), np.float32(at - first)
+
+
+@compiled
+def median_size(plane, mask, step):  # type: ignore[no-untyped-def]
+    """Median of the absolute values, up to 256, of a float32 plane (H, W) under a bool mask, to a hundredth.
+
+    Every `step`th row and column is looked at; 0 where nothing is.
+    """
+    counts = np.zeros(256 * _PARTS, np.int32)
+    height, width = plane.shape
+    number = 0
+    for y in range(0, height, step):
+        for x in range(0, width, step):
+            if mask[y, x]:
+                counts[min(int(abs(plane[y, x]) * _PARTS), len(counts) - 1)] += 1
+                number += 1
+    return (quantile_of_counts(counts, 0.5) + 0.5) / _PARTS if number else 0.0
+
+
+@compiled
+def boxes_around(gray, y, x, reach, most_level, most):  # type: ignore[no-untyped-def]
+    """Boxes of a uint8 plane (H, W) around some of its pixels, float32 (n, 2 `reach` + 1, 2 `reach` + 1).
+
+    Of the pixels within, which are at most at `most_level`, the brightest `most`, in this order.
+    """
+    height, width = gray.shape
+    chosen_ones = np.empty(len(y), np.int64)
+    number = 0
+    for at in range(len(y)):
+        inside = reach <= y[at] < height - reach and reach <= x[at] < width - reach
+        if inside and gray[y[at], x[at]] <= most_level:
+            chosen_ones[number] = at
+            number += 1
+    order = np.empty(number, np.int64)
+    for at in range(number):
+        order[at] = -np.int64(gray[y[chosen_ones[at]], x[chosen_ones[at]]])
+    brightest = chosen_ones[np.argsort(order, kind="mergesort")[:most]]
+    boxes = np.empty((len(brightest), 2 * reach + 1, 2 * reach + 1), np.float32)
+    for at in range(len(brightest)):
+        top, left = y[brightest[at]] - reach, x[brightest[at]] - reach
+        for v in range(2 * reach + 1):
+            for u in range(2 * reach + 1):
+                boxes[at, v, u] = gray[top + v, left + u]
+    return boxes
+
+
+@compiled
 def extrema(bumps, cut, inner):  # type: ignore[no-untyped-def]
     """Rows and columns of the maxima of a float32 plane (H, W) in their order, and the number of its minima.
 
     They are above `cut` (minima below -cut), under the mask, not on the border, and no pixel within 3 px tops them.
     """
     height, width = bumps.shape
-    stands_out = np.empty(width, np.bool_)
+    words = np.zeros(width // 8 + 1, np.uint64)
+    stands_out = words.view(np.bool_)[:width]
     y_found, x_found = np.empty(height * width, np.int64), np.empty(height * width, np.int64)
     maxima = minima = 0
     for y in range(1, height - 1):
         row, known = bumps[y], inner[y]
-        for x in range(width):
-            stands_out[x] = known[x] & (abs(row[x]) > cut)
         for x in range(1, width - 1):
-            if not stands_out[x]:
-                continue
-            if row[x] > 0:
-                if not _is_topped(bumps, y, x, np.float32(1.0)):
-                    y_found[maxima], x_found[maxima] = y, x
-                    maxima += 1
-            elif not _is_topped(bumps, y, x, np.float32(-1.0)):
-                minima += 1
+            stands_out[x] = known[x] & (abs(row[x]) > cut)
+        for at in range(len(words)):
+            word = words[at]
+            while word:
+                x, word = 8 * at + first_set(word), without_first(word)
+                if row[x] > 0:
+                    if not _is_topped(bumps, y, x, np.float32(1.0)):
+                        y_found[maxima], x_found[maxima] = y, x
+                        maxima += 1
+                elif not _is_topped(bumps, y, x, np.float32(-1.0)):
+                    minima += 1
     return y_found[:maxima], x_found[:maxima], minima
 
 
@@ -469,6 +759,27 @@ def _is_topped(bumps, y, x, sign):  # type: ignore[no-untyped-def]
             if sign * bumps[v, u] > level:
                 return True
     return False
+
+
+@compiled
+def half_heights(boxes, least):  # type: ignore[no-untyped-def]
+    """Half the height of the peaks in the middle of some float32 boxes (n, side, side), float32 (n,).
+
+    Height counts from the median of the box's rim; NaN for peaks less high than `least`, and where a pixel of the rim
+    is as high.
+    """
+    number, side, _ = boxes.shape
+    found, rim = np.empty(number, np.float32), np.empty(4 * (side - 1), np.float32)
+    middle, half = side // 2, np.float32(0.5)
+    for at in range(number):
+        box = boxes[at]
+        for place in range(side - 1):
+            rim[4 * place], rim[4 * place + 1] = box[0, place], box[place, side - 1]
+            rim[4 * place + 2], rim[4 * place + 3] = box[side - 1, place + 1], box[place + 1, 0]
+        sky = np.median(rim)
+        level = half * (box[middle, middle] + np.float32(sky))
+        found[at] = level if box[middle, middle] - sky >= least and rim.max() < level else np.float32(np.nan)
+    return found
 
 
 @compiled
@@ -494,28 +805,40 @@ def areas_above(boxes, levels):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def flat_pixels(picture, mask, limit):  # type: ignore[no-untyped-def]
+def flat_pixels(picture, brightest, mask, dark, limit):  # type: ignore[no-untyped-def]
     """How many pixels under the mask of a contiguous uint8 picture (H, W, 3) differ in no channel by more than `limit`
-    among them and their eight neighbours; only every second row and column is looked at.
+    among them and their eight neighbours.
+
+    Those count whose `brightest` channel (H, W) is above `dark`. Only every second row and column is looked at; returns
+    too how many of these are under the mask.
     """
     height, width = mask.shape
     rows = picture.reshape(height, 3 * width)
-    high, low = np.empty(3 * width, np.uint8), np.empty(3 * width, np.uint8)
-    count = 0
+    # a pixel more at either end, like the first and the last
+    high, low = np.empty(3 * width + 6, np.uint8), np.empty(3 * width + 6, np.uint8)
+    varied = np.empty(3 * width, np.uint8)
+    high_before, high_here, high_after = high[:-6], high[3:-3], high[6:]
+    low_before, low_here, low_after = low[:-6], low[3:-3], low[6:]
+    count = number = 0
     for y in range(0, height, 2):
         above, row, below, known = rows[max(0, y - 1)], rows[y], rows[min(height - 1, y + 1)], mask[y]
+        light = brightest[y]
         for at in range(3 * width):
-            high[at], low[at] = max(above[at], row[at], below[at]), min(above[at], row[at], below[at])
+            high_here[at], low_here[at] = max(above[at], row[at], below[at]), min(above[at], row[at], below[at])
+        for band in range(3):
+            high[band], low[band] = high_here[band], low_here[band]
+            high_after[3 * width - 3 + band] = high_here[3 * width - 3 + band]
+            low_after[3 * width - 3 + band] = low_here[3 * width - 3 + band]
+        for at in range(3 * width):
+            most, least = max(high_before[at], high_here[at], high_after[at]), low_here[at]
+            varied[at] = np.uint8(most - min(low_before[at], least, low_after[at]))
+        here = known_here = np.int32(0)
         for x in range(0, width, 2):
-            if not known[x]:
-                continue
-            left, middle, right = 3 * max(0, x - 1), 3 * x, 3 * min(width - 1, x + 1)
-            flat = True
-            for band in range(3):
-                most = max(high[left + band], high[middle + band], high[right + band])
-                flat &= most - min(low[left + band], low[middle + band], low[right + band]) <= limit
-            count += flat
-    return count
+            most = max(varied[3 * x], varied[3 * x + 1], varied[3 * x + 2])
+            here = np.int32(here + (known[x] & (light[x] > dark) & (most <= limit)))
+            known_here = np.int32(known_here + known[x])
+        count, number = count + int(here), number + int(known_here)
+    return count, number
 
 
 @compiled

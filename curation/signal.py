@@ -8,7 +8,15 @@ import cv2
 import numpy as np
 
 from curation.canvas import Canvas, histogram, histogram_quantile, reduce, shrink, sparse_step
-from curation.scans import difference_counts, extrema
+from curation.scans import (
+    block_means,
+    blurred_above,
+    clip_counts,
+    difference_counts,
+    extrema,
+    median_size,
+    skewness_of_counts,
+)
 from manifests.compiled import compiled
 from manifests.shapes import shapes
 
@@ -19,8 +27,10 @@ MAD_TO_SIGMA = 0.6744897501960817
 # outside this range the local mean says that noise was cut off at black or white
 _NOISE_RANGE = (4, 248)
 _CLIPPED_DN = 240  # enlarging, palettes and JPEG leave what was clipped at 243 to 255
-_MIN_SAMPLES, _SAMPLES, _NOISE_SAMPLES, _LEVEL_SAMPLES = 200, 8_000, 20_000, 150_000
+_MIN_SAMPLES, _SAMPLES, _NOISE_SAMPLES, _LEVEL_SAMPLES = 200, 8_000, 10_000, 150_000
 _SIGNAL_SIGMA, _SIGNAL_MIN_DN = 5.0, 15.0
+_FINE_PX, _WIDE_PX = 1.2, 4.0
+_WIDE_BLOCK_PX, _WIDE_BLUR = 4, 0.9  # averaging blocks blurs too: together with this, in blocks, about `_WIDE_PX`
 _PEAK_SIGMA = 6.0
 _PEAK_MIN_DN = 12.0
 _ROUND_RATIO = 2.2  # of the two curvatures of a peak: stars and round cores stay below
@@ -113,11 +123,7 @@ def levels(view: Canvas) -> Levels:
     if not counts.any():
         counts = histogram(view.gray, view.valid)
     low, median, high, top = (histogram_quantile(counts, share) for share in (0.01, 0.5, 0.99, 0.999))
-    values = np.arange(256.0)
-    mean = float(counts @ values / counts.sum())
-    spread = math.sqrt(float(counts @ (values - mean) ** 2 / counts.sum()))
-    skewness = float(counts @ (values - mean) ** 3 / counts.sum()) / spread**3 if spread > 0 else 0.0
-    return Levels(median, top, high - low, skewness)
+    return Levels(median, top, high - low, skewness_of_counts(counts))
 
 
 def signal_fraction(view: Canvas) -> float:
@@ -140,15 +146,13 @@ def clipping(view: Canvas) -> Clipping:
 
     Requiring all channels keeps coloured stars and nebulae out; a star core is a small blob, a burnt nebula is not.
     """
-    valid = view.half_valid
-    area = max(1, int(np.count_nonzero(valid)))
-    clipped = (view.half_darkest >= _CLIPPED_DN) & valid
-    return Clipping(
-        all_channels=np.count_nonzero(clipped) / area,
-        largest_blob=int(shapes(clipped, clipped, 8)[:, 4].max(initial=0)) / area,
-        any_channel=np.count_nonzero((view.half_brightest >= _CLIPPED_DN) & valid) / area,
-        black=np.count_nonzero((view.half_brightest <= _NOISE_RANGE[0]) & valid) / area,
-    )
+    counts = clip_counts(view.half_darkest, view.half_brightest, view.half_valid, _CLIPPED_DN, _NOISE_RANGE[0])
+    every, some, black, known = counts
+    area, blob = max(1, known), 0
+    if every:
+        clipped = (view.half_darkest >= _CLIPPED_DN) & view.half_valid
+        blob = int(shapes(clipped, clipped, 8)[:, 4].max())
+    return Clipping(every / area, blob / area, some / area, black / area)
 
 
 def peaks(view: Canvas) -> Peaks:
@@ -156,15 +160,12 @@ def peaks(view: Canvas) -> Peaks:
 
     Minima are counted alike: light on a dark sky has few, a photograph or a painting has as many as maxima.
     """
-    gray = view.small_gray.astype(np.float32)
-    fine = cv2.GaussianBlur(gray, (7, 7), 1.2)
-    bumps = cv2.subtract(fine, _blurred_wide(gray))
     area = np.count_nonzero(view.inner)
     if area < _MIN_SAMPLES:
         return Peaks(0.0, None, None, np.empty(0, np.intp), np.empty(0, np.intp))
+    fine, bumps = difference_of_blurs(view.small_gray)
     step = max(1, int(math.sqrt(area / _SAMPLES)))
-    sample = bumps[::step, ::step][view.inner[::step, ::step]]
-    scatter = float(np.median(np.abs(sample))) / MAD_TO_SIGMA
+    scatter = median_size(bumps, view.inner, step) / MAD_TO_SIGMA
     cut = max(_PEAK_SIGMA * scatter, _PEAK_MIN_DN)
     y, x, dips = extrema(bumps, np.float32(cut), view.inner)
     both = len(y) + dips
@@ -178,13 +179,17 @@ def peaks(view: Canvas) -> Peaks:
     )
 
 
-def _blurred_wide(gray: np.ndarray) -> np.ndarray:
-    """A Gaussian blur of 4 px, made of a quarter of the pixels."""
-    height, width = gray.shape
-    if min(height, width) < 8:
-        return cv2.GaussianBlur(gray, (0, 0), 4.0)
-    small = cv2.resize(gray, (width // 4, height // 4), interpolation=cv2.INTER_AREA)
-    return cv2.resize(cv2.GaussianBlur(small, (0, 0), 0.9), (width, height), interpolation=cv2.INTER_LINEAR)
+def difference_of_blurs(gray: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A uint8 plane (H, W) blurred by a Gaussian of 1.2 px, and what that is above one of 4 px, float32 (H, W) each.
+
+    The wide blur is made of means of 4 x 4 pixels, and planes of less than 8 pixels a side have none of their own.
+    """
+    if min(gray.shape) < 2 * _WIDE_BLOCK_PX:
+        fine = cv2.GaussianBlur(gray.astype(np.float32), (7, 7), _FINE_PX)
+        return fine, cv2.subtract(fine, cv2.GaussianBlur(gray.astype(np.float32), (0, 0), _WIDE_PX))
+    means = block_means(gray, _WIDE_BLOCK_PX)
+    taps = cv2.getGaussianKernel(7, _FINE_PX, cv2.CV_32F)[3:, 0]
+    return blurred_above(gray, taps, cv2.GaussianBlur(means, (0, 0), _WIDE_BLUR), _WIDE_BLOCK_PX)
 
 
 def are_round(smooth: np.ndarray, y: np.ndarray, x: np.ndarray) -> np.ndarray:

@@ -9,12 +9,13 @@ import cv2
 import numpy as np
 
 from curation.canvas import Canvas
+from curation.scans import known_means
 from curation.signal import colour_noise
 
 _GRAIN_FLOOR_DN = 0.25
-_TEXTURE_SIDE_PX = 512
+_TEXTURE_MIN_PX, _FINEST_PX, _TEXTURE_BLOCKS = 64, 4, 128
 _CONTRAST_FLOOR_DN = 0.3  # what JPEG and eight bits leave of an even picture
-_OCTAVES = (2, 3, 4)  # one after the other
+_OCTAVES = 3
 
 
 def signal_to_grain(view: Canvas, height_dn: float) -> float | None:
@@ -28,27 +29,24 @@ def signal_to_grain(view: Canvas, height_dn: float) -> float | None:
 
 
 def octave_contrasts(view: Canvas) -> tuple[float | None, ...]:
-    """Contrast at 4, 8 and 16 px over that at twice the scale, natural logarithm, on the frame reduced to 512 px.
+    """Contrast at 4, 8 and 16 px over that at twice the scale, natural logarithm, of a frame of 512 px at working size.
 
-    The standard deviations of the bands of a Laplacian pyramid (Burt and Adelson 1983, IEEE Trans. Comm. 31, 532), each
-    pixel counting for as much as is valid of it. None where the frame is smaller than 64 px or no block is valid.
+    The standard deviations of the bands of a Laplacian pyramid (Burt and Adelson 1983, IEEE Trans. Comm. 31, 532) whose
+    finest level averages 4 x 4 pixels, of larger frames as many as leave 128, each pixel counting for as much as is
+    valid of it. None where the frame is smaller than 64 px or no pixel is valid.
     """
     height, width = view.small_gray.shape
-    scale = min(1.0, _TEXTURE_SIDE_PX / max(height, width))
-    size = (round(width * scale), round(height * scale))
-    if min(size) < 64 or not view.small_valid.any():
-        return (None,) * len(_OCTAVES)
-    level: np.ndarray = cv2.resize(view.small_gray, size, interpolation=cv2.INTER_AREA).astype(np.float32)
-    known = None
-    if not view.small_valid.all():
-        known = cv2.resize(view.small_valid.astype(np.float32), size, interpolation=cv2.INTER_AREA)
+    if min(height, width) < _TEXTURE_MIN_PX or not view.small_valid.any():
+        return (None,) * _OCTAVES
+    side = max(_FINEST_PX, round(max(height, width) / _TEXTURE_BLOCKS))
+    level, shares = known_means(view.small_gray, view.small_valid, side)
+    known = None if view.small_valid.all() else shares
     contrast = []
-    for octave in range(_OCTAVES[-1] + 2):
+    for _ in range(_OCTAVES + 1):
         coarser, known_coarser = _averaged(cv2.pyrDown, level, known)
-        if octave >= _OCTAVES[0]:
-            enlarge = partial(cv2.pyrUp, dstsize=level.shape[::-1])
-            band = cv2.subtract(level, _averaged(enlarge, coarser, known_coarser)[0])
-            contrast.append(_spread(band, known) + _CONTRAST_FLOOR_DN)
+        enlarge = partial(cv2.pyrUp, dstsize=level.shape[::-1])
+        band = cv2.subtract(level, _averaged(enlarge, coarser, known_coarser)[0])
+        contrast.append(_spread(band, known) + _CONTRAST_FLOOR_DN)
         level, known = coarser, known_coarser
     # OpenCV sums in an order that depends on where a plane lies in memory
     return tuple(round(math.log(finer / next_one), 6) for finer, next_one in pairwise(contrast))

@@ -24,7 +24,7 @@ _MAX_GZIP_RATIO = 200
 _PILLOW_FORMAT = {"image/jpeg": "JPEG", "image/png": "PNG", "image/tiff": "TIFF"}
 _PNG_END = b"IEND\xaeB`\x82"  # the last chunk's name and checksum; Pillow does not miss it
 _PNG_COLOUR_TYPE, _PNG_GRAY_ALPHA = 25, 4  # the place in the file, and the value, of the PNG specification, 11.2.1
-_BACKDROP_SAMPLES = 40_000  # pixels are enough for the colour of no-data
+_BACKDROP_SAMPLES = 10_000  # pixels are enough for the colour of no-data
 _ROWS_AT_ONCE = 256  # of a FITS image: a frame of the largest camera takes a gigabyte otherwise
 
 # Sizes are checked in _decode_picture against our own limit; Pillow's would warn about every mosaic.
@@ -106,9 +106,7 @@ class Frame:
     @cached_property
     def half_gray(self) -> np.ndarray:
         """`gray` within `box` averaged over 2 x 2 pixels, uint8; a last row or column that is alone is left out."""
-        gray = self.gray if self.box is None else self.gray[self.box]
-        height, width = gray.shape[0] // 2, gray.shape[1] // 2
-        return cv2.resize(gray[: 2 * height, : 2 * width], (width, height), interpolation=cv2.INTER_AREA)
+        return halved(self.gray if self.box is None else self.gray[self.box])
 
 
 def decode(source: bytes | Path, max_pixels: int = MAX_PIXELS) -> Frame:
@@ -124,13 +122,12 @@ def decode(source: bytes | Path, max_pixels: int = MAX_PIXELS) -> Frame:
             `max_pixels` (`too_large`).
     """
     try:
-        head = source[:16] if isinstance(source, bytes) else _head(source)
-        if sniff(head) == "image/fits":
+        data = source if isinstance(source, bytes) else _read(source)
+        media_type = sniff(data[:16])
+        if media_type == "image/fits":
             return _decode_fits(source, max_pixels)
-        data = source if isinstance(source, bytes) else source.read_bytes()
     except OSError as error:
         raise UndecodableError("corrupt", f"{error.filename} cannot be read: {error.strerror}.") from error
-    media_type = sniff(head)
     if media_type == "application/gzip":
         data = _gunzip(data, max_pixels)
         if sniff(data[:16]) != "image/fits":
@@ -160,6 +157,12 @@ def pixel_digest(frame: Frame) -> str:
 def luma(rgb: np.ndarray) -> np.ndarray:
     """Luma of ITU-R BT.601, uint8 (H, W), of an RGB picture, uint8 (H, W, 3)."""
     return cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
+
+
+def halved(plane: np.ndarray) -> np.ndarray:
+    """A uint8 plane (H, W) averaged over 2 x 2 pixels; a last row or column that is alone is left out."""
+    height, width = plane.shape[0] // 2, plane.shape[1] // 2
+    return cv2.resize(plane[: 2 * height, : 2 * width], (width, height), interpolation=cv2.INTER_AREA)
 
 
 def on_backdrop(picture: np.ndarray, valid: np.ndarray, colour: np.ndarray | None) -> np.ndarray:
@@ -195,9 +198,14 @@ def stretch(counts: np.ndarray) -> np.ndarray:
     return shown
 
 
-def _head(path: Path) -> bytes:
-    with path.open("rb") as handle:
-        return handle.read(16)
+def _read(path: Path) -> bytes:
+    """The bytes of a file; of FITS its first ones, as an exposure is read block by block."""
+    with path.open("rb", buffering=0) as handle:
+        head = handle.read(16)
+        if sniff(head) == "image/fits":
+            return head
+        handle.seek(0)
+        return handle.read()
 
 
 def _gunzip(data: bytes, max_pixels: int) -> bytes:

@@ -6,7 +6,7 @@ from functools import reduce
 import cv2
 import numpy as np
 
-from manifests.planes import enlarged_within, voidlike
+from manifests.planes import enlarged_within, left_over, voidlike
 from manifests.shapes import find_shapes
 
 # Sure and possible levels of a void. HLA previews paint it 255, and JPEG rings around the edges of a chip by tens of
@@ -28,14 +28,15 @@ def valid_mask(rgb: np.ndarray) -> np.ndarray:
     few straight edges. Sky that was clipped to black is flat too, but its outline is ragged and stars dot it. White
     gaps between chips count as well where they are long and thin.
     """
-    white, near_white, black = voidlike(np.ascontiguousarray(rgb), _WHITE, _NEAR_WHITE, _BLACK)
+    white, near_white, black, number_white, number_black = voidlike(
+        np.ascontiguousarray(rgb), _WHITE, _NEAR_WHITE, _BLACK
+    )
     least = _MIN_AREA / 4 * white.size
     voids = []
-    if cv2.countNonZero(white) > least:
+    if number_white > least:
         voids.append(_void(white, near_white, gaps=True))
-        rest = near_white if voids[0] is None else cv2.bitwise_xor(near_white, voids[0])  # what is void is near white
-        voids.append(_slivers(white, rest))
-    if cv2.countNonZero(black) > least:
+        voids.append(_slivers(white, near_white, voids[0]))
+    if number_black > least:
         voids.append(_void(black, black, gaps=False))
     found = [void for void in voids if void is not None]
     return reduce(cv2.bitwise_or, found) == 0 if found else np.ones(white.shape, bool)
@@ -67,11 +68,15 @@ def _void(sure: np.ndarray, possible: np.ndarray, gaps: bool) -> np.ndarray | No
     return enlarged_within(cv2.dilate(keep, np.ones((5, 5), np.uint8)), possible) if keep.any() else None
 
 
-def _slivers(sure: np.ndarray, possible: np.ndarray) -> np.ndarray | None:
-    """No-data too thin for `_void`: wedges along the border of a frame almost north-up, and narrow chip gaps."""
+def _slivers(sure: np.ndarray, possible: np.ndarray, found: np.ndarray | None) -> np.ndarray | None:
+    """No-data too thin for `_void`: wedges along the border of a frame almost north-up, and narrow chip gaps.
+
+    Looked for where the pixels are possible and not `found` yet.
+    """
     height, width = sure.shape
+    possible, number = (possible, cv2.countNonZero(sure)) if found is None else left_over(possible, found, sure)
     # a sliver is that long, and half of it is sure
-    if 2 * cv2.countNonZero(cv2.bitwise_and(possible, sure)) <= _SLIVER_LENGTH * max(height, width):
+    if 2 * number <= _SLIVER_LENGTH * max(height, width):
         return None
     void = None
     # outlines cost a fraction of labels, and few patches are that long

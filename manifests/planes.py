@@ -57,7 +57,7 @@ def luma_within(rgb, mask, level):  # type: ignore[no-untyped-def]
 @compiled
 def voidlike(rgb, white, near_white, black):  # type: ignore[no-untyped-def]
     """Where all channels of a contiguous uint8 picture (H, W, 3) are at least `white`, at least `near_white`, at most
-    `black`: uint8 (H, W) each, 255 there and 0 elsewhere.
+    `black`: uint8 (H, W) each, 255 there and 0 elsewhere. Then how many pixels are white, and how many black.
     """
     height, width, _ = rgb.shape
     whites, nearly, blacks = (
@@ -66,6 +66,7 @@ def voidlike(rgb, white, near_white, black):  # type: ignore[no-untyped-def]
         np.empty((height, width), np.uint8),
     )
     sure, possible, dark, yes, no = np.uint8(white), np.uint8(near_white), np.uint8(black), np.uint8(255), np.uint8(0)
+    number_white = number_black = 0
     # rows of single bytes, as above
     rows = rgb.reshape(height, 3 * width)
     for y in range(height):
@@ -76,7 +77,13 @@ def voidlike(rgb, white, near_white, black):  # type: ignore[no-untyped-def]
             is_white[x] = yes if low >= sure else no
             is_nearly[x] = yes if low >= possible else no
             is_black[x] = yes if max(red, green, blue) <= dark else no
-    return whites, nearly, blacks
+        here = dark_here = np.int32(0)
+        for x in range(width):
+            here = np.int32(here + np.int32(is_white[x] & np.uint8(1)))
+        for x in range(width):
+            dark_here = np.int32(dark_here + np.int32(is_black[x] & np.uint8(1)))
+        number_white, number_black = number_white + int(here), number_black + int(dark_here)
+    return whites, nearly, blacks, number_white, number_black
 
 
 @compiled
@@ -104,12 +111,30 @@ def enlarged_within(small, mask):  # type: ignore[no-untyped-def]
 
 
 @compiled
+def left_over(flags, taken, counted):  # type: ignore[no-untyped-def]
+    """Which flags are not taken, and how many of them are counted. All are uint8 (H, W), 0 or 255."""
+    height, width = flags.shape
+    left = np.empty((height, width), np.uint8)
+    number = 0
+    for y in range(height):
+        row, without, among, kept = flags[y], taken[y], counted[y], left[y]
+        for x in range(width):
+            kept[x] = row[x] & ~without[x]
+        here = np.int32(0)
+        for x in range(width):
+            here = np.int32(here + np.int32(kept[x] & among[x] & np.uint8(1)))
+        number += int(here)
+    return left, number
+
+
+@compiled
 def channel_medians(rgb, mask, step):  # type: ignore[no-untyped-def]
     """The median of each channel of a uint8 picture (H, W, 3) under the mask, uint8 (3,), and of how many pixels.
 
     Every `step`th row and column is looked at.
     """
-    counts = np.zeros((3, 256), np.int64)
+    # two tables: neighbours are often equal, and one addition would wait for the other
+    counts = np.zeros((2, 3, 256), np.int64)
     height, width = mask.shape
     number = 0
     for y in range(0, height, step):
@@ -117,12 +142,12 @@ def channel_medians(rgb, mask, step):  # type: ignore[no-untyped-def]
             if mask[y, x]:
                 number += 1
                 for band in range(3):
-                    counts[band, rgb[y, x, band]] += 1
+                    counts[number & 1, band, rgb[y, x, band]] += 1
     medians = np.zeros(3, np.uint8)
     for band in range(3):
-        below, level = counts[band, 0], 0
+        below, level = counts[0, band, 0] + counts[1, band, 0], 0
         while 2 * below < number:
             level += 1
-            below += counts[band, level]
+            below += counts[0, band, level] + counts[1, band, level]
         medians[band] = level
     return medians, number

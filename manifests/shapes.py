@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from manifests.compiled import compiled
+from manifests.words import first_set, without_first
 
 
 @dataclass(frozen=True)
@@ -53,23 +54,32 @@ def _runs(mask, core):  # type: ignore[no-untyped-def]
     """Of each run of a row: row, first and last column, itself as its parent, pixels of the core; int64 (n, 5)."""
     height, width = mask.shape
     runs = np.empty((height * ((width + 1) // 2), 5), np.int64)
+    if width == 0:
+        return runs
+    # runs begin and end where a pixel is not as the one before
+    words = np.zeros(width // 8 + 1, np.uint64)
+    turns = words.view(np.bool_)
     number = 0
     for y in range(height):
-        row, inner = mask[y], core[y]
-        inside = False
-        for x in range(width):
-            if row[x]:
-                if not inside:
-                    inside = True
-                    runs[number, 0], runs[number, 1], runs[number, 3], runs[number, 4] = y, x, number, 0
-                runs[number, 4] += inner[x]
-            elif inside:
-                inside = False
-                runs[number, 2] = x - 1
-                number += 1
-        if inside:
-            runs[number, 2] = width - 1
-            number += 1
+        row, inner, begun, inside = mask[y], core[y], number, False
+        turns[0], turns[width] = row[0], row[width - 1]
+        for x in range(1, width):
+            turns[x] = row[x] ^ row[x - 1]
+        for at in range(len(words)):
+            word = words[at]
+            while word:
+                x, word = 8 * at + first_set(word), without_first(word)
+                if inside:
+                    runs[number, 2] = x - 1
+                    number += 1
+                else:
+                    runs[number, 0], runs[number, 1], runs[number, 3] = y, x, number
+                inside = not inside
+        for run in range(begun, number):
+            part, pixels = inner[runs[run, 1] : runs[run, 2] + 1], np.int32(0)
+            for x in range(len(part)):
+                pixels = np.int32(pixels + part[x])
+            runs[run, 4] = pixels
     return runs[:number]
 
 

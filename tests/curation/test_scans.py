@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curation.drawn import rows_of_letters, ruled_pixels, straight_pixels
+from curation.drawn import outlined_pixels, rows_of_letters, ruled_pixels, straight_pixels
 from curation.scans import (
     areas_above,
     colour_sums,
@@ -150,13 +150,17 @@ def test_flat_pixels_and_the_most_common_colour_are_counted_under_the_mask(seed,
     rng = np.random.default_rng(seed)
     picture = rng.integers(0, swing, (height, width, 3), dtype=np.uint8)
     picture[rng.random((height, width)) < 0.8] = 1
-    mask = rng.random((height, width)) < 0.8
+    mask, dark = rng.random((height, width)) < 0.8, int(rng.integers(0, 3))
+    brightest = picture.max(axis=2)
+    lit = mask & (brightest > dark)
     kernel = np.ones((3, 3), np.uint8)
     high, low = cv2.dilate(picture, kernel), cv2.erode(picture, kernel)
-    flat = ((high - low).max(axis=2) <= 1) & mask
-    assert flat_pixels(picture, mask, 1) == np.count_nonzero(flat[::2, ::2])
-    codes = [tuple(colour) for colour in (picture[::4, ::4][mask[::4, ::4]] >> 3).tolist()]
-    assert most_common_colour(picture, mask) == max((codes.count(code) for code in set(codes)), default=0)
+    flat = ((high - low).max(axis=2) <= 1) & lit
+    counted = np.count_nonzero(flat[::2, ::2]), np.count_nonzero(mask[::2, ::2])
+    assert flat_pixels(picture, brightest, mask, dark, 1) == counted
+    codes = [tuple(colour) for colour in (picture[::4, ::4][lit[::4, ::4]] >> 3).tolist()]
+    most = max((codes.count(code) for code in set(codes)), default=0)
+    assert most_common_colour(picture, brightest, mask, dark) == (most, np.count_nonzero(mask[::4, ::4]))
 
 
 @some
@@ -243,8 +247,25 @@ def test_ruled_pixels_are_the_straight_ones_of_steps_up_and_of_steps_down(seed, 
     mask = rng.random(gray.shape) < 0.95
     known = mask[1:] & mask[:-1]
     steps = (cv2.subtract(gray[1:], gray[:-1]) > 14) & known, (cv2.subtract(gray[:-1], gray[1:]) > 14) & known
-    enough = [edge[edge.sum(axis=1) >= shortest // 5] for edge in steps]
-    assert ruled_pixels(gray, mask, 14, shortest) == sum(straight_pixels(edge, shortest) for edge in enough)
+    assert ruled_pixels(gray, mask, 14, shortest) == sum(straight_pixels(edge, shortest) for edge in steps)
+    outline = mask[1:] != mask[:-1]
+    assert outlined_pixels(mask, shortest) == straight_pixels(outline, shortest)
+
+
+@some
+@given(
+    width=st.integers(1, 90),
+    shortest=st.integers(6, 60),
+    begin=st.integers(0, 90),
+    length=st.integers(1, 90),
+    gap=st.integers(1, 7),
+)
+def test_a_straight_run_may_lie_anywhere(width, shortest, begin, length, gap):
+    edge = np.zeros((1, width), bool)
+    edge[0, begin : begin + length : gap] = True
+    bridged = cv2.morphologyEx(edge.view(np.uint8), cv2.MORPH_CLOSE, np.ones((1, 5), np.uint8))
+    opened = cv2.morphologyEx(bridged, cv2.MORPH_OPEN, np.ones((1, shortest), np.uint8))
+    assert straight_pixels(edge, shortest) == int(opened.sum())
 
 
 @pytest.mark.parametrize("connectivity", [4, 8])

@@ -5,7 +5,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from manifests.planes import channel_medians, enlarged_within, extremes, luma_within, voidlike
+from manifests.planes import channel_medians, enlarged_within, extremes, left_over, luma_within, voidlike
 from manifests.shapes import find_shapes
 
 some = settings(max_examples=60, deadline=None)
@@ -55,7 +55,8 @@ def test_what_is_like_a_void_is_white_nearly_white_or_black_in_all_channels(seed
     rgb = rng.choice(np.array([0, 2, 3, 224, 225, 251, 252, 255], np.uint8), (height, width, 1)).repeat(3, axis=2)
     odd = rng.random((height, width)) < 0.2
     rgb[odd] = rng.integers(0, 256, (np.count_nonzero(odd), 3), dtype=np.uint8)
-    white, nearly, black = voidlike(rgb, 252, 225, 2)
+    white, nearly, black, number_white, number_black = voidlike(rgb, 252, 225, 2)
+    assert (number_white, number_black) == (np.count_nonzero(white), np.count_nonzero(black))
     for found, expected in ((white, rgb.min(2) >= 252), (nearly, rgb.min(2) >= 225), (black, rgb.max(2) <= 2)):
         assert np.array_equal(found, np.where(expected, 255, 0))
 
@@ -67,7 +68,11 @@ def test_a_plane_is_enlarged_as_opencv_does_it_within_a_mask(seed, height, width
     mask = np.where(rng.random((height, width)) < 0.7, 255, 0).astype(np.uint8)
     small = np.where(rng.random((max(1, height // times), max(1, width // times))) < 0.5, 255, 0).astype(np.uint8)
     large = cv2.resize(small, (width, height), interpolation=cv2.INTER_NEAREST)
-    assert np.array_equal(enlarged_within(small, mask), large & mask)
+    found = enlarged_within(small, mask)
+    assert np.array_equal(found, large & mask)
+    counted = rng.choice(np.array([0, 255], np.uint8), mask.shape)
+    left, number = left_over(mask, found, counted)
+    assert np.array_equal(left, mask & ~found) and number == np.count_nonzero(left & counted)
 
 
 @some
