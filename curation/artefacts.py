@@ -7,17 +7,8 @@ import cv2
 import numpy as np
 
 from curation.canvas import Canvas, histogram, histogram_quantile, reduce, sparse_step
-from curation.scans import (
-    largest_jump,
-    line_sums,
-    lone_pixels,
-    paired_differences,
-    phase_medians,
-    products_within,
-    step_profiles,
-    step_profiles_within,
-    typical_bend,
-)
+from curation.profiles import largest_jump, line_sums, phase_medians, step_profiles, step_profiles_within, typical_bend
+from curation.scans import lone_pixels, paired_differences, products_within
 
 _SPECKLE_SIGMA, _SPECKLE_MIN_DN = 8.0, 24.0
 _TRAIL_SIDE_PX = 384

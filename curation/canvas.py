@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from curation.scans import halved, level_counts, quantile_of_counts, quartered, whole_blocks
+from curation.blocks import halved, quartered, whole_blocks
+from curation.scans import level_counts, quantile_of_counts
 from manifests.frames import Frame, luma, on_backdrop
 from manifests.planes import extremes
 

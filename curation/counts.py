@@ -9,9 +9,10 @@ import cv2
 import numpy as np
 
 from curation.artefacts import longest_streak
+from curation.blocks import whole_blocks
 from curation.canvas import shrink
 from curation.focus import median_width
-from curation.scans import extrema, whole_blocks
+from curation.peaks import extrema
 from curation.signal import MAD_TO_SIGMA, are_round, noise_sigma
 from manifests.shapes import shapes
 

@@ -5,7 +5,8 @@ from typing import Final
 import numpy as np
 
 from curation.canvas import Canvas, histogram_quantile, sparse_step
-from curation.scans import areas_above, boxes_around, half_heights, steepness_counts
+from curation.peaks import areas_above, boxes_around, half_heights
+from curation.scans import steepness_counts
 
 _REACH_PX: Final = 7  # half the side of the box around a star
 _MIN_STARS, _MAX_STARS = 10, 100

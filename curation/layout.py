@@ -5,9 +5,10 @@ import math
 import cv2
 import numpy as np
 
+from curation.blocks import whole_blocks
 from curation.canvas import Canvas, histogram, histogram_quantile, reduce, shrink
 from curation.drawn import are_letters, largest_rectangle, letter_planes, outlined_pixels, rows_of_letters, ruled_pixels
-from curation.scans import even_rows, flat_pixels, most_common_colour, slopes, whole_blocks
+from curation.scans import even_rows, flat_pixels, most_common_colour, slopes
 from manifests.shapes import shapes
 
 _DARK_DN = 12

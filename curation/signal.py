@@ -7,16 +7,10 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from curation.blocks import block_means
 from curation.canvas import Canvas, histogram, histogram_quantile, reduce, shrink, sparse_step
-from curation.scans import (
-    block_means,
-    blurred_above,
-    clip_counts,
-    difference_counts,
-    extrema,
-    median_size,
-    skewness_of_counts,
-)
+from curation.peaks import blurred_above, extrema, median_size
+from curation.scans import clip_counts, difference_counts, skewness_of_counts
 from manifests.compiled import compiled
 from manifests.shapes import shapes
 

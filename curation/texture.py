@@ -8,8 +8,8 @@ from itertools import pairwise
 import cv2
 import numpy as np
 
+from curation.blocks import known_means
 from curation.canvas import Canvas
-from curation.scans import known_means
 from curation.signal import colour_noise
 
 _GRAIN_FLOOR_DN = 0.25

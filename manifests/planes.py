@@ -7,7 +7,8 @@ from manifests.compiled import compiled
 
 # Rows are looped over in several short passes: the compiler takes 16 or 32 bytes at once in each, and none in one long
 # pass. A choice by a mask is made with bits, for the same reason. `luma_of` and `chosen` become part of
-# curation/scans.py too: after changing them touch that file, as numba looks for changes in a function's own file alone.
+# curation/blocks.py and curation/profiles.py too: after changing them touch these, as numba looks for changes in a
+# function's own file alone.
 
 
 @compiled

@@ -1,7 +1,7 @@
 """Compiled steps over the few bytes of a long row that are set: eight are passed over at a time.
 
 The row is a bool view of words of 64 bits, whose bytes are 0 or 1. Both functions become part of their callers; after
-changing them touch curation/scans.py, curation/drawn.py and manifests/shapes.py, as numba looks for changes in a
+changing them touch curation/peaks.py, curation/drawn.py and manifests/shapes.py, as numba looks for changes in a
 function's own file alone.
 """
 

@@ -7,22 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import skew
 
+from curation.blocks import block_means, known_means
 from curation.drawn import are_letters, letter_planes
-from curation.scans import (
-    block_means,
-    blurred_above,
-    boxes_around,
-    clip_counts,
-    even_rows,
-    half_heights,
-    known_means,
-    largest_jump,
-    median_size,
-    phase_medians,
-    quantile_of_counts,
-    skewness_of_counts,
-    typical_bend,
-)
+from curation.peaks import blurred_above, boxes_around, half_heights, median_size
+from curation.profiles import largest_jump, phase_medians, typical_bend
+from curation.scans import clip_counts, even_rows, quantile_of_counts, skewness_of_counts
 from curation.signal import difference_of_blurs
 
 some = settings(max_examples=60, deadline=None)

@@ -6,26 +6,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from curation.blocks import halved, quartered, whole_blocks
 from curation.drawn import outlined_pixels, rows_of_letters, ruled_pixels, straight_pixels
+from curation.peaks import areas_above, extrema
+from curation.profiles import line_sums, step_profiles, step_profiles_within
 from curation.scans import (
-    areas_above,
     colour_sums,
     difference_counts,
-    extrema,
     flat_pixels,
-    halved,
     level_counts,
-    line_sums,
     lone_pixels,
     most_common_colour,
     paired_differences,
     products_within,
-    quartered,
     slopes,
     steepness_counts,
-    step_profiles,
-    step_profiles_within,
-    whole_blocks,
 )
 from manifests.shapes import shapes
 
