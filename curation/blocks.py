@@ -119,23 +119,3 @@ def known_means(plane, mask, side):  # type: ignore[no-untyped-def]
             means[y, x] = np.float32(total) / np.float32(max(int(number), 1))
             shares[y, x] = np.float32(number) / np.float32(side * side)
     return means, shares
-
-
-@compiled
-def block_means(plane, side):  # type: ignore[no-untyped-def]
-    """Means of blocks of `side` x `side` pixels of a uint8 plane (H, W), float32 (h, w); cut-off ones are dropped."""
-    height, width = plane.shape[0] // side, plane.shape[1] // side
-    means = np.empty((height, width), np.float32)
-    sums = np.empty(plane.shape[1], np.int32)
-    for y in range(height):
-        sums[:] = 0
-        for v in range(side * y, side * y + side):
-            row = plane[v]
-            for x in range(len(sums)):
-                sums[x] = np.int32(sums[x] + np.int32(row[x]))
-        for x in range(width):
-            total = np.int32(0)
-            for u in range(side * x, side * x + side):
-                total = np.int32(total + sums[u])
-            means[y, x] = np.float32(total) / np.float32(side * side)
-    return means

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from curation.blocks import block_means
+from curation.blocks import known_means
 from curation.canvas import Canvas, histogram, histogram_quantile, reduce, shrink, sparse_step
 from curation.peaks import blurred_above, extrema, median_size
 from curation.scans import clip_counts, difference_counts, skewness_of_counts
@@ -181,7 +181,7 @@ def difference_of_blurs(gray: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     if min(gray.shape) < 2 * _WIDE_BLOCK_PX:
         fine = cv2.GaussianBlur(gray.astype(np.float32), (7, 7), _FINE_PX)
         return fine, cv2.subtract(fine, cv2.GaussianBlur(gray.astype(np.float32), (0, 0), _WIDE_PX))
-    means = block_means(gray, _WIDE_BLOCK_PX)
+    means, _ = known_means(gray, np.ones(gray.shape, np.bool_), _WIDE_BLOCK_PX)
     taps = cv2.getGaussianKernel(7, _FINE_PX, cv2.CV_32F)[3:, 0]
     return blurred_above(gray, taps, cv2.GaussianBlur(means, (0, 0), _WIDE_BLUR), _WIDE_BLOCK_PX)
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import skew
 
-from curation.blocks import block_means, known_means
+from curation.blocks import known_means
 from curation.drawn import are_letters, letter_planes
 from curation.peaks import blurred_above, boxes_around, half_heights, median_size
 from curation.profiles import largest_jump, phase_medians, typical_bend
@@ -47,7 +47,7 @@ def test_means_of_blocks_count_what_is_under_the_mask(seed, height, width, side)
     cut = np.s_[: rows * side, : columns * side]
     shape = rows, side, columns, side
     blocks, known = plane[cut].reshape(shape).astype(float), mask[cut].reshape(shape)
-    assert block_means(plane, side) == pytest.approx(blocks.mean(axis=(1, 3)), rel=1e-6)
+    assert known_means(plane, np.ones_like(mask), side)[0] == pytest.approx(blocks.mean(axis=(1, 3)), rel=1e-6)
     means, shares = known_means(plane, mask, side)
     assert shares == pytest.approx(known.mean(axis=(1, 3)), rel=1e-6)
     number = known.sum(axis=(1, 3))
@@ -60,7 +60,8 @@ def test_the_fine_blur_is_that_of_opencv_and_the_wide_one_goes_between_its_block
     _, plane, _ = planes(seed, height, width)
     fine, bumps = difference_of_blurs(plane)
     assert fine == pytest.approx(cv2.GaussianBlur(plane.astype(np.float32), (7, 7), 1.2), abs=1e-3)
-    blocks = cv2.GaussianBlur(block_means(plane, 4), (0, 0), 0.9)
+    means, _ = known_means(plane, np.ones(plane.shape, bool), 4)
+    blocks = cv2.GaussianBlur(means, (0, 0), 0.9)
     enlarged = cv2.resize(blocks, (width // 4 * 4, height // 4 * 4), interpolation=cv2.INTER_LINEAR)
     whole = np.s_[: enlarged.shape[0] - 2, : enlarged.shape[1] - 2]  # beyond the last centre it stays as it is
     assert (fine - bumps)[whole] == pytest.approx(enlarged[whole], abs=1e-3)

@@ -114,13 +114,16 @@ def test_shapes_are_the_connected_components(seed, share, connectivity):
     assert sorted(map(tuple, shapes(mask, core, connectivity).tolist())) == expected
 
 
+def closed_and_opened(edge, shortest):
+    bridged = cv2.morphologyEx(edge.view(np.uint8), cv2.MORPH_CLOSE, np.ones((1, 5), np.uint8))
+    return int(cv2.morphologyEx(bridged, cv2.MORPH_OPEN, np.ones((1, shortest), np.uint8)).sum())
+
+
 @some
 @given(seed=st.integers(0, 2**32), share=st.floats(0, 0.95), shortest=st.integers(6, 31), width=st.integers(32, 120))
 def test_straight_pixels_are_those_a_closing_and_an_opening_leave(seed, share, shortest, width):
     edge = drawn(seed, (20, width), share)
-    bridged = cv2.morphologyEx(edge.view(np.uint8), cv2.MORPH_CLOSE, np.ones((1, 5), np.uint8))
-    opened = cv2.morphologyEx(bridged, cv2.MORPH_OPEN, np.ones((1, shortest), np.uint8))
-    assert straight_pixels(edge, shortest) == int(opened.sum())
+    assert straight_pixels(edge, shortest) == closed_and_opened(edge, shortest)
 
 
 @some
@@ -258,9 +261,7 @@ def test_ruled_pixels_are_the_straight_ones_of_steps_up_and_of_steps_down(seed, 
 def test_a_straight_run_may_lie_anywhere(width, shortest, begin, length, gap):
     edge = np.zeros((1, width), bool)
     edge[0, begin : begin + length : gap] = True
-    bridged = cv2.morphologyEx(edge.view(np.uint8), cv2.MORPH_CLOSE, np.ones((1, 5), np.uint8))
-    opened = cv2.morphologyEx(bridged, cv2.MORPH_OPEN, np.ones((1, shortest), np.uint8))
-    assert straight_pixels(edge, shortest) == int(opened.sum())
+    assert straight_pixels(edge, shortest) == closed_and_opened(edge, shortest)
 
 
 @pytest.mark.parametrize("connectivity", [4, 8])
