@@ -152,6 +152,22 @@ def measure(
     return Measured(frames, tuple(rows), tuple(ours), stacked, blank)
 
 
+def joined(parts: Sequence[Measured]) -> Measured:
+    """What networks of one kind did on frames of their own each, as if one had done it all."""
+    first = parts[0]
+    features = {
+        kind: {suffix: np.concatenate([part.features[kind][suffix] for part in parts]) for suffix in sets}
+        for kind, sets in first.features.items()
+    }
+    return Measured(
+        tuple(frame for part in parts for frame in part.frames),
+        tuple(row for part in parts for row in part.rows),
+        first.makers,
+        features,
+        {suffix: [count for part in parts for count in part.blank[suffix]] for suffix in first.blank},
+    )
+
+
 def _scored_frames(
     pack: Pack, split: str, task: str, scale: int, degradation: DegradationConfig
 ) -> tuple[PackedFrame, ...]:

@@ -18,25 +18,30 @@ def tell_full_length(
     settings: Sequence[str],
     say: Callable[[str], object],
     on_progress: OnProgress,
+    *,
+    folds: int = 1,
 ) -> None:
     """Say how many steps the recipes take that a study in `folder` has not begun, and by timing a few, how long.
 
-    The arguments are those of `training.study.run_study`; `say` is given a line at a time.
+    The arguments are those of `training.study.run_study`, `folds` is how often each trains; `say` is given a line at a
+    time.
     """
-    configs = [config_named(name, settings) for name in names if not (folder / name / "run").exists()]
+    configs = [config_named(name, settings) for name in names if not any((folder / name).glob("**/run"))]
     if not configs:
         return
     steps = {config.recipe: config.pretrain.steps + config.adversarial.steps for config in configs}
     say(
-        f"Without --minutes or --steps each recipe trains its full schedule, {sum(steps.values()):,} steps in all; "
+        f"Without --minutes or --steps each recipe trains its full schedule, {folds * sum(steps.values()):,} steps in "
+        "all; "
         "--minutes 10 gives each ten minutes instead. Timing a few steps of each first."
     )
     together_s = 0.0
     for done, config in enumerate(configs):
         on_progress(done, len(configs), config.recipe)
-        seconds = steps[config.recipe] * seconds_a_step(*learnt_from(folder, pack, config), _TIMED_STEPS)
+        seconds = folds * steps[config.recipe] * seconds_a_step(*learnt_from(folder, pack, config), _TIMED_STEPS)
         together_s += seconds
-        say(f"{config.recipe}: {steps[config.recipe]:,} steps, about {_in_words(seconds)}")
+        times = f"{folds} times " if folds > 1 else ""
+        say(f"{config.recipe}: {times}{steps[config.recipe]:,} steps, about {_in_words(seconds)}")
     say(f"Together about {_in_words(together_s)}, the scoring not counted; a recipe may stop early by itself.")
 
 

@@ -1,9 +1,11 @@
 """A study: a list of recipes, each trained on one pack and scored on the same frames; what is finished is kept.
 
-The folder holds `study.json` (what was asked), and for each recipe its run, its evaluation and `result.json`.
+The folder holds `study.json` (what was asked), and for each recipe its run, its evaluation and `result.json`. A
+cross-validated study has a run and an evaluation a fold, and one result of all frames.
 """
 
 import json
+import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -14,9 +16,10 @@ import torch
 from manifests.errors import DeepfieldError, UsageError
 from training.budget import Budget, planned
 from training.config import Task, TrainConfig
-from training.evaluate import Metric, vivid_without_blocks
+from training.evaluate import Measured, Metric, joined, summary, vivid_without_blocks
 from training.evaluation_folder import assess
 from training.files import write_text
+from training.folds import dealt
 from training.inception import InceptionFeatures
 from training.loop import RunResult, TrainingInterrupted, train
 from training.outcome import NOT_SCORED, held_out_split
@@ -50,7 +53,8 @@ class Result:
     """What came of a recipe: its steps, the seconds they took, its figures, and the scores of every frame.
 
     `inception` names the network whose features gave it FID and KID; None where it has none of them. `without_blocks`
-    are of `training.evaluate.vivid_without_blocks`; results of earlier versions have none.
+    are of `training.evaluate.vivid_without_blocks`; results of earlier versions have none. `folds` is 0 where the
+    snapshot's own splits were used; else each fold had the steps, and `seconds` are those of a fold, in the mean.
     """
 
     recipe: str
@@ -65,6 +69,21 @@ class Result:
     rows: tuple[Scores, ...]
     inception: str | None = None
     without_blocks: tuple[float, ...] = ()
+    folds: int = 0
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One training and scoring of a recipe, in its folder `place`: all of it where `folds` is 0, or one fold."""
+
+    place: Path
+    what: str
+    fold: int = 0
+    folds: int = 0
+
+    def of(self, pack: Pack) -> Pack:
+        """The pack with the splits of this part."""
+        return dealt(pack, self.fold, self.folds) if self.folds else pack
 
 
 def recipe_names(text: str) -> tuple[str, ...]:
@@ -124,11 +143,15 @@ def run_study(
     settings: Sequence[str],
     budget: Budget,
     *,
+    folds: int = 0,
     inception: InceptionFeatures | None = None,
     device: torch.device,
     on_progress: OnProgress | None = None,
 ) -> list[Result]:
     """Train and score recipes on a pack, each in its folder below `folder`, and return the results in order.
+
+    With `folds` each recipe is trained so many times, on other groups of frames each time (`training.folds`), and every
+    frame is scored by the network that did not see its group; the budget is that of one training.
 
     A recipe whose result is there is not trained again, and one that was cut off goes on. A result without the FID
     and KID that `inception` gives is scored anew. Recipes made for smaller frames than the pack's train on a shrunk
@@ -145,6 +168,7 @@ def run_study(
         "max_side_px": pack.max_side_px,
         "settings": list(settings),
         **asdict(budget),
+        **({"folds": folds} if folds else {}),
     }
     _check_same(folder, asked)
     results = []
@@ -153,14 +177,22 @@ def run_study(
         path = place / "result.json"
         known = _read_result(path) if path.exists() else None
         if known is None or (inception is not None and known.inception != inception.name):
-            split = held_out_split(pack, config.task, scale_in(config.generator), config.data.degradation)
-            if split == NOT_SCORED:
-                raise DeepfieldError(f"Snapshot {pack.snapshot_id} has no frame held out to score a {config.task} on.")
-            trained = known or _trained(place, folder, pack, config, budget, on_progress)
-            result = _scored(place, pack, split, config, trained, inception, device, on_progress)
+            parts = _parts(place, config.recipe, folds)
+            split = _split_to_score(parts, pack, config)
+            trained = [known or _trained(part, folder, pack, config, budget, on_progress) for part in parts]
+            result = _scored(parts, pack, split, config, trained, inception, device, on_progress)
             write_text(path, json.dumps(asdict(result)) + "\n")
         results.append(_read_result(path))
     return results
+
+
+def _parts(place: Path, recipe: str, folds: int) -> tuple[_Part, ...]:
+    """What a recipe is trained and scored in: its folder itself, or that of each fold."""
+    if not folds:
+        return (_Part(place, recipe),)
+    return tuple(
+        _Part(place / f"fold-{fold + 1}", f"{recipe}, fold {fold + 1} of {folds}", fold, folds) for fold in range(folds)
+    )
 
 
 def learnt_from(folder: Path, pack: Pack, config: TrainConfig) -> tuple[TrainConfig, Pack]:
@@ -169,8 +201,22 @@ def learnt_from(folder: Path, pack: Pack, config: TrainConfig) -> tuple[TrainCon
     return config, at_size(pack, config.data.frame_px, folder / f"pack-{config.data.frame_px}px")
 
 
+def _split_to_score(parts: Sequence[_Part], pack: Pack, config: TrainConfig) -> str:
+    """The split that all parts are scored on, known before any is trained."""
+    scale, degradation = scale_in(config.generator), config.data.degradation
+    splits = {held_out_split(part.of(pack), config.task, scale, degradation) for part in parts}
+    if parts[0].folds and splits != {"test"}:
+        raise DeepfieldError(
+            f"Snapshot {pack.snapshot_id} has no frame to score a {config.task} on in one of {parts[0].folds} folds: "
+            "choose fewer, or scrape more."
+        )
+    if splits == {NOT_SCORED}:
+        raise DeepfieldError(f"Snapshot {pack.snapshot_id} has no frame held out to score a {config.task} on.")
+    return splits.pop()
+
+
 def _trained(
-    place: Path,
+    part: _Part,
     folder: Path,
     pack: Pack,
     config: TrainConfig,
@@ -178,54 +224,70 @@ def _trained(
     on_progress: OnProgress | None,
 ) -> RunResult:
     config, learnt = learnt_from(folder, pack, config)
-    run_dir = place / "run"
-    config = planned(place / "plan.json", config, budget, learnt)
+    learnt = part.of(learnt)
+    run_dir = part.place / "run"
+    # all folds have the steps that the first was given
+    config = planned(folder / config.recipe / "plan.json", config, budget, learnt)
     resume = last_checkpoint(run_dir).exists()
     try:
-        return train(config, learnt, run_dir, resume=resume, on_progress=_naming(config.recipe, on_progress))
+        return train(config, learnt, run_dir, resume=resume, on_progress=_naming(part.what, on_progress))
     except TrainingInterrupted:
         raise TrainingInterrupted(
-            f"The study stopped while it trained {config.recipe} and saved its state: the same command goes on."
+            f"The study stopped while it trained {part.what} and saved its state: the same command goes on."
         ) from None
 
 
 def _scored(
-    place: Path,
+    parts: Sequence[_Part],
     pack: Pack,
     split: str,
     config: TrainConfig,
-    trained: RunResult | Result,
+    trained: Sequence[RunResult | Result],
     inception: InceptionFeatures | None,
     device: torch.device,
     on_progress: OnProgress | None,
 ) -> Result:
-    run_dir = place / "run"
-    model, advance = load_run(run_dir), _naming(config.recipe, on_progress)
-    measured, metrics = assess(
-        replace(model, name=config.recipe),
-        pack,
+    scored = [_assessed(part, pack, split, inception, device, on_progress) for part in parts]
+    together = joined([measured for measured, _ in scored])
+    return Result(
+        config.recipe,
+        config.task,
+        config.source,
+        trained[0].steps,
+        round(statistics.fmean(one.seconds for one in trained), 1),
+        scored[0][1],
         split,
-        place / "evaluation",
+        tuple(summary(together)),
+        tuple(together.groups),
+        together.rows,
+        inception.name if inception else None,
+        vivid_without_blocks(together),
+        parts[0].folds,
+    )
+
+
+def _assessed(
+    part: _Part,
+    pack: Pack,
+    split: str,
+    inception: InceptionFeatures | None,
+    device: torch.device,
+    on_progress: OnProgress | None,
+) -> tuple[Measured, int]:
+    """What a trained network does on the frames of its part, and how many weights it has."""
+    run_dir = part.place / "run"
+    model, advance = load_run(run_dir), _naming(part.what, on_progress)
+    measured, _ = assess(
+        replace(model, name=part.what),
+        part.of(pack),
+        split,
+        part.place / "evaluation",
         log=run_dir / "metrics.csv",
         inception=inception,
         device=device,
         on_progress=lambda done, total: advance(done, total, "scoring"),
     )
-    parameters = sum(value.numel() for value in model.vivid.values())
-    return Result(
-        config.recipe,
-        config.task,
-        config.source,
-        trained.steps,
-        round(trained.seconds, 1),
-        parameters,
-        split,
-        tuple(metrics),
-        tuple(measured.groups),
-        measured.rows,
-        inception.name if inception else None,
-        vivid_without_blocks(measured),
-    )
+    return measured, sum(value.numel() for value in model.vivid.values())
 
 
 def _naming(recipe: str, on_progress: OnProgress | None) -> OnProgress:

@@ -67,7 +67,18 @@ def study(
         list[str] | None,
         typer.Option("--set", help="Change a setting of all recipes, key=value, or of one, recipe:key=value."),
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder of the study; runs/study-<snapshot> by default.")] = None,
+    folds: Annotated[
+        int | None,
+        typer.Option(
+            min=2,
+            help="Train each recipe so many times, each time without other groups of frames, and score all frames: "
+            "narrower intervals for as many times the time. The snapshot's own splits are not used.",
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the study; runs/study-<snapshot> by default, with --folds N -folds-N after it."),
+    ] = None,
     inception: InceptionOption = None,
 ) -> None:
     """Train a list of recipes and score them on the same frames: one table, with intervals and paired differences.
@@ -96,13 +107,23 @@ def study(
             places, snapshot, size, on_progress=lambda done, total: advance(done, total, "frames")
         )
     data = open_pack(packed)
-    folder = out or places.runs_dir / f"study-{data.snapshot_id}"
+    folder = out or places.runs_dir / f"study-{data.snapshot_id}{f'-folds-{folds}' if folds else ''}"
     if budget.full:
         with bar("Timing") as advance:
-            tell_full_length(folder, data, names, settings or [], lambda line: typer.echo(line, err=True), advance)
+            tell_full_length(
+                folder, data, names, settings or [], lambda line: typer.echo(line, err=True), advance, folds=folds or 1
+            )
     with bar("Study") as advance:
         results = run_study(
-            folder, data, names, settings or [], budget, inception=features, device=device, on_progress=advance
+            folder,
+            data,
+            names,
+            settings or [],
+            budget,
+            folds=folds or 0,
+            inception=features,
+            device=device,
+            on_progress=advance,
         )
     typer.echo(write_study(folder, f"Study on {data.snapshot_id}", results))
     typer.echo(f"\npage     {folder / 'index.html'}")

@@ -61,11 +61,13 @@ def write_study(folder: Path, title: str, results: Sequence[Result]) -> str:
     write_text(folder / "study.csv", csv_text(head, rows))
     parts = [part for name, head, rows in tables for part in (page.heading(name), page.table(head, rows))]
     for one in results:
-        parts += [
-            page.heading(f"{one.recipe}: {one.source}"),
-            page.picture(f"{one.recipe}/evaluation/samples.png", f"frames by {one.recipe}"),
-            page.link(f"{one.recipe}/evaluation/index.html", "All figures, curves and the worst ten"),
-        ]
+        parts.append(page.heading(f"{one.recipe}: {one.source}"))
+        for place, fold in [(f"fold-{n}/", f" of fold {n}") for n in range(1, one.folds + 1)] or [("", "")]:
+            folder_of = f"{one.recipe}/{place}evaluation"
+            parts += [
+                page.picture(f"{folder_of}/samples.png", f"frames{fold} by {one.recipe}"),
+                page.link(f"{folder_of}/index.html", f"All figures{fold}, curves and the worst ten"),
+            ]
     write_text(folder / "index.html", page.page(title, parts))
     return text
 
@@ -127,8 +129,9 @@ def _comparison(what: str, task: Task, ranked: Sequence[Result], main: str) -> T
         names = ["" if name.endswith(ratios) else name.removesuffix("_faithful") for _, name in columns]
         cells = [_cell(known.get(f"{name}_{baseline}")) if name else "" for name in names]
         rows.append([baseline.replace("_", " "), "", "", "", *cells])
-    frames, split = len(ranked[0].rows), ranked[0].split
-    return f"{what}: {frames} frames of the {split} split, {len(set(ranked[0].groups))} field groups", head, rows
+    first = ranked[0]
+    held_out = f"each held out once, in {first.folds} folds" if first.folds else f"of the {first.split} split"
+    return f"{what}: {len(first.rows)} frames {held_out}, {len(set(first.groups))} field groups", head, rows
 
 
 def _neighbours(what: str, ranked: Sequence[Result], main: str) -> Table:

@@ -28,7 +28,7 @@ def small_pack(tmp_path):
 def test_the_steps_and_the_time_of_what_is_not_begun_are_told(small_pack, tmp_path, monkeypatch):
     monkeypatch.setattr("training.forecast.seconds_a_step", lambda config, pack, steps: 100_000.0)
     said: list[str] = []
-    (tmp_path / "s" / "demo_superres" / "run").mkdir(parents=True)
+    (tmp_path / "s" / "demo_superres" / "fold-1" / "run").mkdir(parents=True)
     names = ("demo_colorizer", "demo_superres")
     tell_full_length(tmp_path / "s", small_pack, names, SMALL, said.append, lambda *_: None)
     assert "full schedule, 6 steps in all; --minutes 10 gives each ten minutes instead" in said[0]
@@ -36,6 +36,10 @@ def test_the_steps_and_the_time_of_what_is_not_begun_are_told(small_pack, tmp_pa
         "demo_colorizer: 6 steps, about 7 days",
         "Together about 7 days, the scoring not counted; a recipe may stop early by itself.",
     ]
+    said.clear()
+    tell_full_length(tmp_path / "t", small_pack, names[:1], SMALL, said.append, lambda *_: None, folds=5)
+    assert "full schedule, 30 steps in all" in said[0]
+    assert said[1] == "demo_colorizer: 5 times 6 steps, about 35 days"
     said.clear()
     tell_full_length(tmp_path / "s", small_pack, names[1:], SMALL, said.append, lambda *_: None)
     assert said == []

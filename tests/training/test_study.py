@@ -1,21 +1,26 @@
 import csv
 import json
 import os
+import re
 import shutil
 import signal
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from tiny import drawn, tiny_pack
+from hypothesis import given
+from hypothesis import strategies as st
+from tiny import drawn, info, tiny_pack
 
 from manifests.errors import DeepfieldError, UsageError
 from training.budget import Budget, with_evaluations, with_steps
 from training.config import TrainConfig
 from training.distribution import jackknife_error
-from training.loop import TrainingInterrupted
-from training.pack import open_pack
+from training.folds import dealt
+from training.loop import TrainingInterrupted, train
+from training.pack import SPLITS, Pack, PackedFrame, open_pack
 from training.pack_resize import resized_pack, shrunk
 from training.pack_travel import unpack, write_travelling
 from training.recipes import RECIPES
@@ -177,6 +182,65 @@ def test_a_study_that_was_stopped_goes_on_by_the_same_command(studied, tmp_path)
     with pytest.raises(TrainingInterrupted, match="while it trained demo_colorizer and saved its state"):
         study(stop=2)
     assert study(stop=0)[0].metrics == results[0].metrics
+
+
+def test_in_folds_each_frame_is_scored_by_the_network_that_did_not_see_its_group(pack, tmp_path, monkeypatch):
+    learnt = {}
+
+    def spied(config, given, run_dir, **options):
+        learnt[run_dir] = {frame.group_id for frame in given.frames if frame.split in ("train", "val")}
+        return train(config, given, run_dir, **options)
+
+    asked = (pack, NAMES[:2], SETTINGS, Budget(steps=4))
+    with monkeypatch.context() as patched:
+        patched.setattr("training.study.train", spied)
+        results = run_study(tmp_path / "s", *asked, folds=3, device=torch.device("cpu"))
+    assert [(one.steps, one.split, one.folds, len(one.rows)) for one in results] == [(4, "test", 3, 11)] * 2
+    for one in results:
+        rows = []
+        for fold in range(3):
+            place = tmp_path / "s" / one.recipe / f"fold-{fold + 1}"
+            with (place / "evaluation" / "frames.csv").open() as handle:
+                scored = list(csv.DictReader(handle))
+            assert not learnt[place / "run"] & {row["group_id"] for row in scored}
+            rows += scored
+        assert sorted(row["image_id"] for row in rows) == sorted(frame.image_id for frame in pack.frames)
+        assert [row["mae_ab"] for row in one.rows] == pytest.approx([float(row["mae_ab"]) for row in rows], rel=1e-4)
+        mean = next(metric for metric in one.metrics if metric.name == "mae_ab")
+        assert (mean.value, mean.n) == (pytest.approx(np.mean([row["mae_ab"] for row in one.rows])), 11)
+    text = write_study(tmp_path / "s", "A study", results)
+    assert "Colouring: 11 frames each held out once, in 3 folds, 11 field groups" in text
+    page = (tmp_path / "s" / "index.html").read_text()
+    linked = re.findall(r'(?:href|src)="([^"]*evaluation/[^"]*)"', page)
+    assert len(linked) == 12
+    assert all((tmp_path / "s" / path).exists() for path in linked)
+    monkeypatch.setattr("training.study.train", None)
+    assert run_study(tmp_path / "s", *asked, folds=3, device=torch.device("cpu")) == results
+    with pytest.raises(UsageError, match="another folds"):
+        run_study(tmp_path / "s", *asked, folds=2, device=torch.device("cpu"))
+    with pytest.raises(UsageError, match="11 groups of frames in its pack, too few for 12 folds: choose fewer"):
+        run_study(tmp_path / "t", *asked, folds=12, device=torch.device("cpu"))
+
+
+@given(sizes=st.lists(st.integers(1, 4), min_size=8, max_size=40), folds=st.integers(2, 8))
+def test_folds_test_every_group_once_and_share_none(sizes, folds):
+    names = [f"{number * 7919 % 1000:03d}" for number, size in enumerate(sizes) for _ in range(size)]
+    frames = tuple(
+        PackedFrame(**vars(info(number, "train", group_id=name)), offset=0, height=8, width=8, valid_px=64)
+        for number, name in enumerate(names)
+    )
+    pack = Pack(Path(), "snap", 80, frames, np.empty(0), np.empty(0))
+    tested: list[str] = []
+    for fold in range(folds):
+        found = [(frame.group_id, frame.split) for frame in dealt(pack, fold, folds).frames]
+        assert [name for name, _ in found] == names
+        # a group has one split
+        assert len(dict.fromkeys(found)) == len(sizes)
+        shares = [len({name for name, split in found if split == which}) for which in SPLITS]
+        assert abs(shares[2] - len(sizes) / folds) < 1
+        assert shares[1] == -(-(len(sizes) - shares[2]) // 8)
+        tested += {name for name, split in found if split == "test"}
+    assert sorted(tested) == sorted(set(names))
 
 
 def test_each_recipe_may_have_the_same_minutes(tmp_path):
