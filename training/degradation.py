@@ -55,7 +55,21 @@ def degrade(rgb: Tensor, scale: int, how: DegradationConfig = AREA, *, seed: int
     return (small.clamp(0.0, 1.0) * 255.0).round().reshape(*rgb.shape[:-2], *small.shape[-2:]) / 255.0
 
 
-def reach_px(scale: int, how: DegradationConfig) -> int:
+def of_data_alone(valid: Tensor, scale: int, how: DegradationConfig) -> Tensor:
+    """Which pixels of the small picture are made of data alone: bool (..., 1, H, W) to (..., 1, H / n, W / n)."""
+    inside = far_from_no_data(valid, _reach_px(scale, how))
+    return F.max_pool2d((~inside).float(), scale) == 0
+
+
+def far_from_no_data(valid: Tensor, px: int) -> Tensor:
+    """The pixels of masks (..., 1, H, W) that have no invalid one within so many rows and columns."""
+    hidden = (~valid).float()
+    for size, padding in (((2 * px + 1, 1), (px, 0)), ((1, 2 * px + 1), (0, px))):
+        hidden = F.max_pool2d(hidden, size, stride=1, padding=padding)
+    return hidden == 0
+
+
+def _reach_px(scale: int, how: DegradationConfig) -> int:
     """How far beyond the square of pixels that it stands for a pixel of the small picture looks, in large pixels."""
     # the cubic kernel, as wide as the shrinking asks, ends two small pixels from the middle of its own
     kernel = math.ceil(1.5 * scale) if how.kind == "bicubic" else 0

@@ -17,7 +17,7 @@ from training.adversarial import GANConfig, discriminator_losses, generator_loss
 from training.config import PretrainLoss
 from training.content import ContentLoss
 from training.data import Batch
-from training.degradation import DegradationConfig, degrade
+from training.degradation import DegradationConfig, degrade, of_data_alone
 from training.losses import colour_gap, logit_weights, masked_l1, psnr_loss
 from training.palettes import Guide
 
@@ -189,8 +189,10 @@ class SuperresObjective(Objective):
         self.scale, self.degradation = scale, degradation
 
     def prepare(self, batch: Batch) -> Example:
-        """The small picture and the large one."""
-        return Example(degrade(batch.rgb, self.scale, self.degradation), batch.rgb, batch.valid)
+        """The small picture and the large one, whose mask leaves out what was mixed with the colour of no-data."""
+        mask = of_data_alone(batch.valid, self.scale, self.degradation)
+        mask = mask.repeat_interleave(self.scale, dim=-2).repeat_interleave(self.scale, dim=-1)
+        return Example(degrade(batch.rgb, self.scale, self.degradation), batch.rgb, mask)
 
     def generator_terms(self, example: Example, made: Tensor, *, adversarial: bool) -> Terms:
         """Before the adversarial phase `g_psnr` alone where that is the loss."""

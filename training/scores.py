@@ -11,14 +11,13 @@ from typing import TypeVar
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from models.catalogue import NetworkConfig
 from models.color import rgb_to_lab
 from models.predict import colorize, scale_of, upscale
 from training.config import Task
 from training.data import whole
-from training.degradation import AREA, DegradationConfig, degrade, reach_px
+from training.degradation import AREA, DegradationConfig, degrade, far_from_no_data, of_data_alone
 from training.makers import RESAMPLING, Maker, resampler
 from training.metrics import colourfulness, detail, luma, psnr, ssim, to_8bit
 from training.pack import Pack, PackedFrame
@@ -88,18 +87,9 @@ def from_data(valid: Tensor, scale: int, degradation: DegradationConfig) -> tupl
     Of the large one those that the baselines enlarge from such small ones alone: beside them the colour of no-data, of
     which the small picture was made too, would be scored. A network may look farther; what comes of that is its own.
     """
-    inside = _whole_cells(_far_from_no_data(valid, reach_px(scale, degradation)), scale)
-    small = inside.reshape(1, inside.shape[1] // scale, scale, -1, scale).all(dim=4).all(dim=2)
-    far = _far_from_no_data(small, _BASELINES_REACH_PX)
+    small = of_data_alone(valid, scale, degradation)
+    far = far_from_no_data(small, _BASELINES_REACH_PX)
     return small, far.repeat_interleave(scale, dim=-2).repeat_interleave(scale, dim=-1)
-
-
-def _far_from_no_data(valid: Tensor, px: int) -> Tensor:
-    """The pixels of a mask (1, H, W) that have no invalid one within so many rows and columns."""
-    hidden = (~valid).float()
-    for size, padding in (((2 * px + 1, 1), (px, 0)), ((1, 2 * px + 1), (0, px))):
-        hidden = F.max_pool2d(hidden, size, stride=1, padding=padding)
-    return hidden == 0
 
 
 def _whole_cells(values: Tensor, scale: int) -> Tensor:

@@ -5,7 +5,7 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 from training.config import degradation_of
-from training.degradation import DegradationConfig, degrade
+from training.degradation import AREA, DegradationConfig, degrade, of_data_alone
 
 
 def test_degrading_keeps_the_flux_and_leaves_8_bit_values():
@@ -42,6 +42,23 @@ def test_noise_has_its_strength_and_is_the_same_for_the_same_seed():
     before = torch.get_rng_state()
     assert torch.equal(degrade(gray, 2, how, seed=3), degrade(gray, 2, how, seed=3))
     assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("how", [AREA, DegradationConfig("bicubic"), DegradationConfig(psf_sigma_px=1.5)])
+def test_a_pixel_of_data_alone_is_the_same_whatever_fills_the_rest(how):
+    valid = torch.from_numpy(
+        gaussian_filter(np.random.default_rng(3).standard_normal((2, 1, 50, 61)), (0, 0, 6, 6)) > 0
+    )
+    rgb = torch.rand(2, 3, 50, 61, generator=torch.Generator().manual_seed(0))
+    dark, bright = (degrade(rgb.masked_fill(~valid, fill), 4, how) for fill in (0.0, 1.0))
+    alone = of_data_alone(valid, 4, how)
+    assert alone.shape == (2, 1, 12, 15)
+    changed = (dark != bright).any(dim=1, keepdim=True)
+    assert not (changed & alone).any()
+    assert alone.any()
+    # and of the others most do change, of a mean all
+    assert changed[~alone].float().mean() > (0.5 if how != AREA else 0.999)
+    assert torch.equal(of_data_alone(valid[0], 4, how), alone[0])
 
 
 def test_a_model_of_an_earlier_version_saw_area_means():

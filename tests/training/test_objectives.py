@@ -13,11 +13,11 @@ from training.objectives import ColorizerObjective, Losses, SuperresObjective
 BCE = GANConfig()
 
 
-def batch(void: float) -> Batch:
-    """Crops whose right half has no data but a fill of the given value."""
+def batch(void: float, from_column: int = 16) -> Batch:
+    """Crops that from a column on, the middle one by default, have no data but a fill of the given value."""
     rgb = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     valid = torch.ones(2, 1, 32, 32, dtype=torch.bool)
-    valid[..., 16:] = False
+    valid[..., from_column:] = False
     return Batch(rgb.masked_fill(~valid, void), valid)
 
 
@@ -194,9 +194,10 @@ def test_no_loss_of_the_colouriser_looks_at_no_data(gan):
     assert values[0] == pytest.approx(values[1], rel=1e-5)
 
 
-def test_losses_of_superres_look_at_valid_pixels_only():
+@pytest.mark.parametrize("from_column", [16, 17])
+def test_losses_of_superres_look_only_at_what_was_made_smaller_without_no_data(from_column):
     asked = objective("superres")
-    example = asked.prepare(batch(0.0))
+    example = asked.prepare(batch(0.0, from_column))
     made = torch.rand(2, 3, 32, 32)
     other = made.clone()
     other[..., 16:] += 0.5
