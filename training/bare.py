@@ -24,8 +24,9 @@ from training.pack_resize import at_size
 from training.pack_travel import unpack
 from training.processes import best_device, is_first
 from training.registry import evaluations_of, folder_of, load_model, start_from, training_log
-from training.study import config_named, recipes_at_hand, run_study
+from training.study import run_study
 from training.study_page import write_study
+from training.study_recipes import config_named, recipes_at_hand
 
 _LINE_EVERY_S = 60.0
 

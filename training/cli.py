@@ -113,7 +113,7 @@ def print_settings(
     The whole is a file for --config. Another network by --set, as generator.network=nafnet, has settings of its own.
     """
     from training.settings import as_toml
-    from training.study import config_named
+    from training.study_recipes import config_named
 
     typer.echo(as_toml(config_named(recipe, settings or [])), nl=False)
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from training.budget import seconds_a_step
 from training.pack import Pack
-from training.study import OnProgress, config_named, learnt_from
+from training.study import OnProgress, learnt_from
+from training.study_recipes import config_named
 
 # of each phase; a study at full length takes days, timing as much as a budget does would take an hour on a CPU
 _TIMED_STEPS = 3

@@ -94,8 +94,9 @@ def study(
     from training.pack import open_pack
     from training.pack_build import pack_for_snapshot
     from training.processes import best_device
-    from training.study import recipes_at_hand, run_study
+    from training.study import run_study
     from training.study_page import write_study
+    from training.study_recipes import recipes_at_hand
 
     places, budget, device = load_settings(), Budget(steps, minutes), best_device()
     features = features_by(inception, device)

@@ -9,7 +9,7 @@ from training import budget
 from training.bare import main
 from training.budget import seconds_a_step
 from training.forecast import tell_full_length
-from training.study import config_named
+from training.study_recipes import config_named
 
 SMALL = [
     *("data.crop_px=32", "data.batch=2", "discriminator.width=4", "device=cpu", "pretrain.steps=4"),
@@ -61,10 +61,11 @@ def test_a_step_is_that_of_both_phases_by_their_shares(small_pack, monkeypatch):
     assert seconds_a_step(config_named("demo_colorizer", SMALL), small_pack, 3) == pytest.approx(4 / 3)
 
 
-@pytest.mark.parametrize("limit", ["", "--steps 4"])
+@pytest.mark.parametrize("limit", ["", "--steps 4", "--steps 4 --folds 2"])
 def test_a_study_without_a_limit_begins_with_it(small_pack, tmp_path, capsys, monkeypatch, limit):
     monkeypatch.chdir(tmp_path)
     settings = " ".join(f"--set {text}" for text in SMALL)
     assert main(f"study --pack pack --out s --recipes demo_superres {settings} {limit}".split()) == 0
-    said = capsys.readouterr().err
+    table, said = capsys.readouterr()
+    assert ("5 frames each held out once, in 2 folds" if "folds" in limit else "1 frames of the test split") in table
     assert bool(re.search(r"demo_superres: 6 steps, about \d+ seconds\nTogether about", said)) == (not limit)

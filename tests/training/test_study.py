@@ -24,8 +24,9 @@ from training.pack import SPLITS, Pack, PackedFrame, open_pack
 from training.pack_resize import resized_pack, shrunk
 from training.pack_travel import unpack, write_travelling
 from training.recipes import RECIPES
-from training.study import PAPER, config_named, recipe_names, recipes_at_hand, run_study
+from training.study import run_study
 from training.study_page import write_study
+from training.study_recipes import PAPER, config_named, recipe_names, recipes_at_hand
 
 COMMON = ["data.crop_px=32", "data.batch=2", "discriminator.width=4", "device=cpu"]
 COLOUR = ["generator.width=4", "generator.depth=2", "generator.max_width=8", "generator.reduce=1"]
