@@ -63,9 +63,14 @@ class _Part:
     """One training and scoring of a recipe, in its folder `place`: all of it where `folds` is 0, or one fold."""
 
     place: Path
-    what: str
+    recipe: str
     fold: int = 0
     folds: int = 0
+
+    @property
+    def what(self) -> str:
+        """The recipe, and which fold of it."""
+        return f"{self.recipe}, fold {self.fold + 1} of {self.folds}" if self.folds else self.recipe
 
     def of(self, pack: Pack) -> Pack:
         """The pack with the splits of this part."""
@@ -126,9 +131,7 @@ def _parts(place: Path, recipe: str, folds: int) -> tuple[_Part, ...]:
     """What a recipe is trained and scored in: its folder itself, or that of each fold."""
     if not folds:
         return (_Part(place, recipe),)
-    return tuple(
-        _Part(place / f"fold-{fold + 1}", f"{recipe}, fold {fold + 1} of {folds}", fold, folds) for fold in range(folds)
-    )
+    return tuple(_Part(place / f"fold-{fold + 1}", recipe, fold, folds) for fold in range(folds))
 
 
 def learnt_from(folder: Path, pack: Pack, config: TrainConfig) -> tuple[TrainConfig, Pack]:
@@ -214,7 +217,7 @@ def _assessed(
     run_dir = part.place / "run"
     model, advance = load_run(run_dir), _naming(part.what, on_progress)
     measured, _ = assess(
-        replace(model, name=part.what),
+        replace(model, name=part.recipe, version=part.place.name if part.folds else model.version),
         part.of(pack),
         split,
         part.place / "evaluation",

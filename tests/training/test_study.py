@@ -204,6 +204,7 @@ def test_in_folds_each_frame_is_scored_by_the_network_that_did_not_see_its_group
             with (place / "evaluation" / "frames.csv").open() as handle:
                 scored = list(csv.DictReader(handle))
             assert not learnt[place / "run"] & {row["group_id"] for row in scored}
+            assert f"<h1>{one.recipe}@fold-{fold + 1} on the test" in (place / "evaluation" / "index.html").read_text()
             rows += scored
         assert sorted(row["image_id"] for row in rows) == sorted(frame.image_id for frame in pack.frames)
         assert [row["mae_ab"] for row in one.rows] == pytest.approx([float(row["mae_ab"]) for row in rows], rel=1e-4)
