@@ -9,22 +9,31 @@ from training.pack import Pack
 _VAL_EVERY = 8
 
 
+def check_folds(pack: Pack, folds: int) -> None:
+    """Say so where there are more folds than groups of frames.
+
+    Raises:
+        UsageError: there are.
+    """
+    if (groups := len(_groups(pack))) < folds:
+        raise UsageError(
+            f"Snapshot {pack.snapshot_id} has {groups} groups of frames in its pack, too few for {folds} folds: choose "
+            "fewer --folds, or scrape more."
+        )
+
+
 def dealt(pack: Pack, fold: int, folds: int) -> Pack:
     """The pack with every `folds`-th group, from number `fold` on, as its test split, and its own splits forgotten.
 
     Of the other groups every eighth is val, the rest train. Frames of a group stay together, and so the folds leak
     as little as the snapshot's splits; group ids are hashes, and their order says nothing of the frames.
-
-    Raises:
-        UsageError: there are fewer groups than folds.
     """
-    groups = sorted({frame.group_id for frame in pack.frames})
-    if len(groups) < folds:
-        raise UsageError(
-            f"Snapshot {pack.snapshot_id} has {len(groups)} groups of frames in its pack, too few for {folds} folds: "
-            "choose fewer --folds, or scrape more."
-        )
+    groups = _groups(pack)
     tested = groups[fold::folds]
     others = [group for number, group in enumerate(groups) if number % folds != fold]
     splits = dict.fromkeys(groups, "train") | dict.fromkeys(others[::_VAL_EVERY], "val") | dict.fromkeys(tested, "test")
     return replace(pack, frames=tuple(replace(frame, split=splits[frame.group_id]) for frame in pack.frames))
+
+
+def _groups(pack: Pack) -> list[str]:
+    return sorted({frame.group_id for frame in pack.frames})

@@ -19,7 +19,7 @@ from training.config import Task, TrainConfig
 from training.evaluate import Measured, Metric, joined, summary, vivid_without_blocks
 from training.evaluation_folder import assess
 from training.files import write_text
-from training.folds import dealt
+from training.folds import check_folds, dealt
 from training.inception import InceptionFeatures
 from training.loop import RunResult, TrainingInterrupted, train
 from training.outcome import NOT_SCORED, held_out_split
@@ -99,11 +99,12 @@ def run_study(
     copy; all are scored on the pack itself.
 
     Raises:
-        UsageError: the folder holds a study of something else, or a setting cannot be used.
+        UsageError: the folder holds a study of something else, a setting cannot be used, or there are too many folds.
         DeepfieldError: training failed, or no frame is held out to score on.
         TrainingInterrupted: SIGTERM or Ctrl-C; what was done is kept.
     """
     configs = [config_named(name, settings) for name in names]
+    check_folds(pack, folds)
     asked = {
         "snapshot_id": pack.snapshot_id,
         "max_side_px": pack.max_side_px,

@@ -222,6 +222,7 @@ def test_in_folds_each_frame_is_scored_by_the_network_that_did_not_see_its_group
         run_study(tmp_path / "s", *asked, folds=2, device=torch.device("cpu"))
     with pytest.raises(UsageError, match="11 groups of frames in its pack, too few for 12 folds: choose fewer"):
         run_study(tmp_path / "t", *asked, folds=12, device=torch.device("cpu"))
+    assert not (tmp_path / "t").exists()
 
 
 @given(sizes=st.lists(st.integers(1, 4), min_size=8, max_size=40), folds=st.integers(2, 8))
