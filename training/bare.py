@@ -76,19 +76,11 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--recipes", default="paper", help="paper, or names with commas")
     one.add_argument("--steps", type=int, help="steps of each recipe; without this and --minutes its full schedule")
     one.add_argument("--minutes", type=float, help="minutes of training for each recipe, instead")
-    one.add_argument(
-        "--folds", type=_two_or_more, help="cross-validate: train each so many times, and score all frames"
-    )
+    one.add_argument("--folds", type=int, help="cross-validate: train each so many times, and score all frames")
     one.add_argument("--out", type=Path, required=True, help="folder of the study")
     one.add_argument("--inception", type=Path, help="weights of Inception v3, for FID and KID")
     one.set_defaults(command=_study)
     return parser
-
-
-def _two_or_more(text: str) -> int:
-    if int(text) < 2:
-        raise argparse.ArgumentTypeError(f"{text} is less than 2")
-    return int(text)
 
 
 def _common(parser: argparse.ArgumentParser) -> None:
@@ -151,7 +143,7 @@ def _study(options: argparse.Namespace) -> None:
             options.settings,
             lambda line: sys.stderr.write(f"{line}\n"),
             say,
-            folds=options.folds or 1,
+            folds=options.folds,
         )
     results = run_study(
         options.out,
@@ -159,7 +151,7 @@ def _study(options: argparse.Namespace) -> None:
         names,
         options.settings,
         budget,
-        folds=options.folds or 0,
+        folds=options.folds,
         inception=features,
         device=device,
         on_progress=say,

@@ -9,12 +9,16 @@ from training.pack import Pack
 _VAL_EVERY = 8
 
 
-def check_folds(pack: Pack, folds: int) -> None:
-    """Say so where there are more folds than groups of frames.
+def check_folds(pack: Pack, folds: int | None) -> None:
+    """Say so where there are fewer folds than two, or more than groups of frames; None is no cross-validation.
 
     Raises:
         UsageError: there are.
     """
+    if folds is None:
+        return
+    if folds < 2:
+        raise UsageError(f"--folds must be 2 or more, not {folds}.")
     if (groups := len(_groups(pack))) < folds:
         raise UsageError(
             f"Snapshot {pack.snapshot_id} has {groups} groups of frames in its pack, too few for {folds} folds: choose "

@@ -39,8 +39,8 @@ class Result:
     """What came of a recipe: its steps, the seconds they took, its figures, and the scores of every frame.
 
     `inception` names the network whose features gave it FID and KID; None where it has none of them. `without_blocks`
-    are of `training.evaluate.vivid_without_blocks`; results of earlier versions have none. `folds` is 0 where the
-    snapshot's own splits were used; else each fold had the steps, and `seconds` are those of a fold, in the mean.
+    are of `training.evaluate.vivid_without_blocks`; results of earlier versions have none. `folds` is None where
+    the snapshot's own splits were used; else each fold had the steps, and `seconds` are those of a fold, in the mean.
     """
 
     recipe: str
@@ -55,17 +55,22 @@ class Result:
     rows: tuple[Scores, ...]
     inception: str | None = None
     without_blocks: tuple[float, ...] = ()
-    folds: int = 0
+    folds: int | None = None
 
 
 @dataclass(frozen=True)
-class _Part:
-    """One training and scoring of a recipe, in its folder `place`: all of it where `folds` is 0, or one fold."""
+class Part:
+    """One training and scoring of a recipe, in its folder `place`: one of `folds`, or where that is None all of it."""
 
     place: Path
     recipe: str
     fold: int = 0
-    folds: int = 0
+    folds: int | None = None
+
+    @property
+    def run_dir(self) -> Path:
+        """The folder of its training run."""
+        return self.place / "run"
 
     @property
     def what(self) -> str:
@@ -84,7 +89,7 @@ def run_study(
     settings: Sequence[str],
     budget: Budget,
     *,
-    folds: int = 0,
+    folds: int | None = None,
     inception: InceptionFeatures | None = None,
     device: torch.device,
     on_progress: OnProgress | None = None,
@@ -119,7 +124,7 @@ def run_study(
         path = place / "result.json"
         known = _read_result(path) if path.exists() else None
         if known is None or (inception is not None and known.inception != inception.name):
-            parts = _parts(place, config.recipe, folds)
+            parts = parts_of(place, config.recipe, folds)
             split = _split_to_score(parts, pack, config)
             trained = [known or _trained(part, folder, pack, config, budget, on_progress) for part in parts]
             result = _scored(parts, pack, split, config, trained, inception, device, on_progress)
@@ -128,11 +133,11 @@ def run_study(
     return results
 
 
-def _parts(place: Path, recipe: str, folds: int) -> tuple[_Part, ...]:
+def parts_of(place: Path, recipe: str, folds: int | None) -> tuple[Part, ...]:
     """What a recipe is trained and scored in: its folder itself, or that of each fold."""
     if not folds:
-        return (_Part(place, recipe),)
-    return tuple(_Part(place / f"fold-{fold + 1}", recipe, fold, folds) for fold in range(folds))
+        return (Part(place, recipe),)
+    return tuple(Part(place / f"fold-{fold + 1}", recipe, fold, folds) for fold in range(folds))
 
 
 def learnt_from(folder: Path, pack: Pack, config: TrainConfig) -> tuple[TrainConfig, Pack]:
@@ -141,7 +146,7 @@ def learnt_from(folder: Path, pack: Pack, config: TrainConfig) -> tuple[TrainCon
     return config, at_size(pack, config.data.frame_px, folder / f"pack-{config.data.frame_px}px")
 
 
-def _split_to_score(parts: Sequence[_Part], pack: Pack, config: TrainConfig) -> str:
+def _split_to_score(parts: Sequence[Part], pack: Pack, config: TrainConfig) -> str:
     """The split that all parts are scored on, known before any is trained."""
     scale, degradation = scale_in(config.generator), config.data.degradation
     splits = {held_out_split(part.of(pack), config.task, scale, degradation) for part in parts}
@@ -156,7 +161,7 @@ def _split_to_score(parts: Sequence[_Part], pack: Pack, config: TrainConfig) -> 
 
 
 def _trained(
-    part: _Part,
+    part: Part,
     folder: Path,
     pack: Pack,
     config: TrainConfig,
@@ -165,12 +170,11 @@ def _trained(
 ) -> RunResult:
     config, learnt = learnt_from(folder, pack, config)
     learnt = part.of(learnt)
-    run_dir = part.place / "run"
     # all folds have the steps that the first was given
     config = planned(folder / config.recipe / "plan.json", config, budget, learnt)
-    resume = last_checkpoint(run_dir).exists()
+    resume = last_checkpoint(part.run_dir).exists()
     try:
-        return train(config, learnt, run_dir, resume=resume, on_progress=_naming(part.what, on_progress))
+        return train(config, learnt, part.run_dir, resume=resume, on_progress=_naming(part.what, on_progress))
     except TrainingInterrupted:
         raise TrainingInterrupted(
             f"The study stopped while it trained {part.what} and saved its state: the same command goes on."
@@ -178,7 +182,7 @@ def _trained(
 
 
 def _scored(
-    parts: Sequence[_Part],
+    parts: Sequence[Part],
     pack: Pack,
     split: str,
     config: TrainConfig,
@@ -188,46 +192,48 @@ def _scored(
     on_progress: OnProgress | None,
 ) -> Result:
     scored = [_assessed(part, pack, split, inception, device, on_progress) for part in parts]
-    together = joined([measured for measured, _ in scored])
+    measured, metrics, parameters = scored[0]
+    if len(scored) > 1:
+        measured = joined([one for one, _, _ in scored])
+        metrics = summary(measured)
     return Result(
         config.recipe,
         config.task,
         config.source,
         trained[0].steps,
         round(statistics.fmean(one.seconds for one in trained), 1),
-        scored[0][1],
+        parameters,
         split,
-        tuple(summary(together)),
-        tuple(together.groups),
-        together.rows,
+        tuple(metrics),
+        tuple(measured.groups),
+        measured.rows,
         inception.name if inception else None,
-        vivid_without_blocks(together),
+        vivid_without_blocks(measured),
         parts[0].folds,
     )
 
 
 def _assessed(
-    part: _Part,
+    part: Part,
     pack: Pack,
     split: str,
     inception: InceptionFeatures | None,
     device: torch.device,
     on_progress: OnProgress | None,
-) -> tuple[Measured, int]:
-    """What a trained network does on the frames of its part, and how many weights it has."""
-    run_dir = part.place / "run"
-    model, advance = load_run(run_dir), _naming(part.what, on_progress)
-    measured, _ = assess(
+) -> tuple[Measured, list[Metric], int]:
+    """What a trained network does on the frames of its part, its figures there, and how many weights it has."""
+    model, advance = load_run(part.run_dir), _naming(part.what, on_progress)
+    measured, metrics = assess(
         replace(model, name=part.recipe, version=part.place.name if part.folds else model.version),
         part.of(pack),
         split,
         part.place / "evaluation",
-        log=run_dir / "metrics.csv",
+        log=part.run_dir / "metrics.csv",
         inception=inception,
         device=device,
         on_progress=lambda done, total: advance(done, total, "scoring"),
     )
-    return measured, sum(value.numel() for value in model.vivid.values())
+    return measured, metrics, sum(value.numel() for value in model.vivid.values())
 
 
 def _naming(recipe: str, on_progress: OnProgress | None) -> OnProgress:

@@ -112,7 +112,7 @@ def study(
     if budget.full:
         with bar("Timing") as advance:
             tell_full_length(
-                folder, data, names, settings or [], lambda line: typer.echo(line, err=True), advance, folds=folds or 1
+                folder, data, names, settings or [], lambda line: typer.echo(line, err=True), advance, folds=folds
             )
     with bar("Study") as advance:
         results = run_study(
@@ -121,7 +121,7 @@ def study(
             names,
             settings or [],
             budget,
-            folds=folds or 0,
+            folds=folds,
             inception=features,
             device=device,
             on_progress=advance,

@@ -14,7 +14,7 @@ from training.evaluate import COLOUR_KID, DETAIL_KID, Metric, main_score, mean_m
 from training.evaluation_folder import csv_text
 from training.files import write_text
 from training.published import AB_UNIT, COLOUR, SOURCE, SUPERRES
-from training.study import Result
+from training.study import Result, parts_of
 
 Table = tuple[str, list[str], list[list[str]]]
 
@@ -59,16 +59,16 @@ def write_study(folder: Path, title: str, results: Sequence[Result]) -> str:
         for metric in one.metrics
     ]
     write_text(folder / "study.csv", csv_text(head, rows))
-    parts = [part for name, head, rows in tables for part in (page.heading(name), page.table(head, rows))]
+    blocks = [block for name, head, rows in tables for block in (page.heading(name), page.table(head, rows))]
     for one in results:
-        parts.append(page.heading(f"{one.recipe}: {one.source}"))
-        for place, fold in [(f"fold-{n}/", f" of fold {n}") for n in range(1, one.folds + 1)] or [("", "")]:
-            folder_of = f"{one.recipe}/{place}evaluation"
-            parts += [
-                page.picture(f"{folder_of}/samples.png", f"frames{fold} by {one.recipe}"),
-                page.link(f"{folder_of}/index.html", f"All figures{fold}, curves and the worst ten"),
+        blocks.append(page.heading(f"{one.recipe}: {one.source}"))
+        for part in parts_of(Path(one.recipe), one.recipe, one.folds):
+            which = f" of fold {part.fold + 1}" if part.folds else ""
+            blocks += [
+                page.picture(f"{part.place}/evaluation/samples.png", f"frames{which} by {one.recipe}"),
+                page.link(f"{part.place}/evaluation/index.html", f"All figures{which}, curves and the worst ten"),
             ]
-    write_text(folder / "index.html", page.page(title, parts))
+    write_text(folder / "index.html", page.page(title, blocks))
     return text
 
 

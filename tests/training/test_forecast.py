@@ -28,7 +28,7 @@ def small_pack(tmp_path):
 def test_the_steps_and_the_time_of_what_is_not_begun_are_told(small_pack, tmp_path, monkeypatch):
     monkeypatch.setattr("training.forecast.seconds_a_step", lambda config, pack, steps: 100_000.0)
     said: list[str] = []
-    (tmp_path / "s" / "demo_superres" / "fold-1" / "run").mkdir(parents=True)
+    (tmp_path / "s" / "demo_superres" / "run").mkdir(parents=True)
     names = ("demo_colorizer", "demo_superres")
     tell_full_length(tmp_path / "s", small_pack, names, SMALL, said.append, lambda *_: None)
     assert "full schedule, 6 steps in all; --minutes 10 gives each ten minutes instead" in said[0]
@@ -41,6 +41,9 @@ def test_the_steps_and_the_time_of_what_is_not_begun_are_told(small_pack, tmp_pa
     assert "full schedule, 30 steps in all" in said[0]
     assert said[1] == "demo_colorizer: 5 times 6 steps, about 35 days"
     said.clear()
+    (tmp_path / "t" / "demo_colorizer" / "fold-1" / "run").mkdir(parents=True)
+    tell_full_length(tmp_path / "t", small_pack, names[:1], SMALL, said.append, lambda *_: None, folds=5)
+    assert said == []
     tell_full_length(tmp_path / "s", small_pack, names[1:], SMALL, said.append, lambda *_: None)
     assert said == []
 

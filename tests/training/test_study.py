@@ -220,6 +220,8 @@ def test_in_folds_each_frame_is_scored_by_the_network_that_did_not_see_its_group
     assert run_study(tmp_path / "s", *asked, folds=3, device=torch.device("cpu")) == results
     with pytest.raises(UsageError, match="another folds"):
         run_study(tmp_path / "s", *asked, folds=2, device=torch.device("cpu"))
+    with pytest.raises(UsageError, match="--folds must be 2 or more, not 1"):
+        run_study(tmp_path / "t", *asked, folds=1, device=torch.device("cpu"))
     with pytest.raises(UsageError, match="11 groups of frames in its pack, too few for 12 folds: choose fewer"):
         run_study(tmp_path / "t", *asked, folds=12, device=torch.device("cpu"))
     assert not (tmp_path / "t").exists()
