@@ -1,5 +1,6 @@
 """Where a training process runs: its device, its part among several under torchrun, and the wish to stop it."""
 
+import importlib
 import os
 import signal
 import threading
@@ -37,6 +38,9 @@ def joined(device: str) -> Iterator[Place]:
     if cuda:
         torch.cuda.set_device(local)
     if world > 1:
+        # Its functions take the group of that moment as their default. DistributedDataParallel imports it later, and
+        # the group would live on in it, with threads that abort the process where they outlast the interpreter.
+        importlib.import_module("torch.distributed.nn")
         dist.init_process_group("nccl" if cuda else "gloo")
     try:
         yield Place(torch.device("cuda", local) if cuda else torch.device("cpu"), rank, world)
