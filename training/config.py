@@ -100,6 +100,8 @@ class TrainConfig:
     `guided`: share of the crops that come with their frame's palette, where the generator takes one.
     `colour_weight`: in the adversarial phase a colouriser also answers for being as colourful as the truth.
     `pretrain_loss`: what the first phase goes down, "psnr" is for enlarging (see `training.losses.psnr_loss`).
+    `spurious_weight`: with it, so many dB are given up for no sources that the truth does not show (see
+    `training.spurious`): the weight of their share, by which the best checkpoint is chosen too.
     """
 
     task: Task
@@ -113,6 +115,7 @@ class TrainConfig:
     l1_weight: float
     adversarial_weight: float
     pretrain_loss: PretrainLoss = "l1"
+    spurious_weight: float = 0.0
     colour_weight: float = 0.0
     discriminator_first: int = 0
     betas: tuple[float, float] = (0.5, 0.999)
@@ -157,12 +160,21 @@ class TrainConfig:
             raise ValueError("guided is for a generator that takes palettes: guided_unet, or set it to 0")
         if not 0.0 <= self.guided <= 1.0:
             raise ValueError("guided must lie within 0 and 1")
-        if (self.colour_weight and enlarges) or (self.pretrain_loss == "psnr" and not enlarges):
-            raise ValueError("colour_weight is for colourisers, pretrain_loss psnr for networks that enlarge")
-        if min(self.seed, self.collapse_rows, self.colour_weight) < 0:
-            raise ValueError("seed, collapse_rows and colour_weight must be 0 or more")
+        _check_losses(self)
+        if min(self.seed, self.collapse_rows) < 0:
+            raise ValueError("seed and collapse_rows must be 0 or more")
         if self.data.batch < self.engine.accumulate:
             raise ValueError(f"a batch of {self.data.batch} cannot be cut into {self.engine.accumulate} parts")
+
+
+def _check_losses(config: TrainConfig) -> None:
+    enlarges = config.task == "superres"
+    if (config.colour_weight and enlarges) or (config.pretrain_loss == "psnr" and not enlarges):
+        raise ValueError("colour_weight is for colourisers, pretrain_loss psnr for networks that enlarge")
+    if config.spurious_weight and config.pretrain_loss != "psnr":
+        raise ValueError("spurious_weight goes with pretrain_loss psnr: set that too, or spurious_weight to 0")
+    if min(config.colour_weight, config.spurious_weight) < 0:
+        raise ValueError("colour_weight and spurious_weight must be 0 or more")
 
 
 def to_dict(config: TrainConfig) -> dict[str, Any]:

@@ -34,9 +34,18 @@ from training.runlog import RunLog, sample_sheet, save_png
 from training.scores import Scores, faithful_score, held_out_scores, measurable, scale_in, vivid_score
 from training.step import take_step
 
-# what judges a phase's generators
-_SCORE = {"pretrain": faithful_score, "adversarial": vivid_score}
-_LOSSES = ("g_l1", "g_psnr", "g_adversarial", "g_content", "g_colour", "d_real", "d_made", "d_penalty", "spread")
+_LOSSES = (
+    "g_l1",
+    "g_psnr",
+    "g_spurious",
+    "g_adversarial",
+    "g_content",
+    "g_colour",
+    "d_real",
+    "d_made",
+    "d_penalty",
+    "spread",
+)
 _SAMPLES = 4
 # signs of collapse: what is made hardly varies, or the discriminator is hardly ever wrong
 _LEAST_SPREAD, _LEAST_DOUBT = 1e-3, 1e-3
@@ -200,7 +209,7 @@ def _evaluate(run: _Run) -> Scores:
     scores: Scores = {}
     if run.place.rank == 0:
         scores = _held_out(run.config, run.state, run.pack, run.held_out, run.place)
-        score = _SCORE[progress.phase](run.config.task, scores)
+        score = _score(run.config, progress.phase, scores)
         if not math.isfinite(score):
             raise DeepfieldError(f"Training stopped at step {progress.step}: the held-out score is not a number.")
         best = progress.best.get(progress.phase)
@@ -219,6 +228,13 @@ def _evaluate(run: _Run) -> Scores:
             run.log.picture(progress.step, sheet)
     progress.stale = agreed(progress.stale, run.place)
     return scores
+
+
+def _score(config: TrainConfig, phase: str, scores: Scores) -> float:
+    """What judges a phase's generators, lower is better."""
+    if phase == "adversarial":
+        return vivid_score(config.task, scores)
+    return faithful_score(config.task, scores, config.spurious_weight)
 
 
 def _held_out(config: TrainConfig, state: State, pack: Pack, frames: tuple[PackedFrame, ...], place: Place) -> Scores:

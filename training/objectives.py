@@ -20,6 +20,7 @@ from training.data import Batch
 from training.degradation import DegradationConfig, degrade, of_data_alone
 from training.losses import colour_gap, logit_weights, masked_l1, psnr_loss
 from training.palettes import Guide
+from training.spurious import spurious_share
 
 Terms = dict[str, Tensor]
 
@@ -54,6 +55,7 @@ class Losses:
     content: ContentLoss | None = None
     colour_weight: float = 0.0
     pretrain_loss: PretrainLoss = "l1"
+    spurious_weight: float = 0.0
 
 
 class Objective(ABC):
@@ -195,10 +197,14 @@ class SuperresObjective(Objective):
         return Example(degrade(batch.rgb, self.scale, self.degradation), batch.rgb, mask)
 
     def generator_terms(self, example: Example, made: Tensor, *, adversarial: bool) -> Terms:
-        """Before the adversarial phase `g_psnr` alone where that is the loss."""
-        if not adversarial and self.losses.pretrain_loss == "psnr":
-            return {"g_psnr": psnr_loss(made, example.truth, example.valid)}
-        return super().generator_terms(example, made, adversarial=adversarial)
+        """Before the adversarial phase `g_psnr` where that is the loss, and `g_spurious` where it has a weight."""
+        if adversarial or self.losses.pretrain_loss != "psnr":
+            return super().generator_terms(example, made, adversarial=adversarial)
+        terms = {"g_psnr": psnr_loss(made, example.truth, example.valid)}
+        if self.losses.spurious_weight:
+            share = spurious_share(made, example.truth, example.valid)
+            terms["g_spurious"] = self.losses.spurious_weight * share
+        return terms
 
     def l1(self, example: Example, made: Tensor) -> Tensor:
         """On RGB."""

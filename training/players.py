@@ -53,4 +53,5 @@ def _losses(config: TrainConfig, content: ContentLoss | None) -> Losses:
         content,
         config.colour_weight,
         config.pretrain_loss,
+        config.spurious_weight,
     )

@@ -21,6 +21,7 @@ from training.degradation import AREA, DegradationConfig, degrade, far_from_no_d
 from training.makers import RESAMPLING, Maker, resampler
 from training.metrics import colourfulness, detail, luma, psnr, ssim, to_8bit
 from training.pack import Pack, PackedFrame
+from training.spurious import spurious_share
 
 Scores = dict[str, float]
 Grid = TypeVar("Grid", Tensor, np.ndarray)
@@ -55,7 +56,10 @@ def colour_scores(network: nn.Module | Maker, rgb: Tensor, valid: Tensor) -> Sco
 def superres_scores(
     network: nn.Module | Maker, rgb: Tensor, valid: Tensor, scale: int, degradation: DegradationConfig = AREA
 ) -> Scores:
-    """PSNR in dB, SSIM and detail of a frame that was degraded, and enlarged by a network or any such function."""
+    """PSNR in dB, SSIM and detail of a frame that was degraded, and enlarged by a network or any such function.
+
+    `spurious` is the share of `training.spurious`.
+    """
     small, small_valid, truth, mask = degraded(rgb, valid, scale, degradation)
     large = upscale(network, small) if isinstance(network, nn.Module) else network(small, small_valid)
     out, aim, inside = cut(to_8bit(large), scale), cut(to_8bit(truth), scale), cut(mask, scale)
@@ -66,6 +70,7 @@ def superres_scores(
         f"ssim_y_crop{scale}": ssim(y_out, y_aim, inside),
         "detail": detail(y_out, inside),
         "detail_truth": detail(y_aim, inside),
+        "spurious": float(spurious_share(out.unsqueeze(0) / 255.0, aim.unsqueeze(0) / 255.0, inside.unsqueeze(0))),
     }
 
 
@@ -147,11 +152,15 @@ def held_out_scores(
     return {name: float(np.nanmean([row[name] for row in rows])) for name in rows[0]}
 
 
-def faithful_score(task: Task, scores: Scores) -> float:
-    """What pretraining is judged by, lower is better: `mae_ab`, or the negative PSNR of the luma."""
+def faithful_score(task: Task, scores: Scores, spurious_weight: float = 0.0) -> float:
+    """What pretraining is judged by, lower is better: `mae_ab`, or the negative PSNR of the luma.
+
+    The share of sources that the truth does not show is added to the latter, as it is in the loss.
+    """
     if task == "colorizer":
         return scores["mae_ab"]
-    return -next(value for name, value in scores.items() if name.startswith("psnr_y_") and name[-1].isdigit())
+    psnr_y = next(value for name, value in scores.items() if name.startswith("psnr_y_") and name[-1].isdigit())
+    return spurious_weight * scores["spurious"] - psnr_y
 
 
 def vivid_score(task: Task, scores: Scores) -> float:

@@ -14,11 +14,11 @@ from torch import Tensor
 
 from training.metrics import luma, to_8bit
 
-_MESH_PX = 64
-_SIGMAS, _MIN_AREA_PX = 4.0, 5
-_MATCH_PX, _APERTURE_PX = 2.0, 5.0
+MESH_PX = 64
+SIGMAS, _MIN_AREA_PX = 4.0, 5
+MATCH_PX, _APERTURE_PX = 2.0, 5.0
 # a flat 8-bit background has no noise to speak of; its rounding has
-_LEAST_RMS = 12**-0.5
+LEAST_RMS = 12**-0.5
 _NOISE_LEVEL, _NOISE_SIGMA, _NOISE_SIDE_PX, _NOISE_PICTURES = 30.0, 4.0, 96, 4
 
 
@@ -87,10 +87,10 @@ class _Sky:
 
         self._empty = np.ascontiguousarray(~valid[0].cpu().numpy())
         values = np.ascontiguousarray(luma(levels.float())[0].cpu().numpy())
-        background = sep.Background(values, mask=self._empty, bw=_MESH_PX, bh=_MESH_PX)
+        background = sep.Background(values, mask=self._empty, bw=MESH_PX, bh=MESH_PX)
         # sep looks at some masked pixels of the first rows all the same
         self._values = np.where(self._empty, np.float32(0), values - background.back())
-        self.noise = np.maximum(background.rms(), _LEAST_RMS)
+        self.noise = np.maximum(background.rms(), LEAST_RMS)
 
     def sources(self, noise: np.ndarray, *, filtered: bool = True) -> np.ndarray:
         """Places (N, 2) of the sources that stand out of so much noise, (H, W)."""
@@ -100,7 +100,7 @@ class _Sky:
         sep.set_extract_pixstack(max(300_000, self._values.size))
         sep.set_sub_object_limit(16_384)
         kernel = {} if filtered else {"filter_kernel": None}
-        found = sep.extract(self._values, _SIGMAS, err=noise, mask=self._empty, minarea=_MIN_AREA_PX, **kernel)
+        found = sep.extract(self._values, SIGMAS, err=noise, mask=self._empty, minarea=_MIN_AREA_PX, **kernel)
         return np.stack((found["x"], found["y"]), axis=1)
 
     def fluxes(self, places: np.ndarray) -> np.ndarray:
@@ -125,5 +125,5 @@ def _matches(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndar
         return np.empty(0, int), np.empty(0, int)
     distance, nearest = cKDTree(second).query(first)
     _, back = cKDTree(first).query(second)
-    mine = np.flatnonzero((back[nearest] == np.arange(len(first))) & (distance <= _MATCH_PX))
+    mine = np.flatnonzero((back[nearest] == np.arange(len(first))) & (distance <= MATCH_PX))
     return mine, nearest[mine]

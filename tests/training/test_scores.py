@@ -255,9 +255,13 @@ def test_what_phases_are_judged_by():
     lively = dull | {"mae_ab": 6.5, "colourfulness": 25.0}
     assert faithful_score("colorizer", dull) < faithful_score("colorizer", lively)
     assert vivid_score("colorizer", lively) < vivid_score("colorizer", dull)
-    blurred = {"psnr_y_crop4": 31.0, "psnr_y_crop4_bicubic": 29.0, "detail": 1.0, "detail_truth": 3.0}
+    blurred = {"psnr_y_crop4": 31.0, "psnr_y_crop4_bicubic": 29.0, "detail": 1.0, "detail_truth": 3.0, "spurious": 0.1}
     sharp = blurred | {"psnr_y_crop4": 30.5, "detail": 2.8}
     assert faithful_score("superres", blurred) == -31.0
+    # half a decibel against a tenth of the area of all sources
+    pure, impure = sharp | {"spurious": 0.01}, blurred | {"spurious": 0.11}
+    assert faithful_score("superres", pure, 4.0) > faithful_score("superres", impure, 4.0)
+    assert faithful_score("superres", pure, 6.0) < faithful_score("superres", impure, 6.0)
     assert vivid_score("superres", sharp) < vivid_score("superres", blurred)
 
 

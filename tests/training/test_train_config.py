@@ -119,8 +119,10 @@ def test_settings_that_contradict_each_other_are_refused():
         make_config("colorizer", None, None, ["data.crop_px=600"])
     with pytest.raises(UsageError, match="psnr for networks that enlarge"):
         make_config("colorizer", None, None, ["pretrain_loss=psnr"])
-    with pytest.raises(UsageError, match="colour_weight must be 0 or more"):
+    with pytest.raises(UsageError, match="colour_weight and spurious_weight must be 0 or more"):
         make_config("colorizer", None, None, ["colour_weight=-1"])
+    with pytest.raises(UsageError, match="spurious_weight goes with pretrain_loss psnr"):
+        make_config("superres", None, None, ["spurious_weight=30"])
     for name, text in (("demo_colorizer", "content.mix=0.5"), ("content_mix", "content.weight=0")):
         with pytest.raises(UsageError, match=r"set content\.weight above 0, or content\.mix to 0"):
             make_config("colorizer", name, None, [text])

@@ -79,7 +79,7 @@ OPTIONS = {
         ("superres", 11, {}),
         ("colorizer", 9, OPTIONS | {"precision": "bf16"}),
         ("superres", 7, OPTIONS),
-        ("superres", 4, {"pretrain_loss": "psnr"}),
+        ("superres", 4, {"pretrain_loss": "psnr", "spurious_weight": 30.0}),
     ],
 )
 def test_stop_and_resume_equals_no_stop_bit_for_bit(pack, tmp_path, task, stop, options):
@@ -183,12 +183,16 @@ def test_a_run_starts_from_the_weights_of_a_model_and_says_which(pack, tmp_path)
     config = tiny_config("superres")
     first = train(config, pack, tmp_path / "first")
     start = start_from(tmp_path, first.run_dir, "superres")
-    again = train(replace(config, pretrain_loss="psnr"), pack, tmp_path / "again", start=start)
+    by_psnr = replace(config, pretrain_loss="psnr", spurious_weight=30.0)
+    again = train(by_psnr, pack, tmp_path / "again", start=start)
     logged = rows(again.run_dir)
     network, frames = load_model(tmp_path, first.run_dir).network(0.0), pack.select("val", color_only=False)
     scored = held_out_scores("superres", network, pack, measurable(pack, frames, 2, AREA), AREA, torch.device("cpu"))
     assert float(logged[0]["psnr_y_crop2"]) == pytest.approx(scored["psnr_y_crop2"], abs=1e-4)
     assert (logged[1]["g_l1"], float(logged[1]["g_psnr"]) < -10.0) == ("", True)
+    assert float(logged[1]["g_spurious"]) >= 0.0
+    best = again.best["pretrain"]
+    assert best["score"] == pytest.approx(30.0 * best["scores"]["spurious"] - best["scores"]["psnr_y_crop2"])
     assert read_run(again.run_dir)["environment"]["start"] == "first@run of snapshot snap"
 
 
