@@ -100,8 +100,8 @@ class TrainConfig:
     `guided`: share of the crops that come with their frame's palette, where the generator takes one.
     `colour_weight`: in the adversarial phase a colouriser also answers for being as colourful as the truth.
     `pretrain_loss`: what the first phase goes down, "psnr" is for enlarging (see `training.losses.psnr_loss`).
-    `spurious_weight`: with it, so many dB are given up for no sources that the truth does not show (see
-    `training.spurious`): the weight of their share, by which the best checkpoint is chosen too.
+    `spurious_weight`: what a network that enlarges answers for besides, by so many dB for all of what it shows: sources
+    that the truth does not (see `training.spurious`). The best checkpoint of the first phase is chosen by both.
     """
 
     task: Task
