@@ -119,6 +119,8 @@ def train(
     """
     with joined(config.device) as place, stop_signals() as signals:
         learn_from, held_out, from_train = hold_out(pack, color_only=config.task == "colorizer")
+        if config.task == "superres":
+            learn_from = _that_fill_crops(learn_from, config.data.crop_px)
         run = _start(config, pack, run_dir, place, learn_from, held_out, resume, start)
         progress, total = run.state.progress, config.pretrain.steps + config.adversarial.steps
         began = time.perf_counter() - progress.seconds
@@ -160,6 +162,15 @@ def train(
             if run.log:
                 run.log.close()
         return RunResult(run_dir, progress.step, progress.seconds, progress.best, from_train)
+
+
+def _that_fill_crops(frames: tuple[PackedFrame, ...], crop_px: int) -> tuple[PackedFrame, ...]:
+    """The frames that hold a whole crop, where there are any: smaller ones, seen whole each time, are learnt by heart.
+
+    In 2,000 steps two thumbnails of 100 px gained 8 and 10 dB, and the median of the others lost.
+    """
+    large = tuple(frame for frame in frames if min(frame.height, frame.width) >= crop_px)
+    return large or frames
 
 
 def _finite_means(run: _Run) -> dict[str, float]:

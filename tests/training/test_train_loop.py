@@ -13,11 +13,14 @@ import pytest
 import torch
 from forked import Forked
 from safetensors.torch import load_file
-from tiny import drawn, tiny_config, tiny_pack
+from tiny import drawn, info, tiny_config, tiny_pack
 
 from manifests.errors import DeepfieldError, UsageError
+from training.data import CropSampler
 from training.degradation import AREA
 from training.loop import TrainingInterrupted, train
+from training.pack import open_pack
+from training.pack_write import write_pack
 from training.recipes import make_config
 from training.registry import load_model, start_from
 from training.run_folder import read_run
@@ -323,6 +326,24 @@ def test_resuming_something_else_is_refused(pack, tmp_path):
     last.write_bytes(last.read_bytes()[:500])
     with pytest.raises(DeepfieldError, match=r"last\.pt cannot be read"):
         train(config, pack, tmp_path / "run", resume=True)
+
+
+def test_enlarging_is_learnt_from_frames_that_fill_a_crop_where_there_are_any(tmp_path, monkeypatch):
+    learnt_from = []
+
+    class Noted(CropSampler):
+        def __init__(self, pack, frames, **how):
+            learnt_from.append({frame.width for frame in frames})
+            super().__init__(pack, frames, **how)
+
+    monkeypatch.setattr("training.loop.CropSampler", Noted)
+    for name, crop_px in (("some", 32), ("none", 80)):
+        sides = (24, 60, 60, 24, 60)
+        splits = ("train", "train", "train", "val", "val")
+        frames = ((info(n, split), *drawn(n, side)) for n, (split, side) in enumerate(zip(splits, sides, strict=True)))
+        pack = open_pack(write_pack(tmp_path / name, frames, snapshot_id="snap", max_side_px=80))
+        train(tiny_config("superres", data={"crop_px": crop_px}), pack, tmp_path / f"{name}-run")
+    assert learnt_from == [{60}, {24, 60}]
 
 
 def test_without_a_val_split_groups_of_train_are_held_out(tmp_path):
