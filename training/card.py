@@ -48,6 +48,8 @@ def card(
     training = meta["training"]
     # runs of earlier versions do not name it
     loss = _LOSS[training.get("pretrain_loss", "l1")]
+    if training.get("spurious_weight"):
+        loss += f" (and {training['spurious_weight']:g} dB for sources that the truth does not show)"
     licences = "\n".join(f"- {licence}" for licence in meta["licences"]) or "- none stated by the archive"
     shown = [metric for metric in metrics if metric.name.startswith(_SHOWN)]
     rows = "\n".join(f"| {m.name} | {m.value:.4g} | {m.low:.4g} .. {m.high:.4g} | {m.n} |" for m in shown)

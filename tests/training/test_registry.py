@@ -71,6 +71,13 @@ def test_the_card_says_what_it_must(runs, tmp_path):
     assert scores == {"split": "test", "metrics": [{"name": "mae_ab", "value": 5.0, "low": 4.0, "high": 6.0, "n": 9}]}
 
 
+def test_the_card_says_what_an_enlarger_answers_for(pack, tmp_path):
+    config = tiny_config("superres", pretrain_loss="psnr", spurious_weight=30.0)
+    register(train(config, pack, tmp_path / "run").run_dir, tmp_path, "mine")
+    text = (tmp_path / "mine" / "v1" / "card.md").read_text()
+    assert "at most 6 steps of PSNR (and 30 dB for sources that the truth does not show), 6 adversarial" in text
+
+
 @pytest.mark.parametrize(("snapshot", "warns"), [("snap", False), ("other", True)])
 def test_the_card_warns_where_the_first_weights_learnt_from_other_splits(pack, tmp_path, snapshot, warns):
     first = train(tiny_config(), pack, tmp_path / "first")
