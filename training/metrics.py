@@ -21,8 +21,8 @@ def to_8bit(rgb: Tensor) -> Tensor:
 
 
 def luma(levels: Tensor) -> Tensor:
-    """Y of BT.601 as MATLAB has it, (1, H, W) in 16 to 235, from (3, H, W) levels in 0 to 255."""
-    return 16.0 + (levels * levels.new_tensor(losses.LUMA).reshape(3, 1, 1)).sum(dim=0, keepdim=True)
+    """Y of BT.601 as MATLAB has it, (..., 1, H, W) in 16 to 235, from (..., 3, H, W) levels in 0 to 255."""
+    return 16.0 + (levels * levels.new_tensor(losses.LUMA).reshape(3, 1, 1)).sum(dim=-3, keepdim=True)
 
 
 def psnr(levels: Tensor, truth: Tensor, valid: Tensor) -> float:

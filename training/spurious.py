@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from training.losses import LUMA
+from training.metrics import luma
 from training.sources import LEAST_RMS, MATCH_PX, MESH_PX, SIGMAS
 
 _CLIP_SIGMA, _CLIPPINGS = 3.0, 4
@@ -41,7 +41,7 @@ def spurious_share(prediction: Tensor, truth: Tensor, valid: Tensor) -> Tensor:
 
 def _significance(rgb: Tensor, valid: Tensor) -> Tensor:
     """By how many sigma each pixel stands out of its background, matched-filtered: (N, 1, H, W)."""
-    light = (255.0 * rgb.float().clamp(0.0, 1.0) * rgb.new_tensor(LUMA).reshape(1, 3, 1, 1)).sum(dim=1, keepdim=True)
+    light = luma(255.0 * rgb.float().clamp(0.0, 1.0))
     background, noise = _background(light, valid)
     # two means over 2 x 2 pixels are the kernel
     smooth = F.pad((light - background) * valid, (1, 1, 1, 1), mode="replicate")
