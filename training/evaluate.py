@@ -43,6 +43,8 @@ GUIDED, OWN_CURVE = "_guided", "_own_curve"
 CONSISTENT = "_consistent"
 # the distances of sets of pictures that need no weights
 COLOUR_KID, DETAIL_KID = "kid_abhist", "kid_bandhist"
+# shares of what an enlarged picture shows that the truth shows too (`training.sources`)
+_PURITIES = ("purity", "purity_uncleaned")
 
 
 @dataclass(frozen=True)
@@ -224,10 +226,10 @@ def summary(measured: Measured, *, seed: int = 0) -> list[Metric]:
     `_guided` is the faithful end shown the picture's own palette, `_own_curve` and `_own_palette` use no network;
     `_consistent` is the faithful end of a network that enlarges, made to agree with its input;
     `kin_helps` is the share of frames that the palette of another frame of their group improves.
-    `<name>_gain_over_<baseline>` is the paired difference per frame, positive where the network is better,
-    `mae_ab_ratio_to_all_gray` and `colourfulness_ratio` are ratios of means; `kid_...` and `fid_...` are distances of
-    the set of outputs from that of truths, with 1.96 standard errors to both sides; `invented_per_mpx` counts sources
-    in blank noise.
+    `<name>_gain_over_<baseline>` is the paired difference per frame, positive where the network is better, of purity
+    over bicubic alone; `mae_ab_ratio_to_all_gray` and `colourfulness_ratio` are ratios of means; `kid_...` and
+    `fid_...` are distances of the set of outputs from that of truths, with 1.96 standard errors to both sides;
+    `invented_per_mpx` counts sources in blank noise.
     """
     rows, groups = measured.rows, measured.groups
     name, baselines, higher = main_score(list(rows[0]))
@@ -237,6 +239,9 @@ def summary(measured: Measured, *, seed: int = 0) -> list[Metric]:
         for baseline in baselines:
             gain = sign * (values[f"{name}{suffix}"] - values[f"{name}_{baseline}"])
             values[f"{name}{suffix}_gain_over_{baseline}"] = gain
+    for purity in [key for key in _PURITIES if key in values]:
+        for suffix in measured.makers:
+            values[f"{purity}{suffix}_gain_over_bicubic"] = values[purity + suffix] - values[f"{purity}_bicubic"]
     if f"{name}{GUIDED}" in values:
         values[f"{name}{GUIDED}_gain_over{OWN_CURVE}"] = values[f"{name}{OWN_CURVE}"] - values[f"{name}{GUIDED}"]
     found = [metric for key in values if (metric := mean_metric(key, values[key], groups, seed)) is not None]

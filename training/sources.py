@@ -37,12 +37,18 @@ def source_scores(levels: Tensor, truth: Tensor, valid: Tensor) -> dict[str, flo
     A source is what stands out of the noise of its own picture. Where that was averaged away, fainter ones do than the
     truth could show, and none of these counts as true: `completeness_same_depth` and `purity_same_depth` are of what
     stands as far out of the truth's noise.
+
+    All these are of catalogues from which SExtractor's cleaning has taken what may be the wing of a brighter neighbour.
+    Among nebulae that is most of what was detected, and what it takes from one picture only counts as missed or as
+    invented, however plain in both: `completeness_uncleaned` and `purity_uncleaned` are of everything detected.
     """
     here, there = _Sky(levels, valid), _Sky(truth, valid)
     found, true = here.sources(here.noise), there.sources(there.noise)
     as_deep = here.sources(there.noise)
+    detected, detectable = here.sources(here.noise, clean=False), there.sources(there.noise, clean=False)
     mine, theirs = _matches(found, true)
     known, _ = _matches(as_deep, true)
+    seen, _ = _matches(detected, detectable)
     ratios = here.fluxes(found[mine]) / there.fluxes(true[theirs]) if len(mine) else np.empty(0)
     ratios = ratios[np.isfinite(ratios)]
     middle = float(np.median(ratios)) if len(ratios) else float("nan")
@@ -53,6 +59,8 @@ def source_scores(levels: Tensor, truth: Tensor, valid: Tensor) -> dict[str, flo
         "flux_scatter": 1.48 * float(np.median(np.abs(ratios - middle))) if len(ratios) else float("nan"),
         "completeness_same_depth": _share(known, true),
         "purity_same_depth": _share(known, as_deep),
+        "completeness_uncleaned": _share(seen, detectable),
+        "purity_uncleaned": _share(seen, detected),
     }
 
 
@@ -92,7 +100,7 @@ class _Sky:
         self._values = np.where(self._empty, np.float32(0), values - background.back())
         self.noise = np.maximum(background.rms(), LEAST_RMS)
 
-    def sources(self, noise: np.ndarray, *, filtered: bool = True) -> np.ndarray:
+    def sources(self, noise: np.ndarray, *, filtered: bool = True, clean: bool = True) -> np.ndarray:
         """Places (N, 2) of the sources that stand out of so much noise, (H, W)."""
         import sep  # noqa: PLC0415  a bare machine has none
 
@@ -100,7 +108,8 @@ class _Sky:
         sep.set_extract_pixstack(max(300_000, self._values.size))
         sep.set_sub_object_limit(16_384)
         kernel = {} if filtered else {"filter_kernel": None}
-        found = sep.extract(self._values, SIGMAS, err=noise, mask=self._empty, minarea=_MIN_AREA_PX, **kernel)
+        options = {"mask": self._empty, "minarea": _MIN_AREA_PX, "clean": clean} | kernel
+        found = sep.extract(self._values, SIGMAS, err=noise, **options)
         return np.stack((found["x"], found["y"]), axis=1)
 
     def fluxes(self, places: np.ndarray) -> np.ndarray:

@@ -35,6 +35,7 @@ _COLUMNS: dict[Task, tuple[tuple[str, str], ...]] = {
         ("completeness", "completeness_faithful"),
         ("purity", "purity_faithful"),
         ("purity, same depth", "purity_same_depth_faithful"),
+        ("purity, uncleaned", "purity_uncleaned_faithful"),
         ("flux ratio", "flux_ratio_faithful"),
         ("LR consistency", "lr_consistency_faithful"),
         ("PSNR-Y, strength 1", "psnr_y_crop{n}"),

@@ -69,6 +69,8 @@ def test_invented_and_erased_stars_are_counted(stars):
             "flux_scatter": 0,
             "completeness_same_depth": 1,
             "purity_same_depth": 1,
+            "completeness_uncleaned": 1,
+            "purity_uncleaned": 1,
         }
     )
     erased = source_scores(star_field(places[30:], fluxes[30:]), truth, everything)
@@ -94,6 +96,27 @@ def test_what_only_a_picture_without_noise_shows_is_not_called_false_at_the_trut
     assert scores["purity"] == pytest.approx(0.5, abs=0.03)
     assert scores["purity_same_depth"] == 1
     assert scores["completeness"] == scores["completeness_same_depth"] == 1
+
+
+def beside_galaxies(flux: float) -> torch.Tensor:
+    """Nine galaxies with wings, and a star of so much flux 24 px beside each."""
+    rows, columns = np.mgrid[:256, :256]
+    centres = [(y, x) for y in range(40, 256, 88) for x in range(40, 256, 88)]
+    light = sum(120 / (1 + ((rows - y) ** 2 + (columns - x) ** 2) / 6**2) ** 2.5 for y, x in centres)
+    stars = star_field(np.array([(x + 24, y) for y, x in centres], float), np.full(9, flux))
+    return (stars + torch.from_numpy(light).float()).clamp(0, 255)
+
+
+def test_what_cleaning_took_from_the_truth_alone_is_not_called_false_without_cleaning():
+    everything = torch.ones(1, 256, 256, dtype=torch.bool)
+    faint, bright = beside_galaxies(5), beside_galaxies(10)
+    scores = source_scores(bright, faint, everything)
+    assert scores["purity"] == 0.5
+    assert scores["completeness"] == scores["purity_uncleaned"] == scores["completeness_uncleaned"] == 1
+    invented = source_scores(bright, beside_galaxies(0), everything)
+    assert invented["purity"] == invented["purity_uncleaned"] == 0.5
+    erased = source_scores(beside_galaxies(0), bright, everything)
+    assert erased["completeness"] == erased["completeness_uncleaned"] == 0.5
 
 
 def test_blank_noise_has_hardly_any_source_and_an_inventor_is_caught():

@@ -294,6 +294,8 @@ def test_evaluation_stands_beside_its_baselines(pack, tmp_path, task):
         assert metrics["mae_ab_ratio_to_all_gray"].value == pytest.approx(ratio)
     else:
         assert {"completeness", "purity_bicubic", "lr_consistency_faithful", "invented_per_mpx"} <= metrics.keys()
+        apart = metrics["purity_uncleaned"].value - metrics["purity_uncleaned_bicubic"].value
+        assert metrics["purity_uncleaned_gain_over_bicubic"].value == pytest.approx(apart)
         # it cannot come farther from the truth than what it was made of, but for the rounding to 8 bits
         assert metrics["lr_consistency_consistent"].value < 0.51
         assert metrics["psnr_y_crop2_consistent"].value > metrics["psnr_y_crop2_faithful"].value - 0.05
