@@ -20,7 +20,7 @@ class Series:
 
 
 def svg(title: str, series: Sequence[Series], x_label: str, marks: Sequence[tuple[float, str]] = ()) -> str:
-    """Draw curves over a common axis; `marks` are vertical lines (x, label).
+    """Draw curves over a common axis; `marks` are vertical lines (x, label), drawn where the curves reach.
 
     Points that are not finite, or beyond 1e30, are left out. The y axis is logarithmic where all values are positive
     and span more than a factor of 30.
@@ -60,7 +60,7 @@ def svg(title: str, series: Sequence[Series], x_label: str, marks: Sequence[tupl
             f'<text x="{at(end, ys[0])[0]:.1f}" y="{_HEIGHT - _BOTTOM + 16}" text-anchor="middle">{end:.0f}</text>'
         )
     parts.append(f'<text x="{(_LEFT + _WIDTH) / 2}" y="{_HEIGHT - 6}" text-anchor="middle">{escape(x_label)}</text>')
-    for x, text in marks:
+    for x, text in (mark for mark in marks if x0 <= mark[0] <= x1):
         across = at(x, ys[0])[0]
         parts.append(f'<path d="M{across:.1f} {top}V{_HEIGHT - _BOTTOM}" stroke="#6b7789" stroke-dasharray="4 4"/>')
         # right of the middle its name would leave the frame

@@ -153,10 +153,16 @@ def loss_curves(log: Path) -> list[tuple[str, str]]:
     marks = [(step, "adversarial") for step in start]
     losses = [one for name, one in series.items() if name.startswith(("g_", "d_")) and one.points]
     scores = [one for name, one in series.items() if name.startswith(("mae_ab", "psnr_y")) and len(one.points) > 1]
-    drawn = [("losses by step", svg("losses", losses, "step", marks))] if losses else []
-    if scores:
-        drawn.append(("held-out scores by step", svg("held-out", scores, "step", marks)))
-    return drawn
+    answered_for = any(one.name == "g_spurious" for one in losses)
+    spurious = [one for name, one in series.items() if answered_for and name == "spurious"]
+    charts = {
+        # decibels beside the others would make lines without a shape of both
+        "losses by step": ("losses", [one for one in losses if one.name != "g_psnr"]),
+        "loss in dB by step": ("loss in dB", [one for one in losses if one.name == "g_psnr"]),
+        "held-out scores by step": ("held-out", scores),
+        "held-out spurious share by step": ("held-out share of spurious sources", spurious),
+    }
+    return [(title, svg(head, curves, "step", marks)) for title, (head, curves) in charts.items() if curves]
 
 
 def score_table(metrics: Sequence[Metric], others: Sequence[str] = ()) -> tuple[list[str], list[list[str]]]:
