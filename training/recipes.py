@@ -114,11 +114,11 @@ def default_superres() -> TrainConfig:
 
 
 def psnr_superres() -> TrainConfig:
-    """For `--from` a trained `default_superres`: its decibels, crop by crop, in place of its absolute error."""
+    """`default_superres` by its decibels, crop by crop, in place of its absolute error; also to go on `--from` one."""
     return replace(
         default_superres(),
         recipe="psnr_superres",
-        source="default_superres, gone on with by the loss of Chen et al. 2022, arXiv 2204.04676 (PSNR)",
+        source="default_superres by the loss of Chen et al. 2022, arXiv 2204.04676 (PSNR)",
         pretrain=PhaseConfig(steps=6_000, lr_generator=3e-4, decay="cosine", patience=0),
         pretrain_loss="psnr",
         ema_decay=0.998,
