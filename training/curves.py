@@ -55,9 +55,10 @@ def svg(title: str, series: Sequence[Series], x_label: str, marks: Sequence[tupl
         y = _HEIGHT - _BOTTOM - (_HEIGHT - top - _BOTTOM) * step / 4
         parts.append(f'<path d="M{_LEFT} {y:.1f}H{_WIDTH - _RIGHT}" stroke="#2a3240"/>')
         parts.append(f'<text x="{_LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{label:.3g}</text>')
-    for end in (x0, x1):
+    # a step of five digits in the middle of the right edge would leave the frame
+    for end, anchor in ((x0, "middle"), (x1, "end")):
         parts.append(
-            f'<text x="{at(end, ys[0])[0]:.1f}" y="{_HEIGHT - _BOTTOM + 16}" text-anchor="middle">{end:.0f}</text>'
+            f'<text x="{at(end, ys[0])[0]:.1f}" y="{_HEIGHT - _BOTTOM + 16}" text-anchor="{anchor}">{end:.0f}</text>'
         )
     parts.append(f'<text x="{(_LEFT + _WIDTH) / 2}" y="{_HEIGHT - 6}" text-anchor="middle">{escape(x_label)}</text>')
     for x, text in (mark for mark in marks if x0 <= mark[0] <= x1):
