@@ -152,15 +152,17 @@ def loss_curves(log: Path) -> list[tuple[str, str]]:
     start = [float(row["step"]) for row in rows if row["phase"] == "adversarial"][:1]
     marks = [(step, "adversarial") for step in start]
     losses = [one for name, one in series.items() if name.startswith(("g_", "d_")) and one.points]
-    scores = [one for name, one in series.items() if name.startswith(("mae_ab", "psnr_y")) and len(one.points) > 1]
-    answered_for = any(one.name == "g_spurious" for one in losses)
-    spurious = [one for name, one in series.items() if answered_for and name == "spurious"]
+    lines = [one for one in series.values() if len(one.points) > 1]
+    answers_for_spurious = any(one.name == "g_spurious" for one in losses)
     charts = {
         # decibels beside the others would make lines without a shape of both
         "losses by step": ("losses", [one for one in losses if one.name != "g_psnr"]),
         "loss in dB by step": ("loss in dB", [one for one in losses if one.name == "g_psnr"]),
-        "held-out scores by step": ("held-out", scores),
-        "held-out spurious share by step": ("held-out share of spurious sources", spurious),
+        "held-out scores by step": ("held-out", [one for one in lines if one.name.startswith(("mae_ab", "psnr_y"))]),
+        "held-out spurious share by step": (
+            "held-out share of spurious sources",
+            [one for one in lines if answers_for_spurious and one.name == "spurious"],
+        ),
     }
     return [(title, svg(head, curves, "step", marks)) for title, (head, curves) in charts.items() if curves]
 

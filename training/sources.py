@@ -101,15 +101,14 @@ class _Sky:
         self.noise = np.maximum(background.rms(), LEAST_RMS)
 
     def sources(self, noise: np.ndarray, *, filtered: bool = True, clean: bool = True) -> np.ndarray:
-        """Places (N, 2) of the sources that stand out of so much noise, (H, W)."""
+        """Places (N, 2) of the sources that stand out of so much noise, (H, W), by a matched filter, and cleaned."""
         import sep  # noqa: PLC0415  a bare machine has none
 
         # crowded fields overflow the library's first guesses of how much room it needs
         sep.set_extract_pixstack(max(300_000, self._values.size))
         sep.set_sub_object_limit(16_384)
-        kernel = {} if filtered else {"filter_kernel": None}
-        options = {"mask": self._empty, "minarea": _MIN_AREA_PX, "clean": clean} | kernel
-        found = sep.extract(self._values, SIGMAS, err=noise, **options)
+        options = {"clean": clean} if filtered else {"clean": clean, "filter_kernel": None}
+        found = sep.extract(self._values, SIGMAS, err=noise, mask=self._empty, minarea=_MIN_AREA_PX, **options)
         return np.stack((found["x"], found["y"]), axis=1)
 
     def fluxes(self, places: np.ndarray) -> np.ndarray:

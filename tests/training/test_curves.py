@@ -28,6 +28,13 @@ def test_a_mark_beyond_the_curves_is_left_out():
     assert "adversarial" not in svg("loss", [curve], "step", marks=[(110, "adversarial")])
 
 
+def test_the_last_step_is_written_within_the_frame():
+    tree = ElementTree.fromstring(svg("loss", [Series("a", ((0, 1), (17_600, 2)))], "step"))
+    (last,) = (text for text in tree.iter("{http://www.w3.org/2000/svg}text") if text.text == "17600")
+    assert last.attrib["text-anchor"] == "end"
+    assert float(last.attrib["x"]) <= 460
+
+
 def test_a_run_that_logged_nothing_says_so():
     assert "nothing was logged" in svg("loss", [Series("a", ((1, float("nan")),))], "step")
 
