@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from html import escape
 
 _WIDTH, _HEIGHT = 460, 260
-_LEFT, _RIGHT, _BOTTOM = 52, 14, 36
+_LEFT, _RIGHT, _BOTTOM = 64, 14, 36
 _OVERFLOWED = 1e30  # a loss beyond it has diverged, and no axis can show it beside the others
 _COLOURS = ("#7fb0ee", "#e3b34f", "#67c587", "#e8837a", "#b99cf0")
 
